@@ -1,0 +1,44 @@
+"""HRNet, the High-Resolution Network family, for Keras and TensorFlow 2."""
+
+import hrnet_tf.backend  # noqa: F401  (before anything imports Keras)
+from hrnet_tf.codecs.heatmaps import HeatmapCodec
+from hrnet_tf.config import read_config
+from hrnet_tf.errors import InputError
+from hrnet_tf.evaluate import evaluate_run
+from hrnet_tf.export import export_run
+from hrnet_tf.labels import KeypointSet
+from hrnet_tf.loading import load
+from hrnet_tf.losses import DenseCrossEntropy, KeypointLoss
+from hrnet_tf.metrics.keypoints import KeypointAccuracy
+from hrnet_tf.predict import PosePredictor
+from hrnet_tf.preprocess import normalise, read_image
+from hrnet_tf.results import Pose
+from hrnet_tf.tasks import HRNetV1, HRNetV2, HRNetV2p
+from hrnet_tf.train import train
+from hrnet_tf.version import __version__
+from hrnet_tf.visualize import draw_pose
+from hrnet_tf.weights import load_official
+
+__all__ = [
+    "DenseCrossEntropy",
+    "HRNetV1",
+    "HRNetV2",
+    "HRNetV2p",
+    "HeatmapCodec",
+    "InputError",
+    "KeypointAccuracy",
+    "KeypointLoss",
+    "KeypointSet",
+    "Pose",
+    "PosePredictor",
+    "__version__",
+    "draw_pose",
+    "evaluate_run",
+    "export_run",
+    "load",
+    "load_official",
+    "normalise",
+    "read_config",
+    "read_image",
+    "train",
+]

@@ -1,0 +1,156 @@
+"""The command `hrnet-tf`: one thin function a subcommand."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from hrnet_tf.config import read_config
+from hrnet_tf.demo import run_demo
+from hrnet_tf.errors import InputError
+from hrnet_tf.evaluate import evaluate_run
+from hrnet_tf.export import FORMATS, export_run
+from hrnet_tf.loading import load
+from hrnet_tf.media import Boxes, predict_files
+from hrnet_tf.run import newest_run
+from hrnet_tf.train import train
+from hrnet_tf.version import __version__
+
+
+def train_command(arguments: argparse.Namespace) -> None:
+    """Train from a YAML file."""
+    run = train(read_config(arguments.config, arguments.settings))
+    print(f"{run.folder}: weights in checkpoints/best.keras, curves in curves.png")
+    print(
+        f"next: hrnet-tf evaluate {run.folder}; hrnet-tf export {run.folder} --format "
+        "all"
+    )
+
+
+def evaluate_command(arguments: argparse.Namespace) -> None:
+    """Judge a run by COCO's metric."""
+    evaluation, path = evaluate_run(arguments.run, tuple(arguments.settings))
+    print(evaluation.table())
+    print(
+        f"{evaluation.people} people, {evaluation.skipped} skipped; written to {path}"
+    )
+
+
+def predict_command(arguments: argparse.Namespace) -> None:
+    """Draw the people in images or a video."""
+    model = arguments.model or newest_run()
+    if not arguments.model:
+        print(f"model: {model} (the newest run; --model names another)")
+    boxes = arguments.boxes and Boxes(arguments.boxes, arguments.box_threshold)
+    predictor = load(model, flip=arguments.flip or None)
+    summary = predict_files(
+        predictor, arguments.input, arguments.out, boxes, arguments.threshold
+    )
+    print(
+        f"{summary.people} people in {summary.images} images; written to "
+        f"{summary.folder}"
+    )
+    if summary.skipped:
+        print(f"{len(summary.skipped)} images could not be read and were skipped")
+
+
+def export_command(arguments: argparse.Namespace) -> None:
+    """Write SavedModel, TFLite and ONNX, each compared with the model."""
+    formats = list(FORMATS) if "all" in arguments.format else arguments.format
+    for name, path in export_run(arguments.run, formats, arguments.out).items():
+        print(f"{name}: {path} (facts in {path.name}.json)")
+
+
+def demo_command(arguments: argparse.Namespace) -> None:
+    """Draw a data set, train on it, evaluate, export, and show what came of it."""
+    run_demo(arguments.out)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    main = argparse.ArgumentParser(
+        "hrnet-tf", description="HRNet for Keras and TensorFlow."
+    )
+    main.add_argument("--version", action="version", version=__version__)
+    commands = main.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name, function):
+        command = commands.add_parser(
+            name, help=function.__doc__, description=function.__doc__
+        )
+        command.set_defaults(function=function)
+        return command
+
+    command = add("train", train_command)
+    command.add_argument("config", help="YAML file, such as configs/pose/demo.yaml")
+    _add_settings(command, "train.epochs=20")
+
+    command = add("evaluate", evaluate_command)
+    command.add_argument("run", help="folder that training has made")
+    _add_settings(command, "evaluate.refinement=dark")
+
+    command = add("predict", predict_command)
+    command.add_argument("input", help="image, folder of images, or video")
+    command.add_argument(
+        "--model", help="run or exported model; default: the newest run"
+    )
+    command.add_argument(
+        "--out", help="folder to write to; default: a new one in predictions/"
+    )
+    command.add_argument(
+        "--boxes", help="whom to look at: COCO results, JSON; default: all of it"
+    )
+    command.add_argument(
+        "--box-threshold", type=float, default=0.3, help="default: 0.3"
+    )
+    command.add_argument(
+        "--threshold", type=float, default=0.2, help="keypoints to draw; default: 0.2"
+    )
+    command.add_argument(
+        "--flip", action="store_true", help="average with the mirrored image"
+    )
+
+    command = add("export", export_command)
+    command.add_argument("run", help="folder that training has made")
+    command.add_argument(
+        "--format",
+        nargs="+",
+        choices=[*FORMATS, "all"],
+        default=["all"],
+        help="default: all",
+    )
+    command.add_argument(
+        "--out", help="folder to write to; default: export/ in the run"
+    )
+
+    command = add("demo", demo_command)
+    command.add_argument(
+        "--out", default="saved_models/demo", help="default: saved_models/demo"
+    )
+    return main
+
+
+def _add_settings(command: argparse.ArgumentParser, example: str) -> None:
+    command.add_argument(
+        "settings",
+        nargs="*",
+        metavar="key=value",
+        help=f"wins over the file, such as {example}",
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one subcommand; a user's mistake ends in one sentence and status 2."""
+    arguments = parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("hrnet_tf").setLevel(logging.INFO)
+    try:
+        arguments.function(arguments)
+    except (InputError, ImportError) as error:
+        print(f"hrnet-tf: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(
+            "\ninterrupted; the same command goes on where it stopped", file=sys.stderr
+        )
+        sys.exit(130)

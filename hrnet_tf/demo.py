@@ -1,0 +1,125 @@
+"""The whole way on small data: draw, train, evaluate, predict, export."""
+
+import json
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf.config import read_config
+from hrnet_tf.data.figures import draw_data_set
+from hrnet_tf.evaluate import Evaluator, evaluate_run
+from hrnet_tf.export import export_run
+from hrnet_tf.latency import median_latency
+from hrnet_tf.loading import artefact_locator, load
+from hrnet_tf.manifest import Manifest
+from hrnet_tf.media import Boxes, predict_files
+from hrnet_tf.predict import PosePredictor
+from hrnet_tf.preprocess import normalise
+from hrnet_tf.run import Run
+from hrnet_tf.runtimes import open_artefact
+from hrnet_tf.train import train
+
+CONFIG = Path(__file__).parents[1] / "configs" / "pose" / "demo.yaml"
+PICTURES = 12
+
+
+def run_demo(out: str | Path) -> None:
+    """Go the whole way and print one table at the end.
+
+    What is there already (the data, finished epochs) is not made again.
+
+    Args:
+        out: folder for everything; holds `data/`, `run/` and `predictions/` afterwards.
+
+    Raises:
+        InputError: if `out` holds a run with other settings.
+    """
+    out = Path(out)
+    data, folder = out / "data", out / "run"
+    print(f"1/5  drawing figures in {data}")
+    draw_data_set(data)
+    print("2/5  training")
+    run = train(read_config(CONFIG, [f"output={folder}", *_settings(data)]))
+    print("3/5  evaluating on unseen images")
+    evaluation, _ = evaluate_run(run.folder)
+    print(evaluation.table())
+    print("4/5  drawing predictions")
+    pictures = draw_predictions(run, out / "predictions")
+    print("5/5  exporting, each format compared with the model in a process of its own")
+    artefacts = export_run(run.folder)
+    print()
+    print(summary_table(run, artefacts, evaluation.statistics["AP"]))
+    print()
+    print(f"look at    {pictures}")
+    print(f"           {run.folder / 'curves.png'}, {run.folder / 'overlays'}")
+    print(f"           tensorboard --logdir {run.folder / 'logs'}")
+    print(f"exported   {run.folder / 'export'}")
+    print(f"in Python  hrnet_tf.load({str(run.folder)!r}).predict(image)")
+
+
+def draw_predictions(run: Run, folder: Path) -> Path:
+    """Predict on some validation images, with the annotated people as boxes."""
+    section = run.config.data.validation
+    annotations = json.loads(Path(section.annotations).read_text())
+    names = {
+        image["id"]: image["file_name"] for image in annotations["images"][:PICTURES]
+    }
+    shutil.rmtree(folder, ignore_errors=True)
+    source = folder / "images"
+    source.mkdir(parents=True)
+    for name in names.values():
+        shutil.copy(Path(section.images) / name, source / name)
+    found = [
+        a
+        for a in annotations["annotations"]
+        if "keypoints" in a and a["image_id"] in names
+    ]
+    boxes = [{key: a[key] for key in ("image_id", "bbox")} for a in found]
+    (folder / "boxes.json").write_text(json.dumps(boxes))
+    predictor, target = load(run.folder), folder / "drawn"
+    predict_files(predictor, source, target, Boxes(folder / "boxes.json", 0.0))
+    return target
+
+
+def summary_table(run: Run, artefacts: dict[str, Path], score: float) -> str:
+    """AP, latency of one crop and size of the model and of every artefact."""
+    model, manifest = run.model(), Manifest.read(run.manifest)
+    crops = np.load(run.samples)["crops"][:1]
+    image = normalise(crops, manifest.input.mean, manifest.input.std).numpy()
+    compiled = tf.function(lambda images: model(images, training=False))
+    tensor = tf.constant(image)
+    calls: dict[str, Callable[[], object]] = {"keras": lambda: compiled(tensor).numpy()}
+    scores, sizes = {"keras": score}, {"keras": _megabytes(run.best)}
+    evaluator = Evaluator(run.config.data, run.config.evaluate, manifest)
+    for name, path in artefacts.items():
+        runtime = open_artefact(path)
+        calls[name] = partial(runtime, image)
+        predictor = PosePredictor(artefact_locator(path, evaluator.manifest), manifest)
+        scores[name] = evaluator.evaluate(predictor).statistics["AP"]
+        sizes[name] = _megabytes(path)
+    latency = median_latency(calls)
+    rows = [f"{'format':<12}{'AP':>7}{'ms/person':>12}{'MB':>8}"]
+    rows += [
+        f"{n:<12}{scores[n]:>7.3f}{latency[n]:>12.1f}{sizes[n]:>8.1f}" for n in calls
+    ]
+    return "\n".join(rows)
+
+
+def _settings(data: Path) -> list[str]:
+    return [
+        f"data.{part}.{key}={data / path}"
+        for part, split in (("train", "train"), ("validation", "val"))
+        for key, path in (
+            ("annotations", f"annotations/person_keypoints_{split}.json"),
+            ("images", f"images/{split}"),
+        )
+    ]
+
+
+def _megabytes(path: Path) -> float:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6

@@ -1,0 +1,221 @@
+"""Trained networks to SavedModel, TFLite and ONNX, each proven equal to the model."""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf import runtimes
+from hrnet_tf.errors import InputError
+from hrnet_tf.fold import constant_graph, fold
+from hrnet_tf.manifest import Manifest
+from hrnet_tf.preprocess import normalise
+from hrnet_tf.run import Run, write_arrays
+from hrnet_tf.serving import serve_keypoints
+
+logger = logging.getLogger(__name__)
+
+# The largest difference from the Keras model, as a share of the heatmaps' range.
+TOLERANCE = 1e-3
+OPSET = 18
+
+
+class ExportError(InputError):
+    """An artefact that does not answer as the model does."""
+
+
+def write_savedmodel(model: keras.Model, manifest: Manifest, path: str | Path) -> None:
+    """Write a SavedModel folder with two signatures, for any number of people at once.
+
+    `serving_default` takes `image`, normalised float32 crops `(n, height, width, 3)`,
+    and gives `heatmaps`. `keypoints` takes `image_bytes`, an encoded JPEG or PNG, and
+    `boxes`, float32 `(people, 4)`, and gives `keypoints` and `scores` in pixels of that
+    image.
+    """
+    image = tf.TensorSpec((None, *manifest.input.size, 3), tf.float32, "image")
+    folded = fold(model)
+    heatmaps = constant_graph(lambda image: {"heatmaps": folded(image)}, image)
+    keypoints = constant_graph(
+        # Calling the first graph, the second shares its weights.
+        serve_keypoints(lambda images: heatmaps(images)["heatmaps"], manifest),
+        tf.TensorSpec((), tf.string, "image_bytes"),
+        tf.TensorSpec((None, 4), tf.float32, "boxes"),
+    )
+    signatures = {"serving_default": heatmaps, "keypoints": keypoints}
+    tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
+
+
+def write_tflite(model: keras.Model, manifest: Manifest, path: str | Path) -> None:
+    """Write a TFLite file: one normalised crop to heatmaps, built-in operations."""
+    image = tf.TensorSpec((1, *manifest.input.size, 3), tf.float32, "image")
+    graph = constant_graph(fold(model), image)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], tf.Module())
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    Path(path).write_bytes(converter.convert())
+
+
+def write_onnx(model: keras.Model, manifest: Manifest, path: str | Path) -> None:
+    """Write an ONNX file: normalised crops `image`, any number, to `heatmaps`."""
+    import tf2onnx
+
+    image = tf.TensorSpec((None, *manifest.input.size, 3), tf.float32, "image")
+    folded = fold(model)
+    function = tf.function(
+        lambda image: {"heatmaps": folded(image)},
+        input_signature=[image],
+        autograph=False,
+    )
+    tf2onnx.convert.from_function(
+        function, input_signature=[image], opset=OPSET, output_path=str(path)
+    )
+
+
+Writer = Callable[[keras.Model, Manifest, Path], None]
+FORMATS: dict[str, tuple[str, Writer]] = {
+    "savedmodel": ("savedmodel", write_savedmodel),
+    "tflite": ("model.tflite", write_tflite),
+    "onnx": ("model.onnx", write_onnx),
+}
+
+
+def export_run(
+    folder: str | Path,
+    formats: Sequence[str] = tuple(FORMATS),
+    out: str | Path | None = None,
+) -> dict[str, Path]:
+    """Export a run's best weights; what does not answer as the model does is not kept.
+
+    Args:
+        folder: the run.
+        formats: names from `FORMATS`.
+        out: where to write; by default `export/` in the run's folder.
+
+    Returns:
+        The artefact of each format; its manifest lies beside it, `.json` added to its
+        name.
+
+    Raises:
+        InputError: if there is no such run, or it has no weights.
+        ExportError: if an artefact differs from the model by more than `TOLERANCE`.
+
+    Example:
+        ```python
+        export_run("saved_models/demo", ["tflite"])  # {"tflite": Path(...)}
+        ```
+    """
+    run = Run.open(folder)
+    out = Path(out) if out else run.folder / "export"
+    model, manifest = run.model(), Manifest.read(run.manifest)
+    out.mkdir(parents=True, exist_ok=True)
+    samples = np.load(run.samples)
+    done = {}
+    for name in formats:
+        file_name, write = FORMATS[name]
+        target = out / file_name
+        with tempfile.TemporaryDirectory(dir=out, prefix=".writing_") as scratch:
+            fresh = Path(scratch) / file_name
+            logger.info("writing %s", target)
+            write(model, manifest, fresh)
+            difference = compare(fresh, model, manifest, samples)
+            _replace(fresh, target)
+        manifest.write(target.with_name(f"{file_name}.json"))
+        logger.info("%s equals the model to %.1e of its range", target, difference)
+        done[name] = target
+    return done
+
+
+def compare(
+    artefact: Path,
+    model: keras.Model,
+    manifest: Manifest,
+    samples: Mapping[str, np.ndarray],
+) -> float:
+    """Ask an artefact in a fresh process, and the model here.
+
+    Args:
+        artefact: file or folder.
+        model: what it was made from.
+        manifest: its facts.
+        samples: `crops` (uint8), `image_bytes` and `boxes`; see `Run.samples`.
+
+    Returns:
+        The largest difference between heatmaps, as a share of their range.
+
+    Raises:
+        ExportError: if it is too large, or the artefact does not run.
+    """
+    images = normalise(samples["crops"], manifest.input.mean, manifest.input.std)
+    expected = model(images, training=False).numpy()
+    given = {name: samples[name] for name in ("image_bytes", "boxes")}
+    answers = ask_in_fresh_process(artefact, {"images": images.numpy(), **given})
+    scale = float(np.ptp(expected)) or 1.0
+    difference = _difference(expected, answers["heatmaps"]) / scale
+    if not difference <= TOLERANCE:
+        raise ExportError(
+            f"{artefact.name} differs from the model by {difference:.1e} of its range "
+            f"on real crops, more than {TOLERANCE:.0e}; it was removed."
+        )
+    if "keypoints" in answers:
+        serve = serve_keypoints(lambda images: model(images, training=False), manifest)
+        boxes = tf.constant(given["boxes"], tf.float32)
+        wanted = serve(tf.constant(given["image_bytes"].tobytes()), boxes)
+        scores = _difference(wanted["scores"].numpy(), answers["scores"]) / scale
+        moved = _difference(wanted["keypoints"].numpy(), answers["keypoints"])
+        # Between two equal neighbours rounding decides, by half a cell.
+        largest = float(tf.reduce_max(boxes[:, 2:])) * manifest.decoding.padding
+        cell = largest / min(manifest.output.size)
+        if not (scores <= TOLERANCE and moved <= cell):
+            raise ExportError(
+                f"The keypoints of {artefact.name} differ from the model's by "
+                f"{moved:.2f} pixels and their scores by {scores:.1e}; it was removed."
+            )
+    return difference
+
+
+def ask_in_fresh_process(
+    artefact: Path, inputs: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Run an artefact in a process that has not loaded this package.
+
+    Raises:
+        ExportError: if that process fails.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        given, taken = Path(scratch) / "inputs.npz", Path(scratch) / "outputs.npz"
+        write_arrays(given, inputs)
+        command = [
+            sys.executable,
+            runtimes.__file__,
+            str(artefact),
+            str(given),
+            str(taken),
+        ]
+        quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        process = subprocess.run(command, capture_output=True, text=True, env=quiet)
+        if process.returncode:
+            raise ExportError(
+                f"{artefact.name} does not run; it was removed. "
+                f"{process.stderr[-2000:]}"
+            )
+        return dict(np.load(taken))
+
+
+def _difference(expected: np.ndarray, found: np.ndarray) -> float:
+    """The largest one; infinite for other shapes, and for what is no number."""
+    if expected.shape != found.shape:
+        return float("inf")
+    return float(np.nan_to_num(np.abs(expected - found), nan=np.inf).max(initial=0.0))
+
+
+def _replace(fresh: Path, target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    os.replace(fresh, target)

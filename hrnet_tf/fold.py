@@ -1,0 +1,224 @@
+"""A trained network as one graph: constant weights, batch norm folded in.
+
+Constants are what makes TensorFlow fast on a CPU (it packs them once for its kernels)
+and what makes exports quick to write. The graph is read off the Keras model itself, so
+that no network is described twice.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial, reduce
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from hrnet_tf.compat import freeze
+from hrnet_tf.layers import Upsample, resize_bilinear
+
+Emitter = Callable[[Any], tf.Tensor]
+
+
+def fold(model: keras.Model) -> Callable[[tf.Tensor], Any]:
+    """A function that computes what `model(x, training=False)` does, on constants.
+
+    Args:
+        model: a functional model in which every layer is called once.
+
+    Returns:
+        A function of an image batch, for use inside `tf.function`; it returns float32
+        in the structure that the model returns. A layer it has no rule for is called as
+        it is, with its variables; `constant_graph` turns those into constants.
+
+    Raises:
+        ValueError: if the model is not functional, or shares a layer between two
+            places.
+
+    Example:
+        ```python
+        network = tf.function(fold(model))
+        heatmaps = network(tf.zeros((1, 256, 192, 3)))
+        ```
+    """
+    called = [
+        _Call(layer)
+        for layer in model.layers
+        if not isinstance(layer, layers.InputLayer)
+    ]
+    norms = _foldable_norms(model, called)
+    folded = {id(norm.layer) for norm in norms.values()}
+    steps = []
+    for call in called:
+        if id(call.layer) not in folded:
+            norm = norms.get(id(call.layer))
+            output = (norm or call).output
+            steps.append(
+                (emitter(call.layer, norm and norm.layer), call.inputs, id(output))
+            )
+
+    def network(images: tf.Tensor) -> Any:
+        values = {id(model.inputs[0]): images}
+        for emit, inputs, output in steps:
+            values[output] = emit(
+                tf.nest.map_structure(lambda tensor: values[id(tensor)], inputs)
+            )
+        return tf.nest.map_structure(lambda tensor: values[id(tensor)], model.output)
+
+    return network
+
+
+def constant_graph(function: Callable, *signature: tf.TensorSpec) -> Callable:
+    """Trace a function for a signature, with all weights as constants.
+
+    Returns:
+        A concrete function: call it, save it, or convert it.
+    """
+    traced = tf.function(function, input_signature=signature, autograph=False)
+    concrete = traced.get_concrete_function()
+    return freeze(concrete) if concrete.variables else concrete
+
+
+def emitter(layer: layers.Layer, norm: layers.Layer | None = None) -> Emitter:
+    """The function that does a layer's work without its variables."""
+    rule = RULES.get(type(layer))
+    if rule is convolution:
+        return rule(layer, norm)
+    found = rule(layer) if rule else None
+    return found or partial(call_layer, layer)
+
+
+def call_layer(layer: layers.Layer, x: Any) -> tf.Tensor:
+    """The layer itself, for all that has no rule."""
+    return tf.cast(layer(x), tf.float32)
+
+
+def convolution(
+    layer: layers.Conv2D, norm: layers.BatchNormalization | None
+) -> Emitter:
+    """A convolution with its batch norm folded into kernel and bias, in float64."""
+    kernel = np.asarray(layer.kernel, np.float64)
+    bias = (
+        np.asarray(layer.bias, np.float64)
+        if layer.use_bias
+        else np.zeros(layer.filters)
+    )
+    if norm is not None:
+        scale, shift = _scale_and_shift(norm)
+        kernel, bias = kernel * scale, bias * scale + shift
+    weights = kernel.astype(np.float32)
+    offset = bias.astype(np.float32) if bias.any() else None
+    strides, padding = list(layer.strides), layer.padding.upper()
+    activation = None if _is_linear(layer.activation) else layer.activation
+
+    def emit(x):
+        y = tf.nn.conv2d(
+            x, tf.constant(weights), strides, padding, dilations=layer.dilation_rate
+        )
+        y = y if offset is None else tf.nn.bias_add(y, tf.constant(offset))
+        return activation(y) if activation else y
+
+    return emit
+
+
+def normalization(layer: layers.BatchNormalization) -> Emitter:
+    """A batch norm that no convolution could take in."""
+    scale, shift = (values.astype(np.float32) for values in _scale_and_shift(layer))
+    return lambda x: x * scale + shift
+
+
+def upsampling(layer: Upsample) -> Emitter:
+    """Resizing by TensorFlow's own operations, which every format knows."""
+
+    def emit(inputs):
+        x, like = inputs
+        static = like.shape[1:3]
+        size = tf.shape(like)[1:3] if None in static else tf.constant(list(static))
+        if layer.rule == "nearest":
+            return tf.raw_ops.ResizeNearestNeighbor(images=x, size=size)
+        return resize_bilinear(x, size, layer.rule == "bilinear_align_corners")
+
+    return emit
+
+
+def padding(layer: layers.ZeroPadding2D) -> Emitter:
+    """Zeros around the image."""
+    paddings = np.array([(0, 0), *layer.padding, (0, 0)], np.int32)
+    return lambda x: tf.pad(x, paddings)
+
+
+def relu(layer: layers.ReLU) -> Emitter | None:
+    """Plain ReLU; none for its variants."""
+    plain = layer.max_value is None and not layer.negative_slope and not layer.threshold
+    return tf.nn.relu if plain else None
+
+
+def activation(layer: layers.Activation) -> Emitter | None:
+    """The linear activation."""
+    return tf.identity if _is_linear(layer.activation) else None
+
+
+RULES: dict[type, Callable[..., Emitter | None]] = {
+    layers.Conv2D: convolution,
+    layers.BatchNormalization: normalization,
+    layers.ZeroPadding2D: padding,
+    layers.ReLU: relu,
+    layers.Activation: activation,
+    layers.Add: lambda layer: partial(reduce, tf.add),
+    layers.Concatenate: lambda layer: partial(tf.concat, axis=layer.axis),
+    Upsample: upsampling,
+}
+
+
+class _Call:
+    """A layer with what it takes and gives (looked up once: Keras is slow)."""
+
+    def __init__(self, layer: layers.Layer):
+        self.layer = layer
+        try:
+            self.inputs, self.output = layer.input, layer.output
+        except (AttributeError, ValueError) as error:
+            raise ValueError(
+                f"Layer {layer.name} is called more than once or belongs to no "
+                "functional graph; only functional models that call every layer once "
+                "can be folded."
+            ) from error
+
+
+def _foldable_norms(model: keras.Model, called: list[_Call]) -> dict[int, _Call]:
+    """The batch norm that each convolution can take in, as its only reader."""
+    readers = Counter(
+        id(tensor) for call in called for tensor in tf.nest.flatten(call.inputs)
+    )
+    readers.update(map(id, model.outputs))
+    producers = {id(call.output): call.layer for call in called}
+    found = {}
+    for call in called:
+        if (
+            type(call.layer) is layers.BatchNormalization
+            and readers[id(call.inputs)] == 1
+        ):
+            producer = producers.get(id(call.inputs))
+            if isinstance(producer, layers.Conv2D) and _takes_in_norm(producer):
+                found[id(producer)] = call
+    return found
+
+
+def _takes_in_norm(layer: layers.Conv2D) -> bool:
+    return type(layer) is layers.Conv2D and _is_linear(layer.activation)
+
+
+def _is_linear(function: Callable) -> bool:
+    return function is keras.activations.linear
+
+
+def _scale_and_shift(norm: layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
+    mean = np.asarray(norm.moving_mean, np.float64)
+    scale = 1.0 / np.sqrt(np.asarray(norm.moving_variance, np.float64) + norm.epsilon)
+    if norm.scale:
+        scale *= np.asarray(norm.gamma, np.float64)
+    shift = -mean * scale
+    if norm.center:
+        shift += np.asarray(norm.beta, np.float64)
+    return scale, shift

@@ -1,0 +1,1 @@
+"""Feature maps to raw outputs, one module for each kind of output."""

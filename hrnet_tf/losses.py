@@ -1,0 +1,163 @@
+"""Losses, as plain functions of tensors and as Keras losses for `compile`."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from hrnet_tf.codecs.heatmaps import HeatmapCodec
+from hrnet_tf.layers import Upsampling, resize_bilinear
+
+
+def joint_errors(
+    target: tf.Tensor, predicted: tf.Tensor, weights: tf.Tensor
+) -> tf.Tensor:
+    """Half the mean squared error of each weighted heatmap.
+
+    Args:
+        target: heatmaps, `(batch, height, width, keypoints)`.
+        predicted: heatmaps of the same shape.
+        weights: `(batch, keypoints)`; multiplied into both heatmaps, so their square
+            counts.
+
+    Returns:
+        `(batch, keypoints)`.
+    """
+    errors = tf.reduce_mean(tf.math.squared_difference(target, predicted), axis=(1, 2))
+    return 0.5 * errors * tf.square(weights)
+
+
+def heatmap_mse(
+    target: tf.Tensor, predicted: tf.Tensor, weights: tf.Tensor
+) -> tf.Tensor:
+    """Mean of `joint_errors` over the keypoints, `(batch,)`.
+
+    Source: Sun et al., https://arxiv.org/abs/1902.09212, section 3; the official
+    JointsMSELoss is its mean over the batch.
+    """
+    return tf.reduce_mean(joint_errors(target, predicted, weights), axis=-1)
+
+
+def heatmap_ohkm(
+    target: tf.Tensor, predicted: tf.Tensor, weights: tf.Tensor, hardest: int = 8
+) -> tf.Tensor:
+    """Mean of the `hardest` largest `joint_errors` of each person, `(batch,)`.
+
+    Source: Chen et al., https://arxiv.org/abs/1711.07319, section 3.2 (online hard
+    keypoints mining).
+    """
+    errors = joint_errors(target, predicted, weights)
+    return tf.reduce_mean(tf.math.top_k(errors, hardest).values, axis=-1)
+
+
+@keras.saving.register_keras_serializable("hrnet_tf")
+class KeypointLoss(keras.losses.Loss):
+    """Compare predicted heatmaps with keypoints; the targets are drawn inside the step.
+
+    Args:
+        stride: crop pixels per heatmap cell.
+        sigma: standard deviation of the targets' Gaussians, in cells.
+        hardest: average only this many keypoints with the largest errors (0: all).
+        loss: another Keras loss to use between weighted targets and weighted heatmaps.
+
+    Call arguments:
+        y_true: `(batch, keypoints, 3)`: x, y in crop pixels, and weight (0: not
+            annotated).
+        y_pred: heatmaps, `(batch, height, width, keypoints)`.
+
+    Example:
+        ```python
+        model = hrnet_tf.HRNetV1(width=32, keypoints=17)
+        model.compile("adam", loss=KeypointLoss(stride=4, sigma=2.0, hardest=8))
+        ```
+    """
+
+    def __init__(
+        self,
+        stride: int = 4,
+        sigma: float = 2.0,
+        hardest: int = 0,
+        loss: keras.losses.Loss | None = None,
+        name: str = "keypoint_loss",
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, **kwargs)
+        self.codec = HeatmapCodec(stride, sigma)
+        self.hardest = hardest
+        self.loss = keras.losses.get(loss)
+
+    def call(self, y_true, y_pred):
+        """Losses of the persons, `(batch,)`, or what the other loss returns."""
+        y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
+        target, weights = self.codec.encode(y_true, y_pred.shape[1:3])
+        if self.loss is not None:
+            scale = weights[:, None, None, :]
+            return self.loss(target * scale, y_pred * scale)
+        if self.hardest:
+            return heatmap_ohkm(target, y_pred, weights, self.hardest)
+        return heatmap_mse(target, y_pred, weights)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "stride": self.codec.stride,
+            "sigma": self.codec.sigma,
+            "hardest": self.hardest,
+            "loss": self.loss and keras.losses.serialize(self.loss),
+        }
+
+
+@keras.saving.register_keras_serializable("hrnet_tf")
+class DenseCrossEntropy(keras.losses.Loss):
+    """Cross-entropy of every pixel at the labels' size.
+
+    Args:
+        upsampling: how logits are brought to the labels' size: `"bilinear"` (half
+            pixel) or `"bilinear_align_corners"`.
+        ignored: the label that does not count.
+
+    Call arguments:
+        y_true: integer labels, `(batch, height, width)`.
+        y_pred: logits at any size, `(batch, h, w, classes)`.
+
+    Returns:
+        The mean over all pixels that count (0 if there is none).
+
+    Source: Wang et al., https://arxiv.org/abs/1908.07919, section 5.
+    """
+
+    def __init__(
+        self,
+        upsampling: Upsampling = "bilinear",
+        ignored: int = 255,
+        name: str = "dense_cross_entropy",
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, **kwargs)
+        self.upsampling = upsampling
+        self.ignored = ignored
+
+    def call(self, y_true, y_pred):
+        """Mean cross-entropy; see the class."""
+        labels = tf.cast(y_true, tf.int32)
+        size = tf.shape(labels)[1:3]
+        logits = resize_bilinear(
+            y_pred, size, self.upsampling == "bilinear_align_corners"
+        )
+        counts = labels != self.ignored
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=tf.where(counts, labels, 0), logits=logits
+        )
+        counts = tf.cast(counts, losses.dtype)
+        return tf.math.divide_no_nan(
+            tf.reduce_sum(losses * counts), tf.reduce_sum(counts)
+        )
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "upsampling": self.upsampling,
+            "ignored": self.ignored,
+        }

@@ -1,0 +1,204 @@
+"""Files to files: predict on an image, a folder of images or a video."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from hrnet_tf.data.coco import read_boxes
+from hrnet_tf.errors import InputError
+from hrnet_tf.opencv import cv2
+from hrnet_tf.predict import PosePredictor
+from hrnet_tf.preprocess import read_image
+from hrnet_tf.results import Pose
+from hrnet_tf.visualize import draw_pose, write_image
+
+logger = logging.getLogger(__name__)
+
+# File name, id and image to the image with the people drawn on it.
+Look = Callable[[str, int | str, np.ndarray], np.ndarray]
+
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+
+
+@dataclass
+class Summary:
+    """What became of a prediction on files.
+
+    Attributes:
+        folder: where everything was written.
+        images: how many images or frames were looked at.
+        people: how many people that were.
+        skipped: images that could not be read, with the reason.
+    """
+
+    folder: Path
+    images: int = 0
+    people: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+
+class Boxes:
+    """A detector's boxes by image.
+
+    Args:
+        path: COCO results, JSON: a list of `image_id` (or `file_name`), `bbox` and
+        `score`.
+        threshold: boxes with a lower score are left out.
+    """
+
+    def __init__(self, path: str | Path, threshold: float):
+        self.path = path
+        self.by_image: dict[str, list[dict[str, Any]]] = {}
+        for box in read_boxes(str(path)):
+            if "bbox" not in box or ("image_id" not in box and "file_name" not in box):
+                raise InputError(
+                    f"{path}: a box needs `image_id` and `bbox`, got {box}."
+                )
+            if box.get("score", 1.0) >= threshold:
+                key = str(box.get("file_name", box.get("image_id")))
+                self.by_image.setdefault(key, []).append(box)
+
+    def of(self, name: str, image_id: int | str) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes `(n, 4)` and scores `(n,)` of an image, by its file name or its id."""
+        found = self.by_image.get(name) or self.by_image.get(str(image_id)) or []
+        boxes = np.array([box["bbox"] for box in found], np.float64).reshape(-1, 4)
+        return boxes, np.array([box.get("score", 1.0) for box in found])
+
+
+def predict_files(
+    predictor: PosePredictor,
+    source: str | Path,
+    out: str | Path | None = None,
+    boxes: Boxes | None = None,
+    threshold: float = 0.2,
+) -> Summary:
+    """Predict on an image, a folder of images or a video.
+
+    Writes the input with the people drawn on it, and `keypoints.json`: a COCO result
+    file in pixels of the original images. An image's id is its name's number if it is
+    one, else its name; a frame's id is its number, from 0.
+
+    Args:
+        predictor: finds the keypoints.
+        source: the image, the folder or the video.
+        out: folder to write to; by default a new one in `predictions/`.
+        boxes: whom to look at; None: one person who fills the image.
+        threshold: keypoints with a lower score are not drawn.
+
+    Raises:
+        InputError: if there is nothing to read, or `out` exists.
+    """
+    source = Path(source)
+    folder = _new_folder(source, out)
+    summary, entries = Summary(folder), []
+
+    def look(name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
+        where, scores = boxes.of(name, image_id) if boxes else (None, None)
+        pose: Pose = predictor.predict(image, where, scores)
+        entries.extend(pose.to_coco(image_id))
+        summary.images += 1
+        summary.people += len(pose)
+        return draw_pose(image, pose, threshold, boxes=boxes is not None)
+
+    if source.suffix.lower() in VIDEOS:
+        look_at_video(source, folder / f"{source.stem}.mp4", look)
+    else:
+        for path in tqdm(list_images(source), unit="image", disable=source.is_file()):
+            try:
+                image = read_image(path)
+            except InputError as error:
+                if source.is_file():
+                    raise
+                logger.warning("skipped: %s", error)
+                summary.skipped.append(str(error))
+                continue
+            image_id = int(path.stem) if path.stem.isdecimal() else path.name
+            write_image(folder / f"{path.stem}.jpg", look(path.name, image_id, image))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "keypoints.json").write_text(json.dumps(entries))
+    return summary
+
+
+def list_images(source: Path) -> list[Path]:
+    """The image files of a folder in order, or the one image.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if source.is_file():
+        return [source]
+    found = sorted(p for p in source.glob("*") if p.suffix.lower() in IMAGES)
+    if not found:
+        what = "no image in it" if source.is_dir() else "no such file or folder"
+        raise InputError(
+            f"{source}: {what}; give an image, a folder of images "
+            f"({', '.join(IMAGES)}) or a video ({', '.join(VIDEOS)})."
+        )
+    return found
+
+
+def look_at_video(source: Path, target: Path, look: Look) -> None:
+    """Show every frame to `look(name, number, image)` and write the frames it returns.
+
+    Raises:
+        InputError: if OpenCV cannot read the video or write one.
+    """
+    capture = cv2.VideoCapture(str(source))
+    if not capture.isOpened():
+        raise InputError(
+            f"Video {source} cannot be read: it is missing, broken or of a kind that "
+            "OpenCV does not know."
+        )
+    total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+    target.parent.mkdir(parents=True, exist_ok=True)
+    writer = None
+    try:
+        for number, frame in enumerate(
+            tqdm(_frames(capture), total=total, unit="frame")
+        ):
+            drawn = look(source.name, number, frame)
+            if writer is None:
+                writer = _open_writer(target, rate, drawn.shape)
+            writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+    finally:
+        capture.release()
+        if writer is not None:
+            writer.release()
+
+
+def _frames(capture: Any) -> Iterator[np.ndarray]:
+    while True:
+        there, frame = capture.read()
+        if not there:
+            return
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+
+
+def _open_writer(target: Path, rate: float, shape: tuple[int, ...]) -> Any:
+    code = cv2.VideoWriter.fourcc(*"mp4v")
+    writer = cv2.VideoWriter(str(target), code, rate, (shape[1], shape[0]))
+    if not writer.isOpened():
+        raise InputError(f"OpenCV cannot write the video {target}.")
+    return writer
+
+
+def _new_folder(source: Path, out: str | Path | None) -> Path:
+    if out is not None:
+        out = Path(out)
+        if out.exists() and any(out.iterdir()):
+            raise InputError(f"{out} is not empty; choose another --out.")
+        return out
+    name, number = source.stem or "images", 1
+    while (
+        folder := Path("predictions") / (f"{name}-{number}" if number > 1 else name)
+    ).exists():
+        number += 1
+    return folder

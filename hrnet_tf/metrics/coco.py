@@ -1,0 +1,147 @@
+"""COCO's keypoint metric: similarity, suppression, average precision."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
+
+
+def similarity(
+    keypoints: np.ndarray,
+    others: np.ndarray,
+    area: float,
+    areas: np.ndarray,
+    sigmas: Sequence[float],
+) -> np.ndarray:
+    """Object keypoint similarity (OKS) of one predicted person with others.
+
+    Args:
+        keypoints: `(k, 2)`, x and y in pixels.
+        others: `(n, k, 2)`.
+        area: of the person, in square pixels.
+        areas: `(n,)`, of the others.
+        sigmas: how far annotators scatter at each keypoint, as a share of the size.
+
+    Returns:
+        `(n,)` in [0, 1]; all keypoints count.
+
+    Source: https://cocodataset.org/#keypoints-eval.
+    """
+    variances = (2 * np.asarray(sigmas)) ** 2
+    squared = ((others - keypoints) ** 2).sum(axis=-1)
+    sizes = (area + areas[:, None]) / 2 + np.spacing(1)
+    return np.exp(-squared / variances / sizes / 2).mean(axis=-1)
+
+
+def suppress(
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    areas: np.ndarray,
+    sigmas: Sequence[float],
+    threshold: float = 0.9,
+) -> np.ndarray:
+    """Keep the best of people that are one and the same (OKS-NMS).
+
+    Args:
+        keypoints: `(n, k, 2)`, x and y in pixels.
+        scores: `(n,)`.
+        areas: `(n,)`, in square pixels.
+        sigmas: `(k,)`, as for `similarity`.
+        threshold: people more similar than this to a better one go.
+
+    Returns:
+        int64, the indices of those who stay, best first.
+    """
+    kept: list[int] = []
+    left = np.argsort(scores)[::-1]
+    while left.size:
+        best, left = left[0], left[1:]
+        kept.append(best)
+        alike = similarity(
+            keypoints[best], keypoints[left], areas[best], areas[left], sigmas
+        )
+        left = left[alike <= threshold]
+    return np.array(kept, np.int64)
+
+
+def suppress_softly(
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    areas: np.ndarray,
+    sigmas: Sequence[float],
+    threshold: float = 0.9,
+    most: int = 20,
+) -> np.ndarray:
+    """Order people by scores that fall the more they are like better ones (soft NMS).
+
+    Args and returns are those of `suppress`, except that scores fall by
+    `exp(-similarity**2 / threshold)` and at most `most` people stay.
+    """
+    kept: list[int] = []
+    left = np.argsort(scores)[::-1]
+    scores = np.asarray(scores)[left]
+    while left.size and len(kept) < most:
+        best, left = left[0], left[1:]
+        kept.append(best)
+        alike = similarity(
+            keypoints[best], keypoints[left], areas[best], areas[left], sigmas
+        )
+        scores = scores[1:] * np.exp(-(alike**2) / threshold)
+        order = np.argsort(scores)[::-1]
+        left, scores = left[order], scores[order]
+    return np.array(kept, np.int64)
+
+
+def person_scores(
+    box_scores: np.ndarray, scores: np.ndarray, threshold: float = 0.2
+) -> np.ndarray:
+    """Score people by their box and their keypoints (rescoring).
+
+    Args:
+        box_scores: `(n,)`.
+        scores: `(n, k)`, of the keypoints.
+        threshold: only keypoints with a higher score count.
+
+    Returns:
+        `(n,)`: box score times the mean of the keypoint scores that count (0 without
+        any).
+    """
+    counts = scores > threshold
+    sums = np.where(counts, scores, 0).sum(axis=1)
+    return box_scores * sums / np.maximum(counts.sum(axis=1), 1)
+
+
+def average_precision(
+    ground_truth: COCO,
+    results: list[dict[str, Any]],
+    category: int,
+    sigmas: Sequence[float],
+) -> dict[str, float]:
+    """Average precision and recall by pycocotools.
+
+    Args:
+        ground_truth: annotations with keypoints.
+        results: entries of a COCO result file.
+        category: id of the category to judge.
+        sigmas: of the keypoints.
+
+    Returns:
+        A number in [0, 1] for each of `STATISTICS` (-1: nothing of that size is
+        annotated).
+    """
+    if not results:
+        return dict.fromkeys(STATISTICS, 0.0)
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
+        evaluation = COCOeval(ground_truth, ground_truth.loadRes(results), "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas)
+        evaluation.params.catIds = [category]
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return dict(zip(STATISTICS, map(float, evaluation.stats), strict=True))

@@ -1,0 +1,223 @@
+"""Images and boxes to people: crop, network, decoding, back to image pixels."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf.errors import InputError
+from hrnet_tf.fold import constant_graph, fold
+from hrnet_tf.manifest import Manifest
+from hrnet_tf.preprocess import (
+    crop_matrix,
+    crop_of_box,
+    invert,
+    normalise,
+    transform,
+    warp,
+)
+from hrnet_tf.results import Pose
+
+# Crops, uint8 (n, height, width, 3), to cells (n, k, 2) and scores (n, k).
+Locate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+# The most crops that go through the network at once.
+CHUNK = 32
+
+
+def flip_back(
+    heatmaps: tf.Tensor, mirror: np.ndarray, shift: bool = False
+) -> tf.Tensor:
+    """Heatmaps of a mirrored image to those of the image.
+
+    Args:
+        heatmaps: `(batch, height, width, keypoints)`.
+        mirror: `(keypoints,)`, where each keypoint goes in a mirror.
+        shift: move them one cell to the right, which makes up for coordinates that
+            count from pixel corners; the first column stays.
+
+    Source: the official code; the shift is worth two points of AP there.
+    """
+    flipped = tf.gather(tf.reverse(heatmaps, [2]), mirror, axis=-1)
+    return (
+        tf.concat([flipped[:, :, :1], flipped[:, :, :-1]], axis=2) if shift else flipped
+    )
+
+
+def locator(network: Callable[[tf.Tensor], tf.Tensor], manifest: Manifest) -> Callable:
+    """All that happens to crops in a graph: normalise, network, flip, decode.
+
+    Args:
+        network: normalised images to heatmaps.
+        manifest: what the network takes and how its heatmaps are read.
+
+    Returns:
+        A function of RGB crops `(n, height, width, 3)`, 0..255, to cells `(n, k, 2)`
+        and scores `(n, k)`.
+    """
+    decoding, mirror = manifest.decoding, manifest.keypoints.mirror
+
+    def locate(crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images = normalise(crops, manifest.input.mean, manifest.input.std)
+        if not decoding.flip:
+            return manifest.codec.decode(network(images))
+        both = network(tf.concat([images, tf.reverse(images, [2])], axis=0))
+        straight, mirrored = tf.split(both, 2)
+        mirrored = flip_back(mirrored, mirror, decoding.shift)
+        return manifest.codec.decode((straight + mirrored) * 0.5)
+
+    return locate
+
+
+class PosePredictor:
+    """Finds the keypoints of people in images.
+
+    Make one with `hrnet_tf.load` or `PosePredictor.from_model`.
+
+    Args:
+        locate: crops to cells and scores; see `locator`.
+        manifest: the model's facts.
+
+    Example:
+        ```python
+        predictor = hrnet_tf.load("saved_models/demo")
+        pose = predictor.predict(image)                 # uint8 RGB (height, width, 3)
+        pose = predictor.predict(image, boxes=[[20, 30, 80, 160]])
+        ```
+    """
+
+    def __init__(self, locate: Locate, manifest: Manifest):
+        self.locate = locate
+        self.manifest = manifest
+
+    @classmethod
+    def from_model(cls, model: keras.Model, manifest: Manifest) -> "PosePredictor":
+        """A predictor on the folded network, the fastest form of a model.
+
+        Args:
+            model: heatmaps from normalised crops, such as `hrnet_tf.HRNetV1` builds.
+            manifest: its facts.
+        """
+        crops = tf.TensorSpec((None, *manifest.input.size, 3), tf.uint8, "crops")
+        graph = constant_graph(locator(fold(model), manifest), crops)
+        return cls(_on_arrays(graph), manifest)
+
+    @classmethod
+    def from_training(cls, model: keras.Model, manifest: Manifest) -> "PosePredictor":
+        """A predictor on a model that still learns: it follows its variables."""
+        crops = tf.TensorSpec((None, *manifest.input.size, 3), tf.uint8, "crops")
+        locate = locator(lambda images: model(images, training=False), manifest)
+        graph = tf.function(locate, input_signature=[crops], autograph=False)
+        return cls(_on_arrays(graph), manifest)
+
+    def predict(
+        self, image: np.ndarray, boxes: Any = None, box_scores: Any = None
+    ) -> Pose:
+        """Find the keypoints of people in one image.
+
+        Args:
+            image: uint8 RGB, `(height, width, 3)`.
+            boxes: `(people, 4)`, x, y, width, height in image pixels; None: one person
+                who fills the image.
+            box_scores: `(people,)`, confidence in the boxes; None: 1.
+
+        Returns:
+            The people, in the order of the boxes, in pixels of the image.
+
+        Raises:
+            InputError: if the image or the boxes have another shape or type.
+        """
+        image = check_image(image)
+        height, width = image.shape[:2]
+        boxes = check_boxes([[0, 0, width, height]] if boxes is None else boxes)
+        box_scores = (
+            np.ones(len(boxes)) if box_scores is None else np.asarray(box_scores)
+        )
+        if not len(boxes):
+            count = len(self.manifest.keypoints)
+            return self._pose(
+                np.zeros((0, count, 2)), np.zeros((0, count)), boxes, box_scores
+            )
+        crops = self.crops(image, boxes)
+        parts = [self.locate(crops[i : i + CHUNK]) for i in range(0, len(crops), CHUNK)]
+        cells, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return self._pose(self.to_image(cells, boxes), scores, boxes, box_scores)
+
+    def crops(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """The crops that the network looks at, uint8 `(people, height, width, 3)`."""
+        matrices = self._matrices(boxes, self.manifest.input.size)
+        return np.stack(
+            [warp(image, matrix, self.manifest.input.size) for matrix in matrices]
+        )
+
+    def to_image(self, cells: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """Heatmap cells `(people, k, 2)` to pixels of the image of the boxes."""
+        return transform(
+            cells, invert(self._matrices(boxes, self.manifest.output.size))
+        )
+
+    def _matrices(self, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        height, width = self.manifest.input.size
+        centers, widths = crop_of_box(
+            boxes, width / height, self.manifest.decoding.padding
+        )
+        return crop_matrix(centers, widths, 0.0, size)
+
+    def _pose(
+        self,
+        keypoints: np.ndarray,
+        scores: np.ndarray,
+        boxes: np.ndarray,
+        box_scores: np.ndarray,
+    ) -> Pose:
+        return Pose(
+            keypoints.astype(np.float32),
+            scores.astype(np.float32),
+            boxes.astype(np.float32),
+            box_scores.astype(np.float32),
+            self.manifest.keypoints,
+        )
+
+
+def check_image(image: Any) -> np.ndarray:
+    """Raise an InputError unless this is a uint8 RGB image `(height, width, 3)`."""
+    image = np.asarray(image)
+    if (
+        image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape[2] != 3
+        or not image.size
+    ):
+        raise InputError(
+            "An image must be uint8 RGB of shape (height, width, 3), got "
+            f"{image.dtype} of shape {image.shape}."
+        )
+    return image
+
+
+def check_boxes(boxes: Any) -> np.ndarray:
+    """Raise an InputError unless these are boxes `(people, 4)` with an area."""
+    boxes = np.asarray(boxes, np.float64)
+    if boxes.size == 0:
+        return boxes.reshape(0, 4)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise InputError(
+            "Boxes must have the shape (people, 4): x, y, width, height; got "
+            f"{boxes.shape}."
+        )
+    bad = ~(np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1))
+    if bad.any():
+        raise InputError(
+            f"Box {int(bad.argmax())} has no area: {boxes[bad][0].tolist()}."
+        )
+    return boxes
+
+
+def _on_arrays(graph: Callable) -> Locate:
+    def locate(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cells, scores = graph(tf.constant(crops))
+        return cells.numpy(), scores.numpy()
+
+    return locate

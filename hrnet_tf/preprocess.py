@@ -1,0 +1,226 @@
+"""Image to network input and back: boxes, affine crops, normalisation.
+
+Coordinates are pixels, `x` to the right and `y` down, with the origin in the middle of
+the top-left pixel. A crop is described by its centre and its width in image pixels; its
+height follows from the network's aspect ratio.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf.errors import InputError
+from hrnet_tf.opencv import cv2
+
+# RGB, in units of 0..255 (ImageNet).
+MEAN = (123.675, 116.28, 103.53)
+STD = (58.395, 57.12, 57.375)
+
+JPEG = b"\xff\xd8\xff"
+
+# How much larger than the person's box a crop is.
+PADDING = 1.25
+
+
+def normalise(
+    images: tf.Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD
+) -> tf.Tensor:
+    """Images to network input: subtract the mean, divide by the standard deviation.
+
+    Args:
+        images: RGB `(..., 3)`, any type, 0..255.
+        mean: of each channel, in units of 0..255.
+        std: standard deviation of each channel, in units of 0..255.
+
+    Returns:
+        float32 of the same shape.
+    """
+    scale = 1.0 / np.asarray(std, np.float64)
+    shift = -np.asarray(mean, np.float64) * scale
+    return tf.cast(images, tf.float32) * scale.astype(np.float32) + shift.astype(
+        np.float32
+    )
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read a whole image file, turned the way its EXIF tag says.
+
+    Returns:
+        uint8 RGB, `(height, width, 3)`.
+
+    Raises:
+        InputError: if there is no such file or OpenCV cannot decode it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"Image {path} does not exist; give the path of a JPEG or PNG file."
+        )
+    encoded = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB) if encoded.size else None
+    if image is None:
+        raise InputError(
+            f"Image {path} cannot be decoded: it is broken, empty or no image."
+        )
+    return image
+
+
+def read_window(path: str | Path, window: Sequence[int]) -> np.ndarray:
+    """Read a part of an image file as it is stored; decode no more of a JPEG.
+
+    Args:
+        path: a JPEG, or anything else that OpenCV reads.
+        window: top, left, height, width, in pixels of the image.
+
+    Returns:
+        uint8 RGB, `(height, width, 3)`.
+
+    Raises:
+        InputError: if the image is broken or does not hold the window.
+    """
+    with open(path, "rb") as stream:
+        encoded = stream.read()
+    top, left, height, width = window
+    if encoded.startswith(JPEG):
+        try:
+            with tf.device("/CPU:0"):
+                return tf.io.decode_and_crop_jpeg(encoded, window, channels=3).numpy()
+        except tf.errors.InvalidArgumentError:
+            whole = _decode_jpeg(encoded)
+    else:
+        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+        whole = (
+            cv2.imdecode(np.frombuffer(encoded, np.uint8), flags) if encoded else None
+        )
+    if whole is None:
+        raise InputError("the image cannot be decoded: it is broken, empty or no image")
+    if top + height > whole.shape[0] or left + width > whole.shape[1]:
+        raise InputError(
+            f"the image has {whole.shape[1]}x{whole.shape[0]} pixels (width x height), "
+            "fewer than its annotation says"
+        )
+    return whole[top : top + height, left : left + width]
+
+
+def _decode_jpeg(encoded: bytes) -> np.ndarray | None:
+    try:
+        with tf.device("/CPU:0"):
+            return tf.io.decode_jpeg(encoded, channels=3).numpy()
+    except tf.errors.InvalidArgumentError:
+        return None
+
+
+def crop_of_box(
+    boxes: np.ndarray, aspect: float, padding: float = PADDING
+) -> tuple[np.ndarray, np.ndarray]:
+    """The crop around each box: the box at the network's aspect ratio, with a margin.
+
+    Args:
+        boxes: `(n, 4)`, `x, y, width, height` in image pixels.
+        aspect: width over height of the network input.
+        padding: how much larger than the box the crop is.
+
+    Returns:
+        Centres `(n, 2)` and widths `(n,)` in image pixels, float64.
+    """
+    x, y, width, height = np.asarray(boxes, np.float64).reshape(-1, 4).T
+    centers = np.stack([x + width / 2, y + height / 2], axis=-1)
+    return centers, np.maximum(width, height * aspect) * padding
+
+
+def crop_matrix(
+    centers: np.ndarray,
+    widths: np.ndarray,
+    rotations: np.ndarray | float,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Affine maps from image pixels to crop pixels.
+
+    Args:
+        centers: `(n, 2)`, the crops' centres in image pixels.
+        widths: `(n,)`, the crops' widths in image pixels.
+        rotations: `(n,)` or one number, degrees; positive turns the image
+            anticlockwise.
+        size: height and width of the crop in its own pixels.
+
+    Returns:
+        float64 `(n, 2, 3)`: `crop = matrix @ (x, y, 1)`.
+
+    Source: Xiao et al., https://arxiv.org/abs/1804.06208, section 3.
+    """
+    height, width = size
+    angle = np.deg2rad(np.broadcast_to(rotations, len(centers)).astype(np.float64))
+    up = np.stack([np.sin(angle), -np.cos(angle)], -1) * np.asarray(widths)[:, None] / 2
+    # The official code fixes the map by three points in float32; so are its published
+    # results.
+    middle = np.asarray(centers, np.float32)
+    top = (centers + up).astype(np.float32)
+    side = top + (middle - top)[:, ::-1] * np.array([-1, 1], np.float32)
+    source = np.stack([middle, top, side], axis=1).astype(np.float64)
+    target = np.array(
+        [
+            [width / 2, height / 2],
+            [width / 2, (height - width) / 2],
+            [0, (height - width) / 2],
+        ]
+    )
+    source = np.concatenate([source, np.ones((len(source), 3, 1))], axis=-1)
+    return np.linalg.solve(
+        source, np.broadcast_to(target, (len(source), 3, 2))
+    ).transpose(0, 2, 1)
+
+
+def invert(matrices: np.ndarray) -> np.ndarray:
+    """Inverse affine maps, `(n, 2, 3)` to `(n, 2, 3)`."""
+    linear = np.linalg.inv(matrices[:, :, :2])
+    shift = -np.einsum("nij,nj->ni", linear, matrices[:, :, 2])
+    return np.concatenate([linear, shift[:, :, None]], axis=-1)
+
+
+def transform(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Apply affine maps `(n, 2, 3)` to sets of points `(n, k, 2)`, one each."""
+    linear, shift = matrices[:, :, :2], matrices[:, None, :, 2]
+    return np.einsum("nij,nkj->nki", linear, points) + shift
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Cut a crop out of an image: bilinear, black outside.
+
+    Args:
+        image: uint8 `(height, width, 3)`.
+        matrix: `(2, 3)`, image pixels to crop pixels.
+        size: height and width of the crop.
+
+    Returns:
+        uint8 `(size[0], size[1], 3)`.
+    """
+    return cv2.warpAffine(image, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+
+
+def source_windows(
+    matrices: np.ndarray, image_sizes: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """The part of each image that its crop needs, so that only this part is decoded.
+
+    Args:
+        matrices: `(n, 2, 3)`, image pixels to crop pixels.
+        image_sizes: `(n, 2)`, height and width of each image.
+        size: height and width of the crop.
+
+    Returns:
+        int32 `(n, 4)`: top, left, height, width; at least one pixel, inside the image.
+    """
+    height, width = size
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
+    source = transform(
+        np.broadcast_to(corners, (len(matrices), 4, 2)), invert(matrices)
+    )
+    limits = np.asarray(image_sizes)[:, ::-1]
+    margin = 2  # bilinear neighbours, and the decoder's smoothing across blocks
+    low = np.clip(np.floor(source.min(axis=1)) - margin, 0, limits - 1)
+    high = np.clip(np.ceil(source.max(axis=1)) + margin + 1, low + 1, limits)
+    return np.concatenate([low[:, ::-1], (high - low)[:, ::-1]], axis=-1).astype(
+        np.int32
+    )

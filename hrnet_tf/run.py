@@ -1,0 +1,177 @@
+"""A run's folder: what training leaves behind and everything else starts from."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from hrnet_tf.config import PoseConfig, read_config
+from hrnet_tf.errors import InputError
+from hrnet_tf.labels import KeypointSet
+from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, Manifest, versions
+from hrnet_tf.tasks import build_pose_model
+from hrnet_tf.typed_yaml import differences, write_config
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A folder with one experiment.
+
+    Attributes:
+        folder: where everything lies.
+        config: what the experiment is.
+
+    Example:
+        ```python
+        run = Run.open("saved_models/demo")
+        model = run.model()
+        ```
+    """
+
+    folder: Path
+    config: PoseConfig
+
+    @classmethod
+    def open(cls, folder: str | Path, overrides: tuple[str, ...] = ()) -> "Run":
+        """Open a run that training has made.
+
+        Raises:
+            InputError: if the folder holds none.
+        """
+        folder = Path(folder)
+        if not (folder / "config.yaml").is_file():
+            raise InputError(
+                f"{folder} is no run: there is no config.yaml in it. Give a folder "
+                "that `hrnet-tf train` has made."
+            )
+        return cls(folder, read_config(folder / "config.yaml", overrides))
+
+    @classmethod
+    def prepare(cls, config: PoseConfig) -> "Run":
+        """A new run, or the same one, interrupted; nothing is written yet.
+
+        Raises:
+            InputError: if the folder holds something else.
+        """
+        run = cls(Path(config.output), config)
+        if run.last()[0] is not None:
+            if changes := differences(cls.open(run.folder).config, config):
+                raise InputError(
+                    f"{run.folder} holds a run with other settings "
+                    f"({'; '.join(changes)}). Choose another folder with "
+                    "output=FOLDER, or repeat the old settings to go on."
+                )
+        elif (
+            run.folder.exists()
+            and any(run.folder.iterdir())
+            and not run.settings.is_file()
+        ):
+            raise InputError(
+                f"{run.folder} is not empty and no run; choose another output=FOLDER."
+            )
+        return run
+
+    def create(self) -> None:
+        """Make the folder, with the configuration and the manifest."""
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.make_manifest().write(self.manifest)
+        partial = self.settings.with_suffix(".partial")
+        write_config(self.config, partial)
+        partial.replace(self.settings)  # only now is it a run
+
+    @property
+    def settings(self) -> Path:
+        """The configuration, with all defaults."""
+        return self.folder / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the weights."""
+        return self.folder / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The network with the highest validation score."""
+        return self.checkpoints / "best.keras"
+
+    @property
+    def manifest(self) -> Path:
+        """The model's facts, JSON."""
+        return self.folder / "manifest.json"
+
+    @property
+    def history(self) -> Path:
+        """Losses and metrics of every epoch, CSV."""
+        return self.folder / "history.csv"
+
+    @property
+    def samples(self) -> Path:
+        """Crops and an image that exports are checked on."""
+        return self.folder / "samples.npz"
+
+    def state_file(self, epochs: int | str) -> Path:
+        """The whole state of the training after so many epochs."""
+        number = epochs if isinstance(epochs, str) else f"{epochs:04d}"
+        return self.checkpoints / f"epoch_{number}.keras"
+
+    def last(self) -> tuple[Path | None, int]:
+        """The newest state of the training, and how many epochs it has behind it."""
+        found = sorted(self.checkpoints.glob("epoch_[0-9]*[0-9].keras"))
+        return (found[-1], int(found[-1].stem.split("_")[1])) if found else (None, 0)
+
+    def make_manifest(self) -> Manifest:
+        """The facts of the model that the configuration describes."""
+        model, data = self.config.model, self.config.data
+        strides = [stride for _, stride in model.stem] if model.stem else [2, 2]
+        stride = int(np.prod(strides))
+        height, width = model.size
+        return Manifest(
+            model=f"{model.name} width {model.width}",
+            input=ImageInput(height, width),
+            output=HeatmapOutput(height // stride, width // stride, stride),
+            keypoints=KeypointSet.read(data.keypoints),
+            decoding=Decoding(
+                self.config.evaluate.refinement, data.sigma, data.padding
+            ),
+            versions=versions(),
+        )
+
+    def model(self) -> keras.Model:
+        """The trained network, best weights, float32: normalised crops to heatmaps.
+
+        Raises:
+            InputError: if there are no weights yet.
+        """
+        if not self.best.is_file():
+            raise InputError(
+                f"{self.folder} has no trained weights yet: {self.best.name} is "
+                "written after the first validation. Start the training again to go "
+                "on."
+            )
+        count = len(Manifest.read(self.manifest).keypoints)
+        section = dataclasses.replace(self.config.model, weights=str(self.best))
+        return build_pose_model(section, count)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by name, NumPy's `.npz`."""
+    np.savez(path, **arrays)  # type: ignore[arg-type]  # a stub takes names for options
+
+
+def newest_run(parent: str | Path = "saved_models") -> Path:
+    """The folder of the run whose weights were written last.
+
+    Raises:
+        InputError: if there is none.
+    """
+    found = Path(parent).glob("*/checkpoints/best.keras")
+    newest = max(found, key=os.path.getmtime, default=None)
+    if newest is None:
+        raise InputError(
+            f"There is no trained run in {parent}; train one (hrnet-tf train CONFIG) "
+            "or name one with --model."
+        )
+    return newest.parents[1]

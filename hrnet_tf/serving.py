@@ -1,0 +1,80 @@
+"""What runs inside exported graphs: encoded images and boxes to people."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from hrnet_tf.manifest import Manifest
+from hrnet_tf.predict import locator
+
+
+def serve_keypoints(
+    network: Callable[[tf.Tensor], tf.Tensor], manifest: Manifest
+) -> Callable:
+    """From JPEG or PNG bytes and boxes to keypoints: nothing is left to prepare.
+
+    Args:
+        network: normalised images to heatmaps.
+        manifest: what the network takes and how its heatmaps are read.
+
+    Returns:
+        A function of `image_bytes` (a scalar string) and `boxes` (float32 `(people,
+        4)`: x, y, width, height in image pixels) to a dictionary: `keypoints`, float32
+        `(people, k, 2)`, x and y in image pixels, and `scores`, float32 `(people, k)`.
+    """
+    locate = locator(network, manifest)
+    height, width = manifest.input.size
+
+    def serve(image_bytes: tf.Tensor, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
+        image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
+        tf.debugging.assert_positive(
+            boxes[:, 2:],
+            "`boxes` must be x, y, width, height with positive width and height.",
+        )
+        centers = boxes[:, :2] + boxes[:, 2:] / 2
+        widths = tf.maximum(boxes[:, 2], boxes[:, 3] * width / height)
+        widths *= manifest.decoding.padding
+        cells, scores = locate(crop_people(image, centers, widths, (height, width)))
+        middle = tf.constant([manifest.output.width / 2, manifest.output.height / 2])
+        scale = widths / manifest.output.width
+        keypoints = centers[:, None] + (cells - middle) * scale[:, None, None]
+        return {"keypoints": keypoints, "scores": scores}
+
+    return serve
+
+
+def crop_people(
+    image: tf.Tensor, centers: tf.Tensor, widths: tf.Tensor, size: tuple[int, int]
+) -> tf.Tensor:
+    """`preprocess.warp` of upright crops, in TensorFlow.
+
+    Args:
+        image: uint8 `(height, width, 3)`.
+        centers: float32 `(n, 2)`, in image pixels.
+        widths: float32 `(n,)`, in image pixels.
+        size: height and width of a crop in its own pixels.
+
+    Returns:
+        float32 `(n, size[0], size[1], 3)` in 0..255, whole numbers as in uint8.
+    """
+    images = tf.cast(image, tf.float32)[None]
+    scale = widths / size[1]
+    corner = centers - scale[:, None] * tf.constant([size[1] / 2, size[0] / 2])
+    zero = tf.zeros_like(scale)
+    x, y = corner[:, 0], corner[:, 1]
+    transforms = tf.stack([scale, zero, x, zero, scale, y, zero, zero], axis=-1)
+
+    def crop(transform: tf.Tensor) -> tf.Tensor:
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=images,
+            transforms=transform[None],
+            output_shape=tf.constant(size),
+            fill_value=0.0,
+            interpolation="BILINEAR",
+            fill_mode="CONSTANT",
+        )[0]
+
+    crops = tf.map_fn(
+        crop, transforms, fn_output_signature=tf.TensorSpec((*size, 3), tf.float32)
+    )
+    return tf.round(crops)

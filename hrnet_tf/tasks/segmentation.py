@@ -1,0 +1,91 @@
+"""HRNetV2: the concatenated representation, and dense labelling from it."""
+
+from pathlib import Path
+
+import keras
+
+from hrnet_tf.backbone import Stem, body, hrnet
+from hrnet_tf.heads.segmentation import concatenate, segmentation_head
+from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
+from hrnet_tf.losses import DenseCrossEntropy
+from hrnet_tf.tasks.common import image_input, load_weights
+
+
+def HRNetV2(
+    width: int | str = 48,
+    classes: int = 19,
+    *,
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    upsampling: Upsampling = "bilinear",
+    bn_momentum: float = 0.9,
+    synchronized: bool = False,
+    modules: tuple[int, ...] | None = None,
+    blocks: int | None = None,
+    stem: Stem | None = None,
+    normalization: LayerFactory | None = None,
+    activation: LayerFactory | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """HRNetV2: all resolutions concatenated, and logits of classes from them.
+
+    The model takes normalised RGB images of any size, float `(batch, height, width, 3)`
+    (see `hrnet_tf.normalise`), and returns float32 logits `(batch, height / 4, width /
+    4, classes)`, sizes rounded up. It is compiled: `fit(images, labels)` takes integer
+    labels `(batch, height, width)`; 255 is ignored.
+
+    Args:
+        width: channels of the highest resolution (published: 18, 32, 40, 48), or
+            `"18_small_v1"` or `"18_small_v2"`.
+        classes: number of classes.
+        include_top: whether to add the labelling head; without it the model returns the
+            representation `(batch, height / 4, width / 4, 15 * width)` and is not
+            compiled.
+        weights: `.keras` or `.weights.h5` file to load, or None for random weights.
+        input_shape: height, width (None: any) and 3.
+        upsampling: how low resolutions are brought to high ones, in the fuse layers and
+            in the concatenation: `"bilinear"` (half pixel), `"bilinear_align_corners"`
+            (which one a published network wants depends on its data set) or `"nearest"`
+            (sides must then be multiples of 32; the concatenation stays bilinear).
+        bn_momentum: batch norm's momentum, in Keras's sense.
+        synchronized: share batch norm's statistics between the devices of a strategy.
+        modules: modules in stages 2, 3 and 4 (published: 1, 4, 3).
+        blocks: residual blocks a branch in each module (published: 4).
+        stem: filters and stride of each of the two stem convolutions.
+        normalization: layer class to use in place of batch norm; called with `name=`.
+        activation: layer class to use in place of ReLU; called with `name=`.
+        name: the model's name.
+
+    Returns:
+        A functional `keras.Model`.
+
+    Raises:
+        ValueError: if a size, a number or a name does not fit.
+
+    Source: Wang et al., Deep High-Resolution Representation Learning for Visual
+    Recognition, https://arxiv.org/abs/1908.07919.
+
+    Example:
+        ```python
+        model = hrnet_tf.HRNetV2(width=48, classes=19)
+        model.fit(hrnet_tf.normalise(images), labels)
+        ```
+    """
+    spec = body(width, modules, blocks, stem)
+    conventions = Conventions(
+        upsampling, bn_momentum, synchronized, "normal", normalization, activation
+    )
+    image = image_input(input_shape, spec, upsampling)
+    x = concatenate(hrnet(image, spec, conventions), conventions)
+    if include_top:
+        x = segmentation_head(x, classes, conventions)
+    model = keras.Model(image, x, name=name or f"hrnet_v2_w{width}")
+    load_weights(model, weights)
+    if include_top:
+        rule = "bilinear" if upsampling == "nearest" else upsampling
+        model.compile(
+            keras.optimizers.SGD(0.01, momentum=0.9),
+            loss=DenseCrossEntropy(rule),
+        )
+    return model

@@ -1,0 +1,130 @@
+"""Pictures of results: people drawn on images, contact sheets, training curves."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hrnet_tf.labels import KeypointSet
+from hrnet_tf.opencv import cv2
+from hrnet_tf.results import Pose
+
+# RGB: the first of each flip pair (left), the second (right), and what has no pair.
+LEFT, RIGHT, MIDDLE = (255, 128, 0), (0, 128, 255), (51, 204, 51)
+
+
+def draw_pose(
+    image: np.ndarray, pose: Pose, threshold: float = 0.2, boxes: bool = False
+) -> np.ndarray:
+    """Draw people on a copy of an image: left orange, right blue, the rest green.
+
+    Args:
+        image: uint8 RGB, `(height, width, 3)`.
+        pose: people in pixels of the image.
+        threshold: keypoints with a lower score are left out.
+        boxes: whether to draw the boxes too.
+
+    Returns:
+        uint8 RGB of the same shape.
+    """
+    canvas = np.ascontiguousarray(image).copy()
+    colors = keypoint_colors(pose.keypoint_set)
+    for person, (keypoints, scores) in enumerate(
+        zip(pose.keypoints, pose.scores, strict=True)
+    ):
+        x, y, width, height = pose.boxes[person]
+        thickness = max(1, round(float(max(width, height)) / 120))
+        if boxes:
+            corner = (round(float(x + width)), round(float(y + height)))
+            cv2.rectangle(
+                canvas, (round(float(x)), round(float(y))), corner, MIDDLE, thickness
+            )
+        visible = scores >= threshold
+        points = np.round(np.clip(keypoints, -1e6, 1e6)).astype(int)
+        for start, end in pose.keypoint_set.bones:
+            if visible[start] and visible[end]:
+                color = colors[start] if colors[start] == colors[end] else MIDDLE
+                ends = tuple(map(int, points[start])), tuple(map(int, points[end]))
+                cv2.line(canvas, *ends, color, thickness, cv2.LINE_AA)
+        for index in np.flatnonzero(visible):
+            center = tuple(map(int, points[index]))
+            cv2.circle(canvas, center, thickness + 1, colors[index], -1, cv2.LINE_AA)
+    return canvas
+
+
+def keypoint_colors(keypoint_set: KeypointSet) -> list[tuple[int, int, int]]:
+    """One RGB colour a keypoint."""
+    left = {pair[0] for pair in keypoint_set.flip_pairs}
+    right = {pair[1] for pair in keypoint_set.flip_pairs}
+    return [
+        LEFT if name in left else RIGHT if name in right else MIDDLE
+        for name in keypoint_set.names
+    ]
+
+
+def contact_sheet(
+    images: Sequence[np.ndarray], columns: int, side: int = 256
+) -> np.ndarray:
+    """Images in rows on black, each fitted into a square.
+
+    Args:
+        images: uint8 RGB, of any sizes.
+        columns: images a row.
+        side: of each square, in pixels.
+
+    Returns:
+        uint8 RGB.
+    """
+    rows = -(-len(images) // columns)
+    sheet = np.zeros((rows * side, columns * side, 3), np.uint8)
+    for number, image in enumerate(images):
+        scale = side / max(image.shape[:2])
+        width, height = (
+            max(1, round(n * scale)) for n in (image.shape[1], image.shape[0])
+        )
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        top, left = number // columns * side, number % columns * side
+        sheet[top : top + height, left : left + width] = small
+    return sheet
+
+
+def write_image(path: str | Path, image: np.ndarray) -> None:
+    """Write uint8 RGB, or a grey image, to a file; its ending says in which format."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    stored = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
+    encoded = cv2.imencode(Path(path).suffix, stored)[1]
+    Path(path).write_bytes(encoded.tobytes())
+
+
+def draw_curves(history: str | Path, picture: str | Path) -> None:
+    """Draw every column of a training history (CSV) over the epochs, as a PNG.
+
+    Columns that differ only by `val_` share a panel.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with open(history, newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        return
+    names = [name for name in rows[0] if name != "epoch"]
+    panels = sorted({name.removeprefix("val_") for name in names})
+    epochs = [int(row["epoch"]) + 1 for row in rows]
+    figure = Figure(figsize=(4.5 * len(panels), 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axis, panel in zip(
+        np.ravel(figure.subplots(1, len(panels))), panels, strict=True
+    ):
+        for name in (panel, f"val_{panel}"):
+            if name in names:
+                values = np.array([float(row[name] or "nan") for row in rows])
+                known = np.isfinite(values)
+                axis.plot(
+                    np.array(epochs)[known], values[known], marker=".", label=name
+                )
+        axis.set(title=panel, xlabel="epoch")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.savefig(picture, dpi=100)

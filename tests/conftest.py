@@ -1,0 +1,147 @@
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import hrnet_tf
+from hrnet_tf.config import CocoSection
+from hrnet_tf.data.coco import CocoKeypoints
+from hrnet_tf.data.figures import draw_data_set
+from hrnet_tf.labels import KeypointSet
+from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, Manifest
+
+# All four branches, one block each: quick to build, and nothing is left out.
+TINY = {"width": 4, "modules": (1, 1, 1), "blocks": 1, "stem": ((8, 2), (8, 2))}
+SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "coco"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="full-size models too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="full-size: run with --slow"))
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def coco_set():
+    return KeypointSet.read("coco")
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory):
+    """The demo's data set, 12 training and 6 validation images of it."""
+    folder = tmp_path_factory.mktemp("data")
+    draw_data_set(folder, train=12, validation=6)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def section(data_folder):
+    annotations = data_folder / "annotations" / "person_keypoints_train.json"
+    return CocoSection(str(annotations), str(data_folder / "images" / "train"))
+
+
+@pytest.fixture(scope="session")
+def people(section, coco_set):
+    return CocoKeypoints(section, coco_set).annotated()
+
+
+@pytest.fixture
+def edited(section, tmp_path):
+    """Write a changed copy of the annotations: `edited(change)` gives its section."""
+
+    def make(change):
+        data = json.loads(Path(section.annotations).read_text())
+        change(data)
+        path = tmp_path / "annotations.json"
+        path.write_text(json.dumps(data))
+        return CocoSection(str(path), section.images)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model():
+    keras.utils.set_random_seed(0)
+    return with_statistics(hrnet_tf.HRNetV1(input_shape=(64, 32, 3), **TINY))
+
+
+@pytest.fixture(scope="session")
+def tiny_manifest(coco_set):
+    return Manifest(
+        "HRNetV1 width 4",
+        ImageInput(64, 32),
+        HeatmapOutput(16, 8, 4),
+        coco_set,
+        Decoding(),
+    )
+
+
+@pytest.fixture
+def eagerly():
+    """Run training steps without tracing them: many times quicker for a few steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def experiment(data_folder, tmp_path_factory):
+    """A configuration file of a tiny network on the drawn figures."""
+    path = tmp_path_factory.mktemp("configs") / "tiny.yaml"
+    path.write_text(
+        f"""
+task: pose
+model:
+  width: {TINY["width"]}
+  size: [64, 32]
+  modules: [1, 1, 1]
+  blocks: 1
+  stem: [[8, 2], [8, 2]]
+data:
+  train:
+    annotations: {data_folder}/annotations/person_keypoints_train.json
+    images: {data_folder}/images/train
+  validation:
+    annotations: {data_folder}/annotations/person_keypoints_val.json
+    images: {data_folder}/images/val
+train: {{epochs: 2, batch_size: 8, learning_rate: 0.01, drop_at: [1]}}
+"""
+    )
+    return path
+
+
+def with_statistics(model):
+    """Give batch norms statistics that are not those of a new network."""
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            count = layer.gamma.shape[0]
+            values = [rng.uniform(0.5, 1.5, count) for _ in range(4)]
+            values[1] -= 1.0
+            values[2] -= 1.0
+            layer.set_weights(values)
+        elif isinstance(layer, keras.layers.Conv2D):
+            layer.set_weights(
+                [
+                    rng.normal(0, 1 / np.sqrt(max(1, np.prod(w.shape[:-1]))), w.shape)
+                    for w in layer.get_weights()
+                ]
+            )
+    return model

@@ -1,0 +1,70 @@
+"""The package's own shape: who imports whom, and how long files are."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import hrnet_tf
+
+PACKAGE = Path(hrnet_tf.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+RANKS = [
+    {"backend", "errors", "version", "opencv", "compat", "latency", "runtimes"},
+    {"typed_yaml", "layers"},
+    {"labels", "config", "backbone"},
+    {"results", "components", "preprocess", "codecs"},
+    {"losses", "heads", "metrics", "manifest", "weights", "fold", "visualize"},
+    {"tasks", "data", "predict"},
+    {"run", "serving", "media"},
+    {"evaluate", "export", "loading"},
+    {"callbacks"},
+    {"train"},
+    {"demo"},
+    {"cli"},
+]
+RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
+
+
+def package_imports():
+    for path in MODULES:
+        source = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        if source in ("__init__", "__main__"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+                if node.module == "hrnet_tf":
+                    names = [f"hrnet_tf.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            else:
+                continue
+            for name in names:
+                if name.startswith("hrnet_tf."):
+                    yield path.name, source, name.split(".")[1]
+
+
+def test_imports_point_down():
+    wrong = [
+        f"{path}: {source} -> {target}"
+        for path, source, target in package_imports()
+        if source != target and RANK[target] >= RANK[source]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_module_has_a_rank():
+    names = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in MODULES}
+    assert names - {"__init__", "__main__"} == RANK.keys()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_files_have_one_subject(path):
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def test_public_names_are_listed_once():
+    assert sorted(set(hrnet_tf.__all__)) == sorted(hrnet_tf.__all__)
+    assert all(hasattr(hrnet_tf, name) for name in hrnet_tf.__all__)
