@@ -96,9 +96,9 @@ def body(
         )
     found = replace(
         found,
-        modules=tuple(modules or found.modules),
-        blocks=blocks or found.blocks,
-        stem=tuple((filters, stride) for filters, stride in stem or found.stem),
+        modules=found.modules if modules is None else tuple(modules),
+        blocks=found.blocks if blocks is None else blocks,
+        stem=found.stem if stem is None else tuple((f, s) for f, s in stem),
     )
     if len(found.modules) != 3 or len(found.stem) != 2:
         raise ValueError(

@@ -16,13 +16,19 @@ def find(component: Component, key: str) -> Any:
         key: the configuration's key, for errors.
 
     Raises:
-        InputError: if the module cannot be imported or has no such name.
+        InputError: if it is no path, or the module cannot be imported or has no such
+            name.
     """
     path = component.class_path
     module_name, _, name = path.rpartition(".")
+    if not all(part.isidentifier() for part in (*module_name.split("."), name)):
+        raise InputError(
+            f"`{key}.class_path` must be an import path such as "
+            f"keras.optimizers.AdamW, got {path!r}."
+        )
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
         hint = ""
         if path.startswith("tensorflow_addons"):
             hint = " It is in the addons lane: pip install hrnet-tf[addons]."

@@ -1,10 +1,13 @@
 """What a configuration may say: sections, keys and defaults."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
+
+from omegaconf import OmegaConf
 
 from hrnet_tf.errors import InputError
 from hrnet_tf.layers import Upsampling
@@ -37,6 +40,13 @@ class ModelSection:
 
     def __post_init__(self):
         _positive("model.size", *self.size)
+        _share("model.bn_momentum", self.bn_momentum)
+        for pair in self.stem or ():  # lists in lists are not checked on reading
+            if len(pair) != 2 or not all(isinstance(number, int) for number in pair):
+                raise InputError(
+                    "`model.stem` must hold pairs of filters and stride, got "
+                    f"{list(pair)}."
+                )
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,13 @@ class AugmentationSection:
     contrast: float = 0.0  # largest change, as a share of the contrast
 
     def __post_init__(self):
+        if not 0 <= self.scale < 1:  # at 1 a crop would shrink to nothing
+            raise InputError(
+                "`data.augmentation.scale` must be at least 0 and less than 1, got "
+                f"{self.scale}."
+            )
+        _not_negative("data.augmentation.rotation", self.rotation)
+        _not_negative("data.augmentation.half_body_keypoints", self.half_body_keypoints)
         _share("data.augmentation.rotation_probability", self.rotation_probability)
         _share("data.augmentation.flip_probability", self.flip_probability)
         _share("data.augmentation.half_body_probability", self.half_body_probability)
@@ -113,9 +130,14 @@ class TrainSection:
     def __post_init__(self):
         _positive("train.epochs", self.epochs)
         _positive("train.batch_size", self.batch_size)
-        _positive("train.steps_per_epoch", self.steps_per_epoch or 1)
+        if self.steps_per_epoch is not None:
+            _positive("train.steps_per_epoch", self.steps_per_epoch)
         _positive("train.learning_rate", self.learning_rate)
+        _positive("train.drop_factor", self.drop_factor)
         _positive("train.validate_every", self.validate_every)
+        _not_negative("train.hardest_keypoints", self.hardest_keypoints)
+        if self.clip_norm is not None:
+            _positive("train.clip_norm", self.clip_norm)
         if self.ema is not None:
             _share("train.ema", self.ema)
         if list(self.drop_at) != sorted(set(self.drop_at)):
@@ -178,8 +200,8 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> PoseConfig:
     """
     path = Path(path)
     given = load_yaml(path)
-    task = given.get("task", "pose")
-    if task not in CONFIGS:
+    task = cast(dict, OmegaConf.to_container(given)).get("task", "pose")
+    if not isinstance(task, str) or task not in CONFIGS:
         raise InputError(
             f"{path}: `task` must be one of {', '.join(CONFIGS)}, got {task!r}."
         )
@@ -192,10 +214,15 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> PoseConfig:
 
 
 def _positive(key: str, *values: float) -> None:
-    if any(value <= 0 for value in values):
+    if not all(0 < value < math.inf for value in values):
         raise InputError(
             f"`{key}` must be positive, got {', '.join(map(str, values))}."
         )
+
+
+def _not_negative(key: str, value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise InputError(f"`{key}` must not be negative, got {value}.")
 
 
 def _share(key: str, value: float) -> None:

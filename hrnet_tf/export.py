@@ -56,7 +56,8 @@ def write_savedmodel(model: keras.Model, manifest: Manifest, path: str | Path) -
 def write_tflite(model: keras.Model, manifest: Manifest, path: str | Path) -> None:
     """Write a TFLite file: one normalised crop to heatmaps, built-in operations."""
     image = tf.TensorSpec((1, *manifest.input.size, 3), tf.float32, "image")
-    graph = constant_graph(fold(model), image)
+    folded = fold(model)
+    graph = constant_graph(lambda image: {"heatmaps": folded(image)}, image)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], tf.Module())
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     Path(path).write_bytes(converter.convert())
@@ -103,7 +104,8 @@ def export_run(
         name.
 
     Raises:
-        InputError: if there is no such run, or it has no weights.
+        InputError: if there is no such run, it has no weights, a format is unknown,
+            or `out` holds an export already (in the run's own folder it is replaced).
         ExportError: if an artefact differs from the model by more than `TOLERANCE`.
 
     Example:
@@ -112,7 +114,9 @@ def export_run(
         ```
     """
     run = Run.open(folder)
-    out = Path(out) if out else run.folder / "export"
+    own = run.folder / "export"
+    out = Path(out) if out else own
+    _check_targets(formats, out, replace=out.resolve() == own.resolve())
     model, manifest = run.model(), Manifest.read(run.manifest)
     out.mkdir(parents=True, exist_ok=True)
     samples = np.load(run.samples)
@@ -130,6 +134,17 @@ def export_run(
         logger.info("%s equals the model to %.1e of its range", target, difference)
         done[name] = target
     return done
+
+
+def _check_targets(formats: Sequence[str], out: Path, replace: bool) -> None:
+    for name in formats:
+        if name not in FORMATS:
+            raise InputError(
+                f"`formats` must be a list of {', '.join(FORMATS)}, got {name!r}."
+            )
+        target = out / FORMATS[name][0]
+        if target.exists() and not replace:
+            raise InputError(f"{target} is there already; choose another --out.")
 
 
 def compare(

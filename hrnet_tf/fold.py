@@ -33,8 +33,8 @@ def fold(model: keras.Model) -> Callable[[tf.Tensor], Any]:
         it is, with its variables; `constant_graph` turns those into constants.
 
     Raises:
-        ValueError: if the model is not functional, or shares a layer between two
-            places.
+        ValueError: if the model is not functional, takes more than one input, or
+            shares a layer between two places.
 
     Example:
         ```python
@@ -57,6 +57,7 @@ def fold(model: keras.Model) -> Callable[[tf.Tensor], Any]:
             steps.append(
                 (emitter(call.layer, norm and norm.layer), call.inputs, id(output))
             )
+    _check_connected(model, steps)
 
     def network(images: tf.Tensor) -> Any:
         values = {id(model.inputs[0]): images}
@@ -184,6 +185,16 @@ class _Call:
                 "functional graph; only functional models that call every layer once "
                 "can be folded."
             ) from error
+
+
+def _check_connected(model: keras.Model, steps: list[tuple[Emitter, Any, int]]) -> None:
+    known = {id(model.inputs[0]), *(output for *_, output in steps)}
+    needed = tf.nest.flatten([model.output, *(inputs for _, inputs, _ in steps)])
+    if len(model.inputs) != 1 or any(id(tensor) not in known for tensor in needed):
+        raise ValueError(
+            f"Model {model.name} cannot be folded: it must have one input and call "
+            "every layer once, with no model inside."
+        )
 
 
 def _foldable_norms(model: keras.Model, called: list[_Call]) -> dict[int, _Call]:

@@ -1,6 +1,7 @@
 """What indices mean: sets of keypoints, as data."""
 
 import difflib
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,7 +72,8 @@ class KeypointSet:
             )
         for key, needed in (("sigmas", True), ("weights", bool(self.weights))):
             values = getattr(self, key)
-            if needed and (len(values) != len(self.names) or min(values) <= 0):
+            good = all(0 < value < math.inf for value in values)
+            if needed and (len(values) != len(self.names) or not good):
                 self._refuse(
                     f"`{key}` must hold {len(self.names)} positive numbers, one for "
                     f"each of `names`, got {len(values)}: {list(values)}"

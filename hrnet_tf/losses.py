@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.codecs.heatmaps import HeatmapCodec
-from hrnet_tf.layers import Upsampling, resize_bilinear
+from hrnet_tf.layers import UPSAMPLING, Upsampling, resize_bilinear
 
 
 def joint_errors(
@@ -47,6 +47,11 @@ def heatmap_ohkm(
     keypoints mining).
     """
     errors = joint_errors(target, predicted, weights)
+    if hardest > errors.shape[-1]:
+        raise ValueError(
+            f"`hardest` must be at most the number of keypoints, {errors.shape[-1]}, "
+            f"got {hardest}."
+        )
     return tf.reduce_mean(tf.math.top_k(errors, hardest).values, axis=-1)
 
 
@@ -135,6 +140,11 @@ class DenseCrossEntropy(keras.losses.Loss):
         **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
+        if upsampling not in UPSAMPLING or upsampling == "nearest":
+            raise ValueError(
+                '`upsampling` must be "bilinear" or "bilinear_align_corners", got '
+                f"{upsampling!r}."
+            )
         self.upsampling = upsampling
         self.ignored = ignored
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from hrnet_tf.data.coco import read_boxes
 from hrnet_tf.errors import InputError
 from hrnet_tf.opencv import cv2
-from hrnet_tf.predict import PosePredictor
+from hrnet_tf.predict import PosePredictor, check_boxes
 from hrnet_tf.preprocess import read_image
 from hrnet_tf.results import Pose
 from hrnet_tf.visualize import draw_pose, write_image
@@ -51,6 +51,9 @@ class Boxes:
         path: COCO results, JSON: a list of `image_id` (or `file_name`), `bbox` and
         `score`.
         threshold: boxes with a lower score are left out.
+
+    Raises:
+        InputError: if the file cannot be read or an entry is no box.
     """
 
     def __init__(self, path: str | Path, threshold: float):
@@ -61,6 +64,10 @@ class Boxes:
                 raise InputError(
                     f"{path}: a box needs `image_id` and `bbox`, got {box}."
                 )
+            try:
+                check_boxes([box["bbox"]])
+            except InputError as error:
+                raise InputError(f"{path}: in {box}: {error}") from None
             if box.get("score", 1.0) >= threshold:
                 key = str(box.get("file_name", box.get("image_id")))
                 self.by_image.setdefault(key, []).append(box)
@@ -93,7 +100,7 @@ def predict_files(
         threshold: keypoints with a lower score are not drawn.
 
     Raises:
-        InputError: if there is nothing to read, or `out` exists.
+        InputError: if there is nothing to read, or `out` is there and not empty.
     """
     source = Path(source)
     folder = _new_folder(source, out)
@@ -120,7 +127,10 @@ def predict_files(
                 summary.skipped.append(str(error))
                 continue
             image_id = int(path.stem) if path.stem.isdecimal() else path.name
-            write_image(folder / f"{path.stem}.jpg", look(path.name, image_id, image))
+            target = folder / f"{path.stem}.jpg"
+            if target.exists():  # a.jpg and a.png may lie in one folder
+                target = folder / f"{path.name}.jpg"
+            write_image(target, look(path.name, image_id, image))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "keypoints.json").write_text(json.dumps(entries))
     return summary
@@ -168,6 +178,8 @@ def look_at_video(source: Path, target: Path, look: Look) -> None:
             if writer is None:
                 writer = _open_writer(target, rate, drawn.shape)
             writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+        if writer is None:
+            raise InputError(f"Video {source} cannot be read: it has no frame.")
     finally:
         capture.release()
         if writer is not None:
@@ -193,8 +205,8 @@ def _open_writer(target: Path, rate: float, shape: tuple[int, ...]) -> Any:
 def _new_folder(source: Path, out: str | Path | None) -> Path:
     if out is not None:
         out = Path(out)
-        if out.exists() and any(out.iterdir()):
-            raise InputError(f"{out} is not empty; choose another --out.")
+        if out.is_file() or (out.is_dir() and any(out.iterdir())):
+            raise InputError(f"{out} is there and not empty; choose another --out.")
         return out
     name, number = source.stem or "images", 1
     while (

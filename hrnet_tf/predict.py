@@ -199,7 +199,12 @@ def check_image(image: Any) -> np.ndarray:
 
 def check_boxes(boxes: Any) -> np.ndarray:
     """Raise an InputError unless these are boxes `(people, 4)` with an area."""
-    boxes = np.asarray(boxes, np.float64)
+    try:
+        boxes = np.asarray(boxes, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Boxes must be numbers of the shape (people, 4): {error}."
+        ) from None
     if boxes.size == 0:
         return boxes.reshape(0, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4:

@@ -67,18 +67,21 @@ def read_image(path: str | Path) -> np.ndarray:
     return image
 
 
-def read_window(path: str | Path, window: Sequence[int]) -> np.ndarray:
+def read_window(
+    path: str | Path, window: Sequence[int], size: Sequence[int]
+) -> np.ndarray:
     """Read a part of an image file as it is stored; decode no more of a JPEG.
 
     Args:
         path: a JPEG, or anything else that OpenCV reads.
         window: top, left, height, width, in pixels of the image.
+        size: height and width that the image must have.
 
     Returns:
         uint8 RGB, `(height, width, 3)`.
 
     Raises:
-        InputError: if the image is broken or does not hold the window.
+        InputError: if the image is broken or of another size.
     """
     with open(path, "rb") as stream:
         encoded = stream.read()
@@ -86,30 +89,29 @@ def read_window(path: str | Path, window: Sequence[int]) -> np.ndarray:
     if encoded.startswith(JPEG):
         try:
             with tf.device("/CPU:0"):
+                _check_size(tf.io.extract_jpeg_shape(encoded).numpy(), size)
                 return tf.io.decode_and_crop_jpeg(encoded, window, channels=3).numpy()
         except tf.errors.InvalidArgumentError:
-            whole = _decode_jpeg(encoded)
+            whole = None
     else:
         flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-        whole = (
-            cv2.imdecode(np.frombuffer(encoded, np.uint8), flags) if encoded else None
-        )
+        numbers = np.frombuffer(encoded, np.uint8)
+        whole = cv2.imdecode(numbers, flags) if encoded else None
     if whole is None:
         raise InputError("the image cannot be decoded: it is broken, empty or no image")
-    if top + height > whole.shape[0] or left + width > whole.shape[1]:
-        raise InputError(
-            f"the image has {whole.shape[1]}x{whole.shape[0]} pixels (width x height), "
-            "fewer than its annotation says"
-        )
+    _check_size(whole.shape, size)
     return whole[top : top + height, left : left + width]
 
 
-def _decode_jpeg(encoded: bytes) -> np.ndarray | None:
-    try:
-        with tf.device("/CPU:0"):
-            return tf.io.decode_jpeg(encoded, channels=3).numpy()
-    except tf.errors.InvalidArgumentError:
-        return None
+def _check_size(found: Sequence[int], size: Sequence[int]) -> None:
+    if tuple(found[:2]) == tuple(size):
+        return
+    turned = tuple(found[:2]) == tuple(size[::-1])
+    raise InputError(
+        f"the image has {found[1]}x{found[0]} pixels (width x height), its annotation "
+        f"says {size[1]}x{size[0]}"
+        + ("; is it stored on its side, with an EXIF tag?" if turned else "")
+    )
 
 
 def crop_of_box(

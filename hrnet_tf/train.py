@@ -150,6 +150,11 @@ def prepare_model(run: Run, manifest: Manifest, steps: int) -> keras.Model:
             f"`train.batch_size` must be a multiple of the {replicas} devices, got "
             f"{settings.batch_size}."
         )
+    if settings.hardest_keypoints > len(manifest.keypoints):
+        raise InputError(
+            f"`train.hardest_keypoints` must be at most {len(manifest.keypoints)}, all "
+            f"keypoints of {manifest.keypoints.name}, got {settings.hardest_keypoints}."
+        )
     last, _ = run.last()
     for component, key in _components(run.config):
         find(component, key)  # importing it also tells Keras how to load it
@@ -157,14 +162,18 @@ def prepare_model(run: Run, manifest: Manifest, steps: int) -> keras.Model:
         if last is not None:
             model = keras.models.load_model(str(last))
             load_legacy_optimizer(model, last.with_suffix(".npz"))
-            return model
-        count = len(manifest.keypoints)
-        network = build_pose_model(run.config.model, count, synchronized=replicas > 1)
-        model = training_model(network, run.config)
+            optimizer = model.optimizer
+        else:
+            network = build_pose_model(
+                run.config.model, len(manifest.keypoints), synchronized=replicas > 1
+            )
+            model = training_model(network, run.config)
+            optimizer = make_optimizer(settings, steps)
         codec = manifest.codec
         loss = settings.loss and create(settings.loss, "train.loss")
+        # A loaded model too: not every loss of Keras is saved with its arguments.
         model.compile(
-            make_optimizer(settings, steps),
+            optimizer,
             loss=KeypointLoss(
                 codec.stride, codec.sigma, settings.hardest_keypoints, loss
             ),
@@ -201,6 +210,8 @@ def training_model(network: keras.Model, config: PoseConfig) -> keras.Model:
     x = layers.Normalization(
         mean=MEAN, variance=variance, dtype="float32", name="normalise"
     )(x)
+    # A model inside another must not be compiled: its optimizer would be saved, unused.
+    network = keras.Model(network.input, network.output, name=network.name)
     return keras.Model(crops, network(x), name="training")
 
 

@@ -53,17 +53,20 @@ def merge(
                 f"override {override!r} cannot be read: {_flat(error)}."
             ) from None
         merged = _merge(merged, change, schema, f"override {override}")
-    if missing := sorted(OmegaConf.missing_keys(merged)):
+    try:
+        missing = sorted(OmegaConf.missing_keys(merged))
+        made = None if missing else OmegaConf.to_object(merged)
+    except InputError as error:  # from the dataclass's own checks
+        raise InputError(f"{where}: {error}") from None
+    except OmegaConfBaseException as error:  # a reference such as ${seed}
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{where}: `{error.full_key}`: {reason}.") from None
+    if missing:
         names = ", ".join(f"`{name}`" for name in missing)
         raise InputError(
             f"{where}: {names} must be set, in the file or as {missing[0]}=VALUE."
         )
-    try:
-        return typing.cast(T, OmegaConf.to_object(merged))
-    except InputError as error:  # from the dataclass's own checks
-        raise InputError(f"{where}: {error}") from None
-    except OmegaConfBaseException as error:  # ${...} that leads nowhere
-        raise InputError(f"{where}: `{error.full_key}`: {error.msg}.") from None
+    return typing.cast(T, made)
 
 
 def write_config(config: Any, path: str | Path) -> None:
@@ -96,7 +99,7 @@ def load_yaml(path: Path) -> DictConfig:
         )
     try:
         loaded = OmegaConf.load(path)
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, OSError) as error:
         raise InputError(f"{path} is no valid YAML: {_flat(error)}.") from None
     if not isinstance(loaded, DictConfig):
         raise InputError(f"{path} must hold `key: value` lines, not a list.")
@@ -129,6 +132,9 @@ def _explain(key: str, change: DictConfig, schema: type) -> str:
     """What is wrong with a key: it is unknown, or its value is of another type."""
     known = _known_keys(schema)
     plain = key.split("[")[0]
+    if "." in plain and plain in change:  # not nested, as overrides are
+        section, _, name = plain.rpartition(".")
+        return f"`{plain}` must be nested: `{name}` goes in the section `{section}`."
     if plain not in known:
         near = difflib.get_close_matches(plain, known, n=1, cutoff=0.0)
         return f"unknown key `{key}`; did you mean `{near[0]}`?"

@@ -10,11 +10,14 @@ import pytest
 import tensorflow as tf
 
 import hrnet_tf
-from hrnet_tf.config import CocoSection
+from hrnet_tf.config import CocoSection, read_config
 from hrnet_tf.data.coco import CocoKeypoints
 from hrnet_tf.data.figures import draw_data_set
+from hrnet_tf.evaluate import Evaluator
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, Manifest
+from hrnet_tf.run import Run, write_arrays
+from hrnet_tf.train import sample_people
 
 # All four branches, one block each: quick to build, and nothing is left out.
 TINY = {"width": 4, "modules": (1, 1, 1), "blocks": 1, "stem": ((8, 2), (8, 2))}
@@ -78,7 +81,6 @@ def edited(section, tmp_path):
 
 @pytest.fixture(scope="session")
 def tiny_model():
-    keras.utils.set_random_seed(0)
     return with_statistics(hrnet_tf.HRNetV1(input_shape=(64, 32, 3), **TINY))
 
 
@@ -125,6 +127,25 @@ train: {{epochs: 2, batch_size: 8, learning_rate: 0.01, drop_at: [1]}}
 """
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def run_folder(experiment, tiny_model, tmp_path_factory):
+    """A run as training leaves it; its best network is the tiny model."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    config = read_config(experiment, [f"output={folder}"])
+    run = Run.prepare(config)
+    run.create()
+    tiny_model.save(run.best)
+    evaluator = Evaluator(config.data, config.evaluate, run.make_manifest())
+    write_arrays(run.samples, sample_people(evaluator))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(run_folder):
+    """The artefacts of that run by their formats."""
+    return hrnet_tf.export_run(run_folder)
 
 
 def with_statistics(model):

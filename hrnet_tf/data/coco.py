@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,15 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from hrnet_tf.config import CocoSection
+from hrnet_tf.data.checks import (
+    check_box,
+    check_file,
+    check_keypoints,
+    clip_box,
+    file_sizes,
+    is_id,
+    is_number,
+)
 from hrnet_tf.data.people import People, Policy, Problems
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
@@ -28,6 +38,10 @@ class CocoKeypoints:
             boxes.
         keypoints: the set that the annotations must hold.
         on_error: `"stop"` or `"skip"`: what to do about broken samples.
+
+    Attributes:
+        ground_truth: the annotations without the broken ones, for pycocotools.
+        category: id of the category that carries the keypoints.
 
     Raises:
         InputError: if the annotations cannot be read or do not hold these keypoints.
@@ -47,6 +61,12 @@ class CocoKeypoints:
         self.on_error = on_error
         self.ground_truth = read_annotations(section.annotations)
         self.category = find_category(self.ground_truth, keypoints, section.annotations)
+        self._broken: list[str] = []
+        whole = list(filter(self._is_whole, self.ground_truth.anns.values()))
+        if self._broken:
+            self.ground_truth = index(
+                self.ground_truth.dataset | {"annotations": whole}
+            )
 
     def people(self) -> People:
         """Everyone to look at: in the detector's boxes if given, else as annotated."""
@@ -59,8 +79,12 @@ class CocoKeypoints:
             InputError: if samples are broken and `on_error` is `"stop"`, or none is
                 left.
         """
-        problems = Problems(self.section.annotations, self.on_error)
-        found = self.ground_truth.anns.values()
+        problems = self._annotation_problems()
+        found = [
+            item
+            for item in self.ground_truth.anns.values()
+            if item["category_id"] == self.category and not item["iscrowd"]
+        ]
         rows = self._rows(found, "annotation", self._annotated_row, problems)
         return self._columns(rows, problems)
 
@@ -70,16 +94,45 @@ class CocoKeypoints:
         Raises:
             InputError: as `annotated` does, or if the boxes cannot be read.
         """
+        self._annotation_problems().settle(len(self.ground_truth.anns))
         path = str(self.section.boxes)
         problems = Problems(path, self.on_error)
         found = [
             {**box, "id": number}
             for number, box in enumerate(read_boxes(path))
             if box.get("category_id", self.category) == self.category
-            and box.get("score", 1.0) >= self.section.box_threshold
+            and not self._is_doubtful(box.get("score", 1.0))
         ]
         rows = self._rows(found, "box", self._detected_row, problems)
         return self._columns(rows, problems)
+
+    def _is_doubtful(self, score: Any) -> bool:
+        return is_number(score) and score < self.section.box_threshold
+
+    def _annotation_problems(self) -> Problems:
+        problems = Problems(self.section.annotations, self.on_error)
+        for problem in self._broken:
+            problems.add(problem)
+        return problems
+
+    def _is_whole(self, item: Row) -> bool:
+        """Check an annotation, and fill in what pycocotools needs of it."""
+        if item["category_id"] != self.category:
+            return True
+        try:
+            count = len(self.keypoints)
+            if item.setdefault("iscrowd", 0):
+                item.setdefault("keypoints", [0] * 3 * count)
+            keypoints = check_keypoints(item.get("keypoints"), count)
+            _, _, width, height = check_box(item.get("bbox"))
+        except InputError as error:
+            self._broken.append(f"{self._name('annotation', item)}: {error}")
+            return False
+        visible = int((keypoints[:, 2] > 0).sum())
+        for key, value in (("area", width * height), ("num_keypoints", visible)):
+            if not is_number(item.get(key)):
+                item[key] = value
+        return True
 
     def _rows(
         self, found: Iterable[Row], kind: str, make_row: MakeRow, problems: Problems
@@ -87,18 +140,17 @@ class CocoKeypoints:
         folder = Path(self.section.images)
         sizes = file_sizes(folder)
         for item in found:
-            name = f"{kind} {item.get('id')}"
-            image = self.ground_truth.imgs.get(item.get("image_id"))
+            name, image = self._name(kind, item), self._image(item)
             if image is None:
                 problems.add(
                     f"{name}: there is no image with id {item.get('image_id')!r}"
                 )
                 continue
             file = folder / image["file_name"]
-            name = f"{name} of {file} (image id {image['id']})"
             try:
-                check_file(file, sizes)
                 row = make_row(item, image)
+                if row is not None:
+                    check_file(file, sizes)
             except InputError as error:
                 problems.add(f"{name}: {error}")
                 continue
@@ -111,38 +163,35 @@ class CocoKeypoints:
                     **row,
                 }
 
+    def _image(self, item: Row) -> Row | None:
+        image_id = item.get("image_id")
+        return self.ground_truth.imgs.get(image_id) if is_id(image_id) else None
+
+    def _name(self, kind: str, item: Row) -> str:
+        """What to call an annotation or a box in messages."""
+        image = self._image(item)
+        if image is None:
+            return f"{kind} {item['id']}"
+        file = Path(self.section.images) / image["file_name"]
+        return f"{kind} {item['id']} of {file} (image id {image['id']})"
+
     def _annotated_row(self, item: Row, image: Row) -> Row | None:
-        if item.get("iscrowd") or item.get("category_id") != self.category:
+        keypoints = check_keypoints(item["keypoints"], len(self.keypoints))
+        keypoints[:, 2] = keypoints[:, 2] > 0
+        if not keypoints[:, 2].any():  # a person, but nothing to learn from
             return None
-        flat = item.get("keypoints")
-        if flat is None or "bbox" not in item:
-            raise InputError(f"`{'bbox' if flat else 'keypoints'}` is missing")
-        if len(flat) != 3 * len(self.keypoints):
-            raise InputError(
-                f"{len(self.keypoints)} keypoints ({3 * len(self.keypoints)} numbers) "
-                f"are expected, found {len(flat)} numbers"
-            )
-        keypoints = np.array(flat, np.float64).reshape(-1, 3)
-        if not keypoints.any():  # a person, but nothing to learn from
-            return None
-        keypoints[:, 2] = np.minimum(keypoints[:, 2], 1)
         keypoints[:, :2] *= keypoints[:, 2:]
         box = clip_box(item["bbox"], image["width"], image["height"])
         return {"boxes": box, "scores": 1.0, "keypoints": keypoints}
 
     def _detected_row(self, item: Row, image: Row) -> Row:
-        if "bbox" not in item:
-            raise InputError("`bbox` is missing")
-        clip_box(
-            item["bbox"], image["width"], image["height"]
-        )  # must touch the image ...
-        return {
-            "boxes": item[
-                "bbox"
-            ],  # ... but is used as it is, as the official code does
-            "scores": item.get("score", 1.0),
-            "keypoints": np.zeros((len(self.keypoints), 3)),
-        }
+        score = item.get("score", 1.0)
+        if not is_number(score):
+            raise InputError(f"`score` must be a number, got {score!r}")
+        # The box must touch the image, but is used as it is, as the official code does.
+        clip_box(item.get("bbox"), image["width"], image["height"])
+        keypoints = np.zeros((len(self.keypoints), 3))
+        return {"boxes": item["bbox"], "scores": score, "keypoints": keypoints}
 
     def _columns(self, found: Iterator[Row], problems: Problems) -> People:
         rows = list(found)
@@ -160,32 +209,61 @@ class CocoKeypoints:
         )
 
 
+# What every entry of each list must have.
+NEEDED = {
+    "images": ("id", "file_name", "width", "height"),
+    "annotations": ("id", "image_id", "category_id"),
+    "categories": ("id", "name"),
+}
+
+
 def read_annotations(path: str) -> COCO:
-    """Read COCO annotations; `area`, `iscrowd` and `num_keypoints` may be missing.
+    """Read COCO annotations.
 
     Raises:
         InputError: if the file is missing or not in COCO's format.
     """
     data = read_json(path)
-    for key in ("images", "annotations", "categories"):
+    for key, needed in NEEDED.items():
         if not isinstance(data, dict) or not isinstance(data.get(key), list):
             raise InputError(f"{path} is not in COCO's format: it has no list `{key}`.")
-    for image in data["images"]:
-        for key in ("id", "file_name", "width", "height"):
-            if key not in image:
-                raise InputError(
-                    f"{path}: image {image.get('id', image)} has no `{key}`."
-                )
-    for annotation in data["annotations"]:
-        if "id" not in annotation:
+        for entry in data[key]:
+            _check_entry(f"{path}: an entry of `{key}`", entry, needed)
+        ids = Counter(entry["id"] for entry in data[key])
+        if twice := [entry_id for entry_id, times in ids.items() if times > 1]:
             raise InputError(
-                f"{path}: an annotation has no `id`: {str(annotation)[:80]}."
+                f"{path}: `{key}` has {len(twice)} ids more than once, such as "
+                f"{twice[0]!r}."
             )
-        annotation.setdefault("iscrowd", 0)
-        _, _, width, height = annotation.get("bbox") or (0, 0, 0, 0)
-        annotation.setdefault("area", width * height)
-        visible = sum(v > 0 for v in annotation.get("keypoints", [])[2::3])
-        annotation.setdefault("num_keypoints", visible)
+    for image in data["images"]:
+        sides = image["width"], image["height"]
+        if not all(is_number(side) and side > 0 for side in sides):
+            raise InputError(
+                f"{path}: width and height of image {image['id']} must be positive, "
+                f"got {sides[0]!r} and {sides[1]!r}."
+            )
+        if not isinstance(image["file_name"], str):
+            raise InputError(
+                f"{path}: `file_name` of image {image['id']} must be text, got "
+                f"{image['file_name']!r}."
+            )
+    return index(data)
+
+
+def _check_entry(where: str, entry: Any, needed: tuple[str, ...]) -> None:
+    if not isinstance(entry, dict):
+        raise InputError(f"{where} must be an object, got {str(entry)[:80]}.")
+    for key in needed:
+        if key not in entry:
+            raise InputError(f"{where} has no `{key}`: {str(entry)[:80]}.")
+        if key.endswith("id") and not is_id(entry[key]):
+            raise InputError(
+                f"{where} must have an integer as `{key}`: {str(entry)[:80]}."
+            )
+
+
+def index(data: dict[str, Any]) -> COCO:
+    """COCO's own view of annotations."""
     coco = COCO()
     coco.dataset = data
     with contextlib.redirect_stdout(io.StringIO()):
@@ -213,10 +291,10 @@ def find_category(coco: COCO, keypoints: KeypointSet, where: str) -> int:
             f"{len(found)} among {names}; `category` in the keypoint set names it."
         )
     names = found[0].get("keypoints")
-    if names is not None and tuple(names) != keypoints.names:
+    if names is not None and names != list(keypoints.names):
         raise InputError(
             f"{where}: category {found[0].get('name')} has the keypoints "
-            f"{list(names)}, the set {keypoints.name} has {list(keypoints.names)}; "
+            f"{names}, the set {keypoints.name} has {list(keypoints.names)}; "
             "data.keypoints must name a set that agrees with the annotations."
         )
     return found[0]["id"]
@@ -250,55 +328,3 @@ def read_json(path: str) -> Any:
             return json.load(file)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no valid JSON: {error}.") from None
-
-
-def clip_box(box: Any, width: int, height: int) -> tuple[float, float, float, float]:
-    """A box clipped to its image, as the official code does (it loses one pixel).
-
-    Args:
-        box: x, y, width, height in image pixels.
-        width: of the image.
-        height: of the image.
-
-    Raises:
-        InputError: if the box is no box, has no area, or lies outside the image.
-    """
-    try:
-        x, y, w, h = (float(value) for value in box)
-    except (TypeError, ValueError):
-        raise InputError(f"`bbox` must be [x, y, width, height], got {box}") from None
-    if not (np.isfinite([x, y, w, h]).all() and w > 0 and h > 0):
-        raise InputError(f"its box {list(box)} has no area")
-    left, top = max(0.0, x), max(0.0, y)
-    right = min(width - 1.0, left + max(0.0, w - 1))
-    bottom = min(height - 1.0, top + max(0.0, h - 1))
-    if right < left or bottom < top or x + w <= 0 or y + h <= 0:
-        raise InputError(
-            f"its box {list(box)} lies outside the image of {width}x{height}"
-        )
-    return left, top, right - left, bottom - top
-
-
-def file_sizes(folder: Path) -> dict[str, int]:
-    """Size in bytes of every file directly in a folder, in one pass.
-
-    Raises:
-        InputError: if there is no such folder.
-    """
-    if not folder.is_dir():
-        raise InputError(f"There is no folder of images {folder}.")
-    with os.scandir(folder) as entries:
-        return {
-            entry.path: entry.stat().st_size for entry in entries if entry.is_file()
-        }
-
-
-def check_file(file: Path, sizes: dict[str, int]) -> None:
-    """Raise an InputError if an image is missing or empty; `sizes` saves a look-up."""
-    size = sizes.get(str(file))
-    if size is None:  # in a folder below, or not there
-        size = file.stat().st_size if file.is_file() else None
-    if size is None:
-        raise InputError("the image file does not exist")
-    if size == 0:
-        raise InputError("the image file is empty")

@@ -63,7 +63,7 @@ class CropReader:
         sizes = self.people.image_sizes[index : index + 1]
         window = source_windows(matrix[None], sizes, self.size)[0]
         try:
-            part = read_window(self.people.files[index], window)
+            part = read_window(self.people.files[index], window, sizes[0])
         except (InputError, OSError) as error:
             return self._give_up(f"{self.people.sources[index]}: {error}")
         shifted = matrix.copy()

@@ -137,7 +137,10 @@ def average_precision(
     """
     if not results:
         return dict.fromkeys(STATISTICS, 0.0)
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
+    if 0 in ground_truth.anns:
+        ground_truth = _renumbered(ground_truth)
+    results = [dict(entry) for entry in results]  # pycocotools writes into them
+    with contextlib.redirect_stdout(io.StringIO()):  # and prints as it goes
         evaluation = COCOeval(ground_truth, ground_truth.loadRes(results), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.asarray(sigmas)
         evaluation.params.catIds = [category]
@@ -145,3 +148,16 @@ def average_precision(
         evaluation.accumulate()
         evaluation.summarize()
     return dict(zip(STATISTICS, map(float, evaluation.stats), strict=True))
+
+
+def _renumbered(ground_truth: COCO) -> COCO:
+    """The same with ids from 1: pycocotools takes id 0 for a missing match."""
+    annotations = [
+        {**annotation, "id": number}
+        for number, annotation in enumerate(ground_truth.dataset["annotations"], 1)
+    ]
+    renumbered = COCO()
+    renumbered.dataset = ground_truth.dataset | {"annotations": annotations}
+    with contextlib.redirect_stdout(io.StringIO()):
+        renumbered.createIndex()
+    return renumbered

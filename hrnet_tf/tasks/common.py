@@ -1,6 +1,7 @@
 """What the public constructors share: checking sizes and loading weights."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 import tensorflow as tf
@@ -55,7 +56,7 @@ def load_weights(model: keras.Model, weights: str | Path | None) -> None:
         )
     try:
         model.load_weights(str(weights))
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, BadZipFile) as error:
         raise InputError(
             f"The weights in {weights} do not fit {model.name}: {error}"
         ) from error
