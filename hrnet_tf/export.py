@@ -8,14 +8,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from hrnet_tf import runtimes
 from hrnet_tf.errors import InputError
-from hrnet_tf.fold import constant_graph, fold
+from hrnet_tf.fold import StandIns, constant_graph, fold
 from hrnet_tf.manifest import Manifest
 from hrnet_tf.preprocess import normalise
 from hrnet_tf.run import Run, write_arrays
@@ -41,7 +43,8 @@ def write_savedmodel(model: keras.Model, manifest: Manifest, path: str | Path) -
     image.
     """
     image = tf.TensorSpec((None, *manifest.input.size, 3), tf.float32, "image")
-    folded = fold(model)
+    stand_ins = StandIns()
+    folded = fold(model, stand_ins.constant)
     heatmaps = constant_graph(lambda image: {"heatmaps": folded(image)}, image)
     keypoints = constant_graph(
         # Calling the first graph, the second shares its weights.
@@ -51,16 +54,28 @@ def write_savedmodel(model: keras.Model, manifest: Manifest, path: str | Path) -
     )
     signatures = {"serving_default": heatmaps, "keypoints": keypoints}
     tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
+    saved = Path(path) / "saved_model.pb"
+    content = saved_model_pb2.SavedModel.FromString(saved.read_bytes())
+    stand_ins.fill_in(content.meta_graphs[0].graph_def)
+    saved.write_bytes(content.SerializeToString())
+    (Path(path) / "fingerprint.pb").unlink(missing_ok=True)  # of the stand-ins
 
 
 def write_tflite(model: keras.Model, manifest: Manifest, path: str | Path) -> None:
     """Write a TFLite file: one normalised crop to heatmaps, built-in operations."""
     image = tf.TensorSpec((1, *manifest.input.size, 3), tf.float32, "image")
-    folded = fold(model)
-    graph = constant_graph(lambda image: {"heatmaps": folded(image)}, image)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], tf.Module())
+    stand_ins = StandIns()
+    graph = constant_graph(fold(model, stand_ins.constant), image)
+    definition = graph.graph.as_graph_def()
+    stand_ins.fill_in(definition)
+    # TensorFlow 1's converter takes the graph as it is; the newer one would save and
+    # load it first, which takes twice as long.
+    converter = tf.compat.v1.lite.TFLiteConverter(
+        definition, graph.inputs, graph.outputs
+    )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    Path(path).write_bytes(converter.convert())
+    converter.exclude_conversion_metadata = True  # writing it takes a second
+    Path(path).write_bytes(_with_signature(converter.convert()))
 
 
 def write_onnx(model: keras.Model, manifest: Manifest, path: str | Path) -> None:
@@ -221,6 +236,29 @@ def ask_in_fresh_process(
                 f"{process.stderr[-2000:]}"
             )
         return dict(np.load(taken))
+
+
+def _with_signature(content: bytes) -> bytes:
+    """A TFLite file with names for what it takes and gives, `image` and `heatmaps`."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated
+
+    model = schema_py_generated.ModelT.InitFromPackedBuf(content)
+
+    def named(name: str, index: int) -> Any:
+        tensor = schema_py_generated.TensorMapT()
+        tensor.name, tensor.tensorIndex = name, int(index)
+        return tensor
+
+    (graph,) = model.subgraphs
+    signature = schema_py_generated.SignatureDefT()
+    signature.signatureKey = "serving_default"
+    signature.inputs = [named("image", graph.inputs[0])]
+    signature.outputs = [named("heatmaps", graph.outputs[0])]
+    model.signatureDefs = [signature]
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 def _difference(expected: np.ndarray, found: np.ndarray) -> float:

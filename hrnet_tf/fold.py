@@ -20,12 +20,18 @@ from hrnet_tf.layers import Upsample, resize_bilinear
 
 Emitter = Callable[[Any], tf.Tensor]
 
+# Puts a weight into the graph that is being traced.
+Constant = Callable[[np.ndarray], tf.Tensor]
 
-def fold(model: keras.Model) -> Callable[[tf.Tensor], Any]:
+
+def fold(
+    model: keras.Model, constant: Constant = tf.constant
+) -> Callable[[tf.Tensor], Any]:
     """A function that computes what `model(x, training=False)` does, on constants.
 
     Args:
         model: a functional model in which every layer is called once.
+        constant: what puts weights into the graph; see `StandIns`.
 
     Returns:
         A function of an image batch, for use inside `tf.function`; it returns float32
@@ -55,7 +61,11 @@ def fold(model: keras.Model) -> Callable[[tf.Tensor], Any]:
             norm = norms.get(id(call.layer))
             output = (norm or call).output
             steps.append(
-                (emitter(call.layer, norm and norm.layer), call.inputs, id(output))
+                (
+                    emitter(call.layer, norm and norm.layer, constant),
+                    call.inputs,
+                    id(output),
+                )
             )
     _check_connected(model, steps)
 
@@ -70,7 +80,7 @@ def fold(model: keras.Model) -> Callable[[tf.Tensor], Any]:
     return network
 
 
-def constant_graph(function: Callable, *signature: tf.TensorSpec) -> Callable:
+def constant_graph(function: Callable, *signature: tf.TensorSpec) -> Any:
     """Trace a function for a signature, with all weights as constants.
 
     Returns:
@@ -81,11 +91,49 @@ def constant_graph(function: Callable, *signature: tf.TensorSpec) -> Callable:
     return freeze(concrete) if concrete.variables else concrete
 
 
-def emitter(layer: layers.Layer, norm: layers.Layer | None = None) -> Emitter:
+class StandIns:
+    """Constants that get their values only when the graph is finished.
+
+    TensorFlow copies a graph some twenty times while it traces and saves it, and large
+    weights with it. A stand-in has a weight's shape and holds a single number.
+
+    Example:
+        ```python
+        stand_ins = StandIns()
+        graph = constant_graph(fold(model, stand_ins.constant), signature)
+        definition = graph.graph.as_graph_def()
+        stand_ins.fill_in(definition)
+        ```
+    """
+
+    def __init__(self):
+        self.weights: dict[str, np.ndarray] = {}
+
+    def constant(self, weight: np.ndarray) -> tf.Tensor:
+        """A stand-in for a float32 weight, in the graph that is being traced."""
+        stand_in = tf.constant(0.0, shape=weight.shape, name="stand_in")
+        self.weights[stand_in.op.name] = weight
+        return stand_in
+
+    def fill_in(self, definition: Any) -> None:
+        """Put the weights where their stand-ins are, in a `GraphDef`."""
+        functions = definition.library.function
+        nested = [node for function in functions for node in function.node_def]
+        for node in [*definition.node, *nested]:
+            if node.name in self.weights:
+                value = tf.make_tensor_proto(self.weights[node.name])
+                node.attr["value"].tensor.CopyFrom(value)
+
+
+def emitter(
+    layer: layers.Layer,
+    norm: layers.Layer | None = None,
+    constant: Constant = tf.constant,
+) -> Emitter:
     """The function that does a layer's work without its variables."""
     rule = RULES.get(type(layer))
     if rule is convolution:
-        return rule(layer, norm)
+        return rule(layer, norm, constant)
     found = rule(layer) if rule else None
     return found or partial(call_layer, layer)
 
@@ -96,7 +144,7 @@ def call_layer(layer: layers.Layer, x: Any) -> tf.Tensor:
 
 
 def convolution(
-    layer: layers.Conv2D, norm: layers.BatchNormalization | None
+    layer: layers.Conv2D, norm: layers.BatchNormalization | None, constant: Constant
 ) -> Emitter:
     """A convolution with its batch norm folded into kernel and bias, in float64."""
     kernel = np.asarray(layer.kernel, np.float64)
@@ -115,9 +163,9 @@ def convolution(
 
     def emit(x):
         y = tf.nn.conv2d(
-            x, tf.constant(weights), strides, padding, dilations=layer.dilation_rate
+            x, constant(weights), strides, padding, dilations=layer.dilation_rate
         )
-        y = y if offset is None else tf.nn.bias_add(y, tf.constant(offset))
+        y = y if offset is None else tf.nn.bias_add(y, constant(offset))
         return activation(y) if activation else y
 
     return emit

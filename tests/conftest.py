@@ -148,6 +148,16 @@ def exported(run_folder):
     return hrnet_tf.export_run(run_folder)
 
 
+@pytest.fixture
+def configured(experiment, tmp_path):
+    """`configured("key=value", ...)`: the tiny experiment with a folder of its own."""
+
+    def read(*settings):
+        return read_config(experiment, [f"output={tmp_path / 'run'}", *settings])
+
+    return read
+
+
 def with_statistics(model):
     """Give batch norms statistics that are not those of a new network."""
     rng = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 
 from hrnet_tf.compat import KERAS_3
 from hrnet_tf.components import create
-from hrnet_tf.config import Component, read_config
+from hrnet_tf.config import Component
 from hrnet_tf.errors import InputError
 from hrnet_tf.train import train
 
@@ -20,14 +20,6 @@ addons_lane = pytest.mark.skipif(KERAS_3, reason="tensorflow-addons needs Keras 
 def test_the_current_lane_says_where_addons_are():
     with pytest.raises(InputError, match=r"pip install hrnet-tf\[addons\]"):
         create(Component(LAMB), "train.optimizer")
-
-
-@pytest.fixture
-def configured(experiment, tmp_path):
-    def read(*settings):
-        return read_config(experiment, [f"output={tmp_path / 'run'}", *settings])
-
-    return read
 
 
 def losses(run):

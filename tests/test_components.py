@@ -47,7 +47,8 @@ def test_a_wrong_path_is_explained(path, text):
 
 
 def test_tensorflow_addons_is_pointed_to_where_it_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow_addons", None)
+    for name in ("tensorflow_addons", "tensorflow_addons.optimizers"):
+        monkeypatch.setitem(sys.modules, name, None)
     component = Component("tensorflow_addons.optimizers.LAMB")
     with pytest.raises(InputError, match=r"pip install hrnet-tf\[addons\]"):
         find(component, "train.optimizer")

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from hrnet_tf.compat import averaged_values
-from hrnet_tf.config import Component, TrainSection, read_config
+from hrnet_tf.config import Component, TrainSection
 from hrnet_tf.errors import InputError
 from hrnet_tf.preprocess import normalise
 from hrnet_tf.run import Run
@@ -22,16 +22,6 @@ from hrnet_tf.train import (
 )
 
 SHORT = ("train.epochs=1", "train.steps_per_epoch=1", "train.drop_at=[]")
-
-
-@pytest.fixture
-def configured(experiment, tmp_path):
-    """`configured("key=value", ...)`: the tiny experiment with a folder of its own."""
-
-    def read(*settings):
-        return read_config(experiment, [f"output={tmp_path / 'run'}", *settings])
-
-    return read
 
 
 def state(run):

@@ -1,0 +1,43 @@
+"""The network that is measured: HRNetV1 W32 for 256x192, with weights as if trained."""
+
+import keras
+import numpy as np
+
+import hrnet_tf
+from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, Manifest
+
+SIZE = (256, 192)  # height and width of a crop
+
+
+def make_network() -> keras.Model:
+    """Random weights that keep activations in range; no batch norm is an identity.
+
+    With the weights of a new network activations would be subnormal, which is slow, and
+    biases zero, which is quick to export.
+    """
+    keras.utils.set_random_seed(0)
+    model = hrnet_tf.HRNetV1(32, input_shape=(*SIZE, 3))
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            shape = layer.gamma.shape
+            gamma, variance = rng.uniform(0.5, 1.0, (2, *shape))
+            beta, mean = rng.normal(0.0, 0.1, (2, *shape))
+            layer.set_weights([gamma, beta, mean, variance])
+        elif isinstance(layer, keras.layers.Conv2D):
+            kernel = layer.kernel.shape
+            scale = 1.0 / np.sqrt(np.prod(kernel[:-1]))
+            layer.kernel.assign(rng.normal(0.0, scale, kernel))
+    return model
+
+
+def make_manifest() -> Manifest:
+    """Its facts; predictions are not averaged with those of the mirrored image."""
+    height, width = SIZE
+    return Manifest(
+        model="HRNetV1 width 32",
+        input=ImageInput(height, width),
+        output=HeatmapOutput(height // 4, width // 4, 4),
+        keypoints=hrnet_tf.KeypointSet.read("coco"),
+        decoding=Decoding(),
+    )
