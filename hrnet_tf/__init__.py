@@ -12,8 +12,16 @@ from hrnet_tf.losses import DenseCrossEntropy, KeypointLoss
 from hrnet_tf.metrics.keypoints import KeypointAccuracy
 from hrnet_tf.predict import PosePredictor
 from hrnet_tf.preprocess import normalise, read_image
+from hrnet_tf.pretrained import load_body, load_checkpoint
 from hrnet_tf.results import Pose
-from hrnet_tf.tasks import HRNetV1, HRNetV2, HRNetV2p
+from hrnet_tf.tasks import (
+    HigherHRNet,
+    HRNetClassifier,
+    HRNetLandmarks,
+    HRNetV1,
+    HRNetV2,
+    HRNetV2p,
+)
 from hrnet_tf.train import train
 from hrnet_tf.version import __version__
 from hrnet_tf.visualize import draw_pose
@@ -21,10 +29,13 @@ from hrnet_tf.weights import load_official
 
 __all__ = [
     "DenseCrossEntropy",
+    "HRNetClassifier",
+    "HRNetLandmarks",
     "HRNetV1",
     "HRNetV2",
     "HRNetV2p",
     "HeatmapCodec",
+    "HigherHRNet",
     "InputError",
     "KeypointAccuracy",
     "KeypointLoss",
@@ -36,6 +47,8 @@ __all__ = [
     "evaluate_run",
     "export_run",
     "load",
+    "load_body",
+    "load_checkpoint",
     "load_official",
     "normalise",
     "read_config",

@@ -189,16 +189,17 @@ class Conventions:
         kernel: int = 3,
         stride: int = 1,
         *,
+        bias: bool = False,
         relu: bool = True,
         names: tuple[str, str],
     ) -> tf.Tensor:
-        """Bias-free convolution, batch norm and, if asked for, ReLU.
+        """Convolution (without bias, if none is asked for), batch norm and ReLU.
 
         `names` are those of the convolution and of the batch norm in official
         checkpoints.
         """
         conv, bn = names
-        x = self.conv(x, filters, kernel, stride, name=conv)
+        x = self.conv(x, filters, kernel, stride, bias=bias, name=conv)
         x = self.norm(x, name=bn)
         return self.relu(x, name=f"{bn}.relu") if relu else x
 

@@ -1,6 +1,6 @@
 """Official tensors into Keras models, by name: all or nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -19,21 +19,30 @@ LEAVES = {
 }
 
 
+# The state of a dropout layer's random numbers, which is no weight.
+SEED = "seed_generator_state"
+
+
 def official_names(model: keras.Model) -> Iterator[tuple[str, tf.Variable]]:
     """Each variable of a model with its tensor's name in official checkpoints."""
     for layer in model.layers:
         for variable in layer.variables:
             leaf = variable_leaf(variable)
-            yield f"{layer.name}.{LEAVES.get(leaf, leaf)}", variable
+            if leaf != SEED:
+                yield f"{layer.name}.{LEAVES.get(leaf, leaf)}", variable
 
 
-def load_official(model: keras.Model, tensors: Mapping[str, np.ndarray]) -> None:
+def load_official(
+    model: keras.Model, tensors: Mapping[str, np.ndarray], new: Sequence[str] = ()
+) -> None:
     """Set every variable of a model from tensors under their official names.
 
     Args:
         model: a network of this package.
         tensors: arrays in PyTorch's layout by their names in the official checkpoint;
             `num_batches_tracked` counters are left alone.
+        new: layers whose names begin so keep the weights that they have, where there
+            are no tensors for them.
 
     Raises:
         ValueError: if a tensor is missing, left over, or of another shape. Nothing has
@@ -49,7 +58,8 @@ def load_official(model: keras.Model, tensors: Mapping[str, np.ndarray]) -> None
     pairs, problems = [], []
     for name, variable in official_names(model):
         if name not in unused:
-            problems.append(f"{name} is missing")
+            if not any(f"{name}.".startswith(f"{layer}.") for layer in new):
+                problems.append(f"{name} is missing")
             continue
         unused.discard(name)
         value = keras_layout(np.asarray(tensors[name]))

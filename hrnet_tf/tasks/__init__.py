@@ -1,5 +1,6 @@
 """Networks ready for `fit`: body, head, default loss and metrics."""
 
+from collections.abc import Callable
 from functools import partial
 
 import keras
@@ -8,12 +9,33 @@ from hrnet_tf.components import find
 from hrnet_tf.config import Component, ModelSection
 from hrnet_tf.errors import InputError
 from hrnet_tf.layers import LayerFactory
+from hrnet_tf.tasks.classification import HRNetClassifier
+from hrnet_tf.tasks.higher import HigherHRNet
+from hrnet_tf.tasks.landmarks import HRNetLandmarks
 from hrnet_tf.tasks.pose import HRNetV1
 from hrnet_tf.tasks.pyramid import HRNetV2p
 from hrnet_tf.tasks.segmentation import HRNetV2
 
-__all__ = ["POSE_MODELS", "HRNetV1", "HRNetV2", "HRNetV2p", "build_pose_model"]
+__all__ = [
+    "MODELS",
+    "POSE_MODELS",
+    "HRNetClassifier",
+    "HRNetLandmarks",
+    "HRNetV1",
+    "HRNetV2",
+    "HRNetV2p",
+    "HigherHRNet",
+    "build_pose_model",
+]
 
+MODELS: dict[str, Callable[..., keras.Model]] = {
+    "HRNetClassifier": HRNetClassifier,
+    "HRNetLandmarks": HRNetLandmarks,
+    "HRNetV1": HRNetV1,
+    "HRNetV2": HRNetV2,
+    "HRNetV2p": HRNetV2p,
+    "HigherHRNet": HigherHRNet,
+}
 POSE_MODELS = {"HRNetV1": HRNetV1}
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import keras
 
 from hrnet_tf.backbone import Stem, body, hrnet
+from hrnet_tf.heads.dense import concatenate
 from hrnet_tf.heads.pyramid import pyramid_head
-from hrnet_tf.heads.segmentation import concatenate
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
 from hrnet_tf.tasks.common import image_input, load_weights
 

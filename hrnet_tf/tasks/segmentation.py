@@ -5,7 +5,8 @@ from pathlib import Path
 import keras
 
 from hrnet_tf.backbone import Stem, body, hrnet
-from hrnet_tf.heads.segmentation import concatenate, segmentation_head
+from hrnet_tf.heads.dense import concatenate, dense_head
+from hrnet_tf.heads.ocr import ocr_head
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
 from hrnet_tf.losses import DenseCrossEntropy
 from hrnet_tf.tasks.common import image_input, load_weights
@@ -15,6 +16,7 @@ def HRNetV2(
     width: int | str = 48,
     classes: int = 19,
     *,
+    ocr: bool = False,
     include_top: bool = True,
     weights: str | Path | None = None,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
@@ -39,6 +41,8 @@ def HRNetV2(
         width: channels of the highest resolution (published: 18, 32, 40, 48), or
             `"18_small_v1"` or `"18_small_v2"`.
         classes: number of classes.
+        ocr: add object-contextual representations: the model then returns
+            `{"auxiliary": ..., "logits": ...}`, and `fit` takes labels for both.
         include_top: whether to add the labelling head; without it the model returns the
             representation `(batch, height / 4, width / 4, 15 * width)` and is not
             compiled.
@@ -78,14 +82,18 @@ def HRNetV2(
     )
     image = image_input(input_shape, spec, upsampling)
     x = concatenate(hrnet(image, spec, conventions), conventions)
-    if include_top:
-        x = segmentation_head(x, classes, conventions)
+    if include_top and ocr:
+        x = ocr_head(x, classes, conventions)
+    elif include_top:
+        x = dense_head(x, classes, conventions, name="last_layer")
     model = keras.Model(image, x, name=name or f"hrnet_v2_w{width}")
     load_weights(model, weights)
     if include_top:
         rule = "bilinear" if upsampling == "nearest" else upsampling
+        loss = DenseCrossEntropy(rule)
         model.compile(
             keras.optimizers.SGD(0.01, momentum=0.9),
-            loss=DenseCrossEntropy(rule),
+            loss={"auxiliary": loss, "logits": loss} if ocr else loss,
+            loss_weights={"auxiliary": 0.4, "logits": 1.0} if ocr else None,
         )
     return model

@@ -31,20 +31,21 @@ def concatenate(maps: Sequence[tf.Tensor], conventions: Conventions) -> tf.Tenso
     return layers.Concatenate(name="concatenate")([high, *resized])
 
 
-def segmentation_head(
-    x: tf.Tensor, classes: int, conventions: Conventions
+def dense_head(
+    x: tf.Tensor, channels: int, conventions: Conventions, *, name: str
 ) -> tf.Tensor:
-    """1x1 convolution, batch norm, ReLU and 1x1 convolution to the classes.
+    """1x1 convolution, batch norm, ReLU and 1x1 convolution to what is wanted.
 
     Args:
-        x: the concatenated representation, `(batch, h, w, channels)`.
-        classes: number of classes.
+        x: the concatenated representation, `(batch, h, w, width)`.
+        channels: classes, or landmarks.
         conventions: what the network's layers have in common.
+        name: the head's name in official checkpoints.
 
     Returns:
-        Logits at the representation's size, `(batch, h, w, classes)`, float32.
+        Logits or heatmaps at the representation's size, `(batch, h, w, channels)`,
+        float32.
     """
-    y = conventions.conv(x, x.shape[-1], bias=True, name="last_layer.0")
-    y = conventions.norm(y, name="last_layer.1")
-    y = conventions.relu(y, name="last_layer.2")
-    return conventions.output_conv(y, classes, name="last_layer.3")
+    names = (f"{name}.0", f"{name}.1")
+    y = conventions.conv_bn(x, x.shape[-1], 1, bias=True, names=names)
+    return conventions.output_conv(y, channels, name=f"{name}.3")

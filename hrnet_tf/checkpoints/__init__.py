@@ -1,0 +1,1 @@
+"""Checkpoints of the PyTorch programs: reading files, names, and what they hold."""

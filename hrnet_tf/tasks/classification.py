@@ -1,0 +1,87 @@
+"""HRNetClassifier: ImageNet classification, which all other tasks start from."""
+
+from pathlib import Path
+
+import keras
+
+from hrnet_tf.backbone import Stem, body, hrnet
+from hrnet_tf.heads.classification import classification_features, classification_head
+from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
+from hrnet_tf.tasks.common import image_input, load_weights
+
+
+def HRNetClassifier(
+    width: int | str = 18,
+    classes: int = 1000,
+    *,
+    include_top: bool = True,
+    weights: str | Path | None = None,
+    input_shape: tuple[int | None, int | None, int] = (224, 224, 3),
+    upsampling: Upsampling = "nearest",
+    bn_momentum: float = 0.9,
+    synchronized: bool = False,
+    modules: tuple[int, ...] | None = None,
+    blocks: int | None = None,
+    stem: Stem | None = None,
+    normalization: LayerFactory | None = None,
+    activation: LayerFactory | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """HRNet-C: logits of classes for a whole image.
+
+    The model takes normalised RGB images, float `(batch, height, width, 3)` (see
+    `hrnet_tf.normalise`), and returns float32 logits `(batch, classes)`. It is
+    compiled: `fit(images, labels)` takes integer labels `(batch,)`.
+
+    Args:
+        width: channels of the highest resolution (published: 18, 30, 32, 40, 44, 48,
+            64), or `"18_small_v1"` or `"18_small_v2"`.
+        classes: number of classes.
+        include_top: whether to pool and classify; without it the model returns features
+            `(batch, height / 32, width / 32, 2048)` and is not compiled.
+        weights: `.keras` or `.weights.h5` file to load, or None for random weights.
+        input_shape: height, width (None: any) and 3. With nearest upsampling sides must
+            be multiples of 32.
+        upsampling: how low resolutions are brought to high ones: `"nearest"` (the
+            published classifiers), `"bilinear"` or `"bilinear_align_corners"`.
+        bn_momentum: batch norm's momentum, in Keras's sense.
+        synchronized: share batch norm's statistics between the devices of a strategy.
+        modules: modules in stages 2, 3 and 4 (published: 1, 4, 3).
+        blocks: residual blocks a branch in each module (published: 4).
+        stem: filters and stride of each of the two stem convolutions.
+        normalization: layer class to use in place of batch norm; called with `name=`.
+        activation: layer class to use in place of ReLU; called with `name=`.
+        name: the model's name.
+
+    Returns:
+        A functional `keras.Model`.
+
+    Raises:
+        ValueError: if a size, a number or a name does not fit.
+
+    Source: Wang et al., Deep High-Resolution Representation Learning for Visual
+    Recognition, https://arxiv.org/abs/1908.07919, appendix.
+
+    Example:
+        ```python
+        model = hrnet_tf.HRNetClassifier(width=18, classes=10)
+        model.fit(hrnet_tf.normalise(images), labels)
+        ```
+    """
+    spec = body(width, modules, blocks, stem)
+    conventions = Conventions(
+        upsampling, bn_momentum, synchronized, "kaiming", normalization, activation
+    )
+    image = image_input(input_shape, spec, upsampling)
+    x = classification_features(hrnet(image, spec, conventions), conventions)
+    if include_top:
+        x = classification_head(x, classes)
+    model = keras.Model(image, x, name=name or f"hrnet_c_w{width}")
+    load_weights(model, weights)
+    if include_top:
+        model.compile(
+            keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+    return model
