@@ -3,10 +3,11 @@
 Both read the same JPEG files of 640x480 pixels, cut out the same people by the same
 random matrices (the official recipe, W32 256x192), and end at what a training step
 takes: normalised float32 crops, heatmaps and weights. Ours makes uint8 crops, and
-normalises and draws the heatmaps for a whole batch in a graph, which is measured too;
-in training the compiled step does it. The peer is `loader.WorkerLoader`, two processes
-on the same two cores. It gets its matrices for nothing, and that its arrays would still
-have to become tensors does not count; ours draws its matrices while it is measured.
+normalises and draws the heatmaps for a whole batch in a compiled graph, which is
+measured too; in training it is part of the step. The peer is `loader.WorkerLoader`, two
+processes on the same two cores. It gets its matrices for nothing, and that its arrays
+would still have to become tensors does not count; ours draws its matrices while it is
+measured.
 
 The two take turns; each turn is one epoch, of which the first batches do not count.
 """
@@ -99,7 +100,8 @@ class OurBatches:
         def finish(crops: tf.Tensor, keypoints: tf.Tensor) -> tuple:
             return normalise(crops), *self.codec.encode(keypoints, cells)
 
-        return tf.function(finish, autograph=False)
+        # Compiled, as the step is of which this is a part in training on a GPU.
+        return tf.function(finish, autograph=False, jit_compile=True)
 
     def batches(self, number: int) -> Iterator[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
         """One epoch: normalised crops, heatmaps `(batch, h, w, k)` and weights."""

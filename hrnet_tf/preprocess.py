@@ -72,14 +72,15 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def read_window(
-    path: str | Path, window: Sequence[int], size: Sequence[int]
+    path: str | Path, window: Sequence[int], size: Sequence[int] | None
 ) -> np.ndarray:
     """Read a part of an image file as it is stored; decode no more of a JPEG.
 
     Args:
         path: a JPEG, or anything else that OpenCV reads.
         window: top, left, height, width, in pixels of the image.
-        size: height and width that the image must have.
+        size: height and width that the image must have; None: they are known to be
+            right.
 
     Returns:
         uint8 RGB, `(height, width, 3)`.
@@ -93,7 +94,8 @@ def read_window(
     if encoded.startswith(JPEG):
         try:
             with tf.device("/CPU:0"):
-                _check_size(tf.io.extract_jpeg_shape(encoded).numpy(), size)
+                if size is not None:
+                    _check_size(tf.io.extract_jpeg_shape(encoded).numpy(), size)
                 return tf.io.decode_and_crop_jpeg(encoded, window, channels=3).numpy()
         except tf.errors.InvalidArgumentError:
             whole = None
@@ -103,7 +105,8 @@ def read_window(
         whole = cv2.imdecode(numbers, flags) if encoded else None
     if whole is None:
         raise InputError("the image cannot be decoded: it is broken, empty or no image")
-    _check_size(whole.shape, size)
+    if size is not None:
+        _check_size(whole.shape, size)
     return whole[top : top + height, left : left + width]
 
 

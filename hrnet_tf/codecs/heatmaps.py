@@ -76,13 +76,14 @@ class HeatmapCodec:
             (cells - radius < limits) & (cells + radius + 1 >= 0), axis=-1
         )
         weights = keypoints[..., 2] * tf.cast(inside, tf.float32)
-        drawn = tf.cast(weights > 0, tf.float32)[..., None]
+        drawn = tf.cast(weights > 0, tf.float32)[:, None]
         columns = self._bump(cells[..., 0], width, radius) * drawn
         rows = self._bump(cells[..., 1], height, radius)
-        return tf.einsum("bkh,bkw->bhwk", rows, columns), weights
+        return rows[:, :, None] * columns[:, None], weights
 
     def _bump(self, centers: tf.Tensor, length: int, radius: int) -> tf.Tensor:
-        distance = tf.range(length, dtype=tf.float32) - centers[..., None]
+        """Gaussians along one side, `(batch, length, keypoints)`."""
+        distance = tf.range(length, dtype=tf.float32)[:, None] - centers[:, None]
         bump = tf.exp(-tf.square(distance) / (2 * self.sigma**2))
         return tf.where(tf.abs(distance) <= radius, bump, 0.0)
 

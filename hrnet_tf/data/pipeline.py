@@ -45,6 +45,7 @@ class CropReader:
     on_error: Policy = "stop"
     broken: set[str] = field(default_factory=set)
     failure: InputError | None = None
+    _checked: set[str] = field(default_factory=set, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def read(self, index: int, matrix: np.ndarray) -> tuple[np.ndarray, np.bool_]:
@@ -60,10 +61,12 @@ class CropReader:
         Raises:
             InputError: if the image is broken and the policy is to stop.
         """
-        sizes = self.people.image_sizes[index : index + 1]
+        file, sizes = self.people.files[index], self.people.image_sizes[index][None]
         window = source_windows(matrix[None], sizes, self.size)[0]
+        expected = None if file in self._checked else sizes[0]
         try:
-            part = read_window(self.people.files[index], window, sizes[0])
+            part = read_window(file, window, expected)
+            self._checked.add(file)
         except (InputError, OSError) as error:
             return self._give_up(f"{self.people.sources[index]}: {error}")
         shifted = matrix.copy()
