@@ -7,6 +7,7 @@ height follows from the network's aspect ratio.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -72,13 +73,13 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def read_window(
-    path: str | Path, window: Sequence[int], size: Sequence[int] | None
+    path: str | Path, window: Any, size: Sequence[int] | None
 ) -> np.ndarray:
     """Read a part of an image file as it is stored; decode no more of a JPEG.
 
     Args:
         path: a JPEG, or anything else that OpenCV reads.
-        window: top, left, height, width, in pixels of the image.
+        window: four integers: top, left, height, width, in pixels of the image.
         size: height and width that the image must have; None: they are known to be
             right.
 

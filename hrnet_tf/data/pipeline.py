@@ -1,7 +1,8 @@
 """Samples to batches: TensorFlow decodes, OpenCV warps, uint8 crops travel.
 
 Heatmaps, colour changes and normalisation happen later, on whole batches inside the
-compiled step.
+compiled step. The first time that an image is needed Python reads it, with every check;
+from then on TensorFlow does, which need not wait for Python's lock.
 """
 
 import contextlib
@@ -18,7 +19,13 @@ from hrnet_tf.data.augment import random_crops
 from hrnet_tf.data.people import People, Policy
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
-from hrnet_tf.preprocess import read_window, source_windows, warp
+from hrnet_tf.preprocess import (
+    holds_jpeg,
+    read_window,
+    source_windows,
+    transform,
+    warp,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +52,7 @@ class CropReader:
     on_error: Policy = "stop"
     broken: set[str] = field(default_factory=set)
     failure: InputError | None = None
-    _checked: set[str] = field(default_factory=set, repr=False)
+    _good: set[str] = field(default_factory=set, repr=False)  # JPEG files
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def read(self, index: int, matrix: np.ndarray) -> tuple[np.ndarray, np.bool_]:
@@ -61,17 +68,44 @@ class CropReader:
         Raises:
             InputError: if the image is broken and the policy is to stop.
         """
-        file, sizes = self.people.files[index], self.people.image_sizes[index][None]
-        window = source_windows(matrix[None], sizes, self.size)[0]
-        expected = None if file in self._checked else sizes[0]
+        _, _, (window,), (matrix,), _ = self.plan(np.array([index]), matrix[None])
+        return self.cut(index, window, matrix)
+
+    def plan(self, indices: np.ndarray, matrices: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What `in_graph` takes for some crops, in columns.
+
+        Args:
+            indices: int64 `(n,)`, which of `people`.
+            matrices: `(n, 2, 3)`, image pixels to crop pixels.
+
+        Returns:
+            The indices; files; windows to decode, see `source_windows`; matrices from
+            pixels of these windows to crop pixels; and which files are known to be good.
+        """
+        files = self.people.files[indices]
+        windows = source_windows(matrices, self.people.image_sizes[indices], self.size)
+        corners = windows[:, None, 1::-1]  # x, y
+        corners_in_crops = transform(corners, matrices).transpose(0, 2, 1)
+        shifted = np.concatenate([matrices[:, :, :2], corners_in_crops], axis=-1)
+        known = np.array([file in self._good for file in files])
+        return indices, files, windows, shifted, known
+
+    def cut(
+        self, index: int, window: np.ndarray, matrix: np.ndarray
+    ) -> tuple[np.ndarray, np.bool_]:
+        """`read` what is planned."""
+        file, size = self.people.files[index], self.people.image_sizes[index]
         try:
-            part = read_window(file, window, expected)
-            self._checked.add(file)
+            # The whole image: once that is good, so is every window.
+            image = read_window(file, (0, 0, *size), size)
+            is_jpeg = holds_jpeg(file)
         except (InputError, OSError) as error:
             return self._give_up(f"{self.people.sources[index]}: {error}")
-        shifted = matrix.copy()
-        shifted[:, 2] += matrix[:, 0] * window[1] + matrix[:, 1] * window[0]
-        return warp(part, shifted, self.size), np.True_
+        if is_jpeg:
+            self._good.add(file)
+        top, left, height, width = window
+        part = image[top : top + height, left : left + width]
+        return warp(part, matrix, self.size), np.True_
 
     def _give_up(self, problem: str) -> tuple[np.ndarray, np.bool_]:
         if self.on_error == "stop":
@@ -96,12 +130,32 @@ class CropReader:
             raise self.failure from None
 
     def in_graph(
-        self, index: tf.Tensor, matrix: tf.Tensor
+        self,
+        index: tf.Tensor,
+        file: tf.Tensor,
+        window: tf.Tensor,
+        matrix: tf.Tensor,
+        known: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """`read` as a step of a `tf.data` pipeline."""
-        crop, good = tf.numpy_function(
-            self.read, [index, matrix], [tf.uint8, tf.bool], stateful=False
-        )
+        """`cut` as a step of a `tf.data` pipeline; takes a row of `plan`."""
+
+        def in_python():
+            types = [tf.uint8, tf.bool]
+            given = [index, window, matrix]
+            return tf.numpy_function(self.cut, given, types, stateful=False)
+
+        def in_tensorflow():
+            encoded = tf.io.read_file(file)
+            part = tf.io.decode_and_crop_jpeg(encoded, window, channels=3)
+            crop = tf.numpy_function(
+                lambda part, matrix: warp(part, matrix, self.size),
+                [part, matrix],
+                tf.uint8,
+                stateful=False,
+            )
+            return [crop, tf.constant(True)]
+
+        crop, good = tf.cond(known, in_tensorflow, in_python)
         crop.set_shape((*self.size, 3))
         good.set_shape(())
         return crop, good
@@ -158,16 +212,21 @@ def training_batches(
     """
     count = reader.people.keypoints.shape[1]
 
-    def samples(number):
-        types = [tf.int64, tf.float64, tf.float32]
-        order, matrices, keypoints = tf.numpy_function(epoch, [number], types)
-        order.set_shape((None,))
-        matrices.set_shape((None, 2, 3))
-        keypoints.set_shape((None, count, 3))
-        return tf.data.Dataset.from_tensor_slices((order, matrices, keypoints))
+    def draw(number):
+        order, matrices, keypoints = epoch(number)
+        return *reader.plan(order, matrices), keypoints
 
-    def load(index, matrix, keypoints):
-        crop, good = reader.in_graph(index, matrix)
+    def samples(number):
+        types = [tf.int64, tf.string, tf.int32, tf.float64, tf.bool, tf.float32]
+        columns = tf.numpy_function(draw, [number], types)
+        shapes = [(), (), (4,), (2, 3), (), (count, 3)]
+        for column, shape in zip(columns, shapes, strict=True):
+            column.set_shape((None, *shape))
+        return tf.data.Dataset.from_tensor_slices(tuple(columns))
+
+    def load(*columns):
+        *planned, keypoints = columns
+        crop, good = reader.in_graph(*planned)
         # A broken crop weighs nothing.
         return crop, keypoints * tf.cast(good, tf.float32)
 
@@ -190,8 +249,8 @@ def crop_batches(
         A data set of uint8 crops `(batch, height, width, 3)`, and bool `(batch,)`:
         whether each is good.
     """
-    batches = tf.data.Dataset.from_tensor_slices((np.arange(len(matrices)), matrices))
-    batches = batches.map(
+    columns = reader.plan(np.arange(len(matrices)), matrices)
+    batches = tf.data.Dataset.from_tensor_slices(columns).map(
         reader.in_graph, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
     return batches.batch(batch_size).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,102 @@
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import serving
+from benchmarks.input_pipeline import OurBatches
+from benchmarks.loader import WorkerLoader
+from benchmarks.photographs import draw_people
+from benchmarks.report import Result, table
+
+FAST = Result("adding", {"ours": 2.0, "theirs": 3.0}, "ms", 1.5, 1.35)
+SLOW = Result("adding", {"ours": 2.0, "theirs": 2.5}, "ms", 1.25, 1.35)
+
+
+def test_a_ratio_must_reach_its_target():
+    assert FAST.verdict() == "ratio 1.50 (target: at least 1.35)  ok"
+    assert SLOW.verdict() == "ratio 1.25 (target: at least 1.35)  missed"
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(1.5, "ok"), (2.5, "missed")])
+def test_a_difference_must_not_exceed_its_target(value, verdict):
+    result = Result("x", {"ours": 5.0}, "ms", value, 2.0, is_ratio=False)
+    expected = f"difference {value:.2f} ms (target: at most 2 ms)  {verdict}"
+    assert result.verdict() == expected
+
+
+def test_a_table_shows_both_sides_and_the_verdict():
+    assert table([FAST]).splitlines() == [
+        "  adding",
+        "    ours        2.00 ms",
+        "    theirs      3.00 ms",
+        "    ratio 1.50 (target: at least 1.35)  ok",
+    ]
+
+
+@pytest.fixture
+def run_command(monkeypatch, tmp_path):
+    """Run the command with a benchmark that gives these results; what it writes."""
+
+    def run(results):
+        monkeypatch.setattr(command, "use_two_cores", lambda: None)
+        monkeypatch.setattr(serving, "run", lambda: results)
+        path = tmp_path / "results.json"
+        try:
+            command.main(["serving", "--json", str(path)])
+        finally:
+            written.extend(json.loads(path.read_text()))
+
+    written = []
+    return run, written
+
+
+def test_results_are_written_as_json(run_command):
+    run, written = run_command
+    run([FAST])
+    assert written == [
+        {
+            "benchmark": "serving",
+            "title": "adding",
+            "measured": {"ours": 2.0, "theirs": 3.0},
+            "unit": "ms",
+            "value": 1.5,
+            "target": 1.35,
+            "is_ratio": True,
+            "ok": True,
+        }
+    ]
+
+
+def test_a_missed_target_fails_the_command_after_all_is_written(run_command):
+    run, written = run_command
+    with pytest.raises(SystemExit, match="missed: adding"):
+        run([FAST, SLOW])
+    assert [result["ok"] for result in written] == [True, False]
+
+
+def test_unknown_benchmarks_are_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["speed"])
+    assert "NAME must be one of serving, predict" in capsys.readouterr().err
+
+
+def test_both_loaders_make_the_same_batches(tmp_path):
+    batch_size, batches = 4, 5
+    people = draw_people(tmp_path, images=6)
+    ours = OurBatches(people, (64, 48), batch_size, batch_size * batches)
+    mine = list(ours.batches(0))
+    with WorkerLoader(ours.recipe(), batch_size) as loader:
+        theirs = [
+            tuple(part.copy() for part in batch)
+            for batch in loader.batches(ours.samples(0))
+        ]
+    assert len(mine) == len(theirs) == batches
+    for (crops, heatmaps, weights), other in zip(mine, theirs, strict=True):
+        # Two JPEG decoders, and positions in 1/32 pixel from other origins.
+        difference = crops.numpy().transpose(0, 3, 1, 2) - other[0]
+        assert np.abs(difference).mean() < 0.03  # 1.7 of 255 levels
+        targets = heatmaps.numpy().transpose(0, 3, 1, 2)
+        np.testing.assert_allclose(targets, other[1], atol=1e-6)
+        np.testing.assert_array_equal(weights, other[2])
