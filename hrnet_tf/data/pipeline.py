@@ -80,7 +80,7 @@ class CropReader:
 
         Returns:
             The indices; files; windows to decode, see `source_windows`; matrices from
-            pixels of these windows to crop pixels; and which files are known to be good.
+            pixels of these windows to crop pixels; and which files are known as good.
         """
         files = self.people.files[indices]
         windows = source_windows(matrices, self.people.image_sizes[indices], self.size)
