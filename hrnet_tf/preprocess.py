@@ -111,6 +111,12 @@ def read_window(
     return whole[top : top + height, left : left + width]
 
 
+def holds_jpeg(path: str | Path) -> bool:
+    """Whether a file is a JPEG, by its content."""
+    with open(path, "rb") as stream:
+        return stream.read(len(JPEG)) == JPEG
+
+
 def _check_size(found: Sequence[int], size: Sequence[int]) -> None:
     if tuple(found[:2]) == tuple(size):
         return
