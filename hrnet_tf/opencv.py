@@ -26,5 +26,8 @@ try:
     import cv2
 except ImportError as error:
     cv2: Any = MissingOpenCV(error)  # type: ignore[no-redef]
+else:
+    # tf.data calls it from a thread for each core; more would only wait for each other.
+    cv2.setNumThreads(0)
 
 __all__ = ["MissingOpenCV", "cv2"]

@@ -201,18 +201,26 @@ def transform(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     return np.einsum("nij,nkj->nki", linear, points) + shift
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def warp(
+    image: np.ndarray,
+    matrix: np.ndarray,
+    size: tuple[int, int],
+    out: np.ndarray | None = None,
+) -> np.ndarray:
     """Cut a crop out of an image: bilinear, black outside.
 
     Args:
         image: uint8 `(height, width, 3)`.
         matrix: `(2, 3)`, image pixels to crop pixels.
         size: height and width of the crop.
+        out: where to write the crop; None: a new array.
 
     Returns:
         uint8 `(size[0], size[1], 3)`.
     """
-    return cv2.warpAffine(image, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+    return cv2.warpAffine(
+        image, matrix, (size[1], size[0]), dst=out, flags=cv2.INTER_LINEAR
+    )
 
 
 def source_windows(

@@ -7,6 +7,7 @@ from then on TensorFlow does, which need not wait for Python's lock.
 
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from hrnet_tf.preprocess import (
 )
 
 logger = logging.getLogger(__name__)
+
+AHEAD = 2  # batches that are made before they are needed
 
 # One epoch, given its number: whom to crop, int64 (n,); matrices from image to crop
 # pixels, float64 (n, 2, 3); keypoints in crop pixels with weights, float32 (n,
@@ -131,34 +134,50 @@ class CropReader:
 
     def in_graph(
         self,
-        index: tf.Tensor,
-        file: tf.Tensor,
-        window: tf.Tensor,
-        matrix: tf.Tensor,
+        indices: tf.Tensor,
+        files: tf.Tensor,
+        windows: tf.Tensor,
+        matrices: tf.Tensor,
         known: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """`cut` as a step of a `tf.data` pipeline; takes a row of `plan`."""
+        """`cut` for a whole batch, as a step of a pipeline; takes rows of `plan`."""
 
         def in_python():
+            given = [indices, windows, matrices]
             types = [tf.uint8, tf.bool]
-            given = [index, window, matrix]
-            return tf.numpy_function(self.cut, given, types, stateful=False)
+            return tf.numpy_function(self._cut_all, given, types, stateful=False)
 
         def in_tensorflow():
-            encoded = tf.io.read_file(file)
-            part = tf.io.decode_and_crop_jpeg(encoded, window, channels=3)
-            crop = tf.numpy_function(
-                lambda part, matrix: warp(part, matrix, self.size),
-                [part, matrix],
-                tf.uint8,
-                stateful=False,
+            # Unrolled, and warped in one call: a call into Python for each crop would
+            # have to wait for its lock each time.
+            rows = zip(tf.unstack(files), tf.unstack(windows), strict=True)
+            parts = [
+                tf.io.decode_and_crop_jpeg(tf.io.read_file(file), window, channels=3)
+                for file, window in rows
+            ]
+            crops = tf.numpy_function(
+                self._warp_all, [matrices, *parts], tf.uint8, stateful=False
             )
-            return [crop, tf.constant(True)]
+            return [crops, tf.fill([count], True)]
 
-        crop, good = tf.cond(known, in_tensorflow, in_python)
-        crop.set_shape((*self.size, 3))
-        good.set_shape(())
-        return crop, good
+        count = indices.shape[0]
+        crops, good = tf.cond(tf.reduce_all(known), in_tensorflow, in_python)
+        crops.set_shape((count, *self.size, 3))
+        good.set_shape((count,))
+        return crops, good
+
+    def _cut_all(
+        self, indices: np.ndarray, windows: np.ndarray, matrices: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        rows = zip(indices, windows, matrices, strict=True)
+        crops, good = zip(*(self.cut(*row) for row in rows), strict=True)
+        return np.stack(crops), np.array(good)
+
+    def _warp_all(self, matrices: np.ndarray, *parts: np.ndarray) -> np.ndarray:
+        crops = np.empty((len(parts), *self.size, 3), np.uint8)
+        for crop, part, matrix in zip(crops, parts, matrices, strict=True):
+            warp(part, matrix, self.size, crop)
+        return crops
 
 
 def random_epochs(
@@ -226,13 +245,12 @@ def training_batches(
 
     def load(*columns):
         *planned, keypoints = columns
-        crop, good = reader.in_graph(*planned)
+        crops, good = reader.in_graph(*planned)
         # A broken crop weighs nothing.
-        return crop, keypoints * tf.cast(good, tf.float32)
+        return crops, keypoints * tf.cast(good, tf.float32)[:, None, None]
 
-    batches = tf.data.Dataset.range(numbers.start, numbers.stop).flat_map(samples)
-    batches = batches.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return batches.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    epochs = tf.data.Dataset.range(numbers.start, numbers.stop).flat_map(samples)
+    return in_parallel(epochs, batch_size, load).prefetch(AHEAD)
 
 
 def crop_batches(
@@ -249,8 +267,29 @@ def crop_batches(
         A data set of uint8 crops `(batch, height, width, 3)`, and bool `(batch,)`:
         whether each is good.
     """
-    columns = reader.plan(np.arange(len(matrices)), matrices)
-    batches = tf.data.Dataset.from_tensor_slices(columns).map(
-        reader.in_graph, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    )
-    return batches.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    count = len(matrices)
+    columns = reader.plan(np.arange(count), matrices)
+
+    def load(rows: slice, size: int) -> tf.data.Dataset:
+        chosen = tuple(column[rows] for column in columns)
+        samples = tf.data.Dataset.from_tensor_slices(chosen)
+        return in_parallel(samples, size, reader.in_graph)
+
+    rest = count % batch_size
+    batches = load(slice(count - rest), batch_size)
+    if rest:
+        batches = batches.concatenate(load(slice(count - rest, count), rest))
+    return batches.prefetch(AHEAD)
+
+
+def in_parallel(
+    samples: tf.data.Dataset, batch_size: int, load: Callable
+) -> tf.data.Dataset:
+    """Full batches of samples, loaded on every core, in order."""
+    options = tf.data.Options()
+    # At times tf.data's own tuning leaves all but one core idle.
+    options.autotune.enabled = False
+    batches = samples.batch(batch_size, drop_remainder=True)
+    cores = os.cpu_count() or 1
+    batches = batches.map(load, num_parallel_calls=cores, deterministic=True)
+    return batches.with_options(options)
