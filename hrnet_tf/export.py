@@ -1,12 +1,13 @@
 """Trained networks to SavedModel, TFLite and ONNX, each proven equal to the model."""
 
+import contextlib
 import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,15 +84,31 @@ def write_onnx(model: keras.Model, manifest: Manifest, path: str | Path) -> None
     import tf2onnx
 
     image = tf.TensorSpec((None, *manifest.input.size, 3), tf.float32, "image")
-    folded = fold(model)
-    function = tf.function(
-        lambda image: {"heatmaps": folded(image)},
-        input_signature=[image],
-        autograph=False,
-    )
-    tf2onnx.convert.from_function(
-        function, input_signature=[image], opset=OPSET, output_path=str(path)
-    )
+    graph = constant_graph(fold(model), image)
+    (given,), (answered,) = graph.inputs, graph.outputs
+    with _environment("TF2ONNX_CATCH_ERRORS", "FALSE"):  # no copy before each change
+        tf2onnx.convert.from_graph_def(
+            graph.graph.as_graph_def(),
+            name=model.name,
+            input_names=[given.name],
+            output_names=[answered.name],
+            tensors_to_rename={given.name: "image", answered.name: "heatmaps"},
+            opset=OPSET,
+            output_path=str(path),
+        )
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 Writer = Callable[[keras.Model, Manifest, Path], None]
