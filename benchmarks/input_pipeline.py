@@ -27,7 +27,7 @@ from benchmarks.network import SIZE
 from benchmarks.photographs import draw_people
 from benchmarks.report import Result
 from hrnet_tf import HeatmapCodec, KeypointSet, normalise
-from hrnet_tf.config import AugmentationSection
+from hrnet_tf.config.pose import AugmentationSection
 from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader, random_epochs, training_batches
 from hrnet_tf.preprocess import MEAN, PADDING, STD

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 import hrnet_tf
-from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, Manifest
+from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, PoseManifest
 
 SIZE = (256, 192)  # height and width of a crop
 
@@ -31,10 +31,10 @@ def make_network() -> keras.Model:
     return model
 
 
-def make_manifest() -> Manifest:
+def make_manifest() -> PoseManifest:
     """Its facts; predictions are not averaged with those of the mirrored image."""
     height, width = SIZE
-    return Manifest(
+    return PoseManifest(
         model="HRNetV1 width 32",
         input=ImageInput(height, width),
         output=HeatmapOutput(height // 4, width // 4, 4),

@@ -6,11 +6,13 @@ from hrnet_tf.config import read_config
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export import export_run
+from hrnet_tf.fine_tuning import freeze_body, unfreeze
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.loading import load
 from hrnet_tf.losses import DenseCrossEntropy, KeypointLoss
 from hrnet_tf.metrics.keypoints import KeypointAccuracy
-from hrnet_tf.predict import PosePredictor
+from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions
+from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.preprocess import normalise, read_image
 from hrnet_tf.pretrained import load_body, load_checkpoint
 from hrnet_tf.results import Pose
@@ -36,6 +38,7 @@ __all__ = [
     "HRNetV2p",
     "HeatmapCodec",
     "HigherHRNet",
+    "ImageClassifier",
     "InputError",
     "KeypointAccuracy",
     "KeypointLoss",
@@ -43,9 +46,11 @@ __all__ = [
     "Pose",
     "PosePredictor",
     "__version__",
+    "decode_predictions",
     "draw_pose",
     "evaluate_run",
     "export_run",
+    "freeze_body",
     "load",
     "load_body",
     "load_checkpoint",
@@ -54,4 +59,5 @@ __all__ = [
     "read_config",
     "read_image",
     "train",
+    "unfreeze",
 ]

@@ -2,71 +2,57 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.compat import averaged_values, save_legacy_optimizer
-from hrnet_tf.data.augment import plain_crops
-from hrnet_tf.evaluate import Evaluator
-from hrnet_tf.predict import PosePredictor
-from hrnet_tf.results import Pose
+from hrnet_tf.experiments.base import Evaluator
 from hrnet_tf.run import Run
-from hrnet_tf.visualize import contact_sheet, draw_curves, draw_pose, write_image
-
-MONITOR = "val_AP"
+from hrnet_tf.visualize import draw_curves, write_image
 
 
 class Validation(keras.callbacks.Callback):
-    """Adds COCO's AP of the validation people to the logs, and draws some of them.
+    """Adds the score on the validation data to the logs, and draws some predictions.
 
     Args:
         evaluator: judges the network.
         predictor: follows the network's variables.
         folder: where `overlays/` and `logs/overlays/` (TensorBoard) go.
         every: epochs between validations.
+        monitor: what the score is called in the logs.
     """
 
-    SHOWN = 16
-
     def __init__(
-        self, evaluator: Evaluator, predictor: PosePredictor, folder: Path, every: int
+        self,
+        evaluator: Evaluator,
+        predictor: Any,
+        folder: Path,
+        every: int,
+        monitor: str,
     ):
         super().__init__()
         self.evaluator = evaluator
         self.predictor = predictor
         self.folder = folder
         self.every = every
-        self.crops = sample_crops(evaluator, self.SHOWN)
+        self.monitor = monitor
 
     def on_epoch_end(self, epoch, logs=None):
         """Judge, if it is time; an epoch without a judgement has no number."""
-        logs[MONITOR] = float("nan")
+        logs[self.monitor] = float("nan")
         if (epoch + 1) % self.every and epoch + 1 < self.params["epochs"]:
             return
-        logs[MONITOR] = self.evaluator.evaluate(self.predictor).statistics["AP"]
-        sheet = self.draw()
+        statistics = self.evaluator.evaluate(self.predictor).statistics
+        logs[self.monitor] = statistics[self.evaluator.monitor]
+        sheet = self.evaluator.draw(self.predictor)
         write_image(self.folder / "overlays" / f"epoch_{epoch + 1:04d}.jpg", sheet)
         with tf.summary.create_file_writer(
             str(self.folder / "logs" / "overlays")
         ).as_default():
-            tf.summary.image("people", sheet[None], step=epoch)
-
-    def draw(self) -> np.ndarray:
-        """The sample crops with what the network finds in them, uint8 RGB."""
-        manifest = self.evaluator.manifest
-        cells, scores = self.predictor.locate(self.crops)
-        height, width = manifest.input.size
-        box = np.array([[0, 0, width, height]], np.float32)
-        pictures = []
-        for crop, points, values in zip(self.crops, cells, scores, strict=True):
-            points = points[None] * manifest.output.stride
-            pose = Pose(
-                points, values[None], box, np.ones(1, np.float32), manifest.keypoints
-            )
-            pictures.append(draw_pose(crop, pose))
-        return contact_sheet(pictures, columns=8)
+            tf.summary.image("predictions", sheet[None], step=epoch)
 
 
 class AveragedWeights(keras.callbacks.Callback):
@@ -86,10 +72,10 @@ class AveragedWeights(keras.callbacks.Callback):
 class BestNetwork(keras.callbacks.ModelCheckpoint):
     """Keeps the network inside the training model whenever validation was best."""
 
-    def __init__(self, run: Run, best_so_far: float):
+    def __init__(self, run: Run, monitor: str, best_so_far: float):
         super().__init__(
             str(run.best.with_suffix(".partial.keras")),
-            monitor=MONITOR,
+            monitor=monitor,
             mode="max",
             save_best_only=True,
             initial_value_threshold=best_so_far,
@@ -128,17 +114,7 @@ def network_in(training_model: keras.Model) -> keras.Model:
     return training_model.layers[-1]
 
 
-def sample_crops(evaluator: Evaluator, count: int) -> np.ndarray:
-    """Crops of people all over the validation data, uint8 `(n, height, width, 3)`."""
-    people = evaluator.people
-    chosen = np.unique(np.linspace(0, len(people) - 1, count).astype(int))
-    matrices = plain_crops(people.take(chosen), evaluator.geometry)
-    return np.stack(
-        [evaluator.reader.read(i, m)[0] for i, m in zip(chosen, matrices, strict=True)]
-    )
-
-
-def forget_epochs(history: Path, epochs: int) -> float:
+def forget_epochs(history: Path, epochs: int, monitor: str) -> float:
     """Cut a training history down to its first epochs.
 
     Returns:
@@ -155,5 +131,5 @@ def forget_epochs(history: Path, epochs: int) -> float:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    scores = [float(row[MONITOR] or "nan") for row in rows]
+    scores = [float(row[monitor] or "nan") for row in rows]
     return max((score for score in scores if np.isfinite(score)), default=-np.inf)

@@ -6,12 +6,15 @@ import sys
 from collections.abc import Sequence
 
 from hrnet_tf.config import read_config
+from hrnet_tf.convert import convert
+from hrnet_tf.data.shards import write_shards
 from hrnet_tf.demo import run_demo
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export import FORMATS, export_run
 from hrnet_tf.loading import load
-from hrnet_tf.media import Boxes, predict_files
+from hrnet_tf.media import Boxes, ClassViewer, PoseViewer, Viewer, predict_files
+from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.run import newest_run
 from hrnet_tf.train import train
 from hrnet_tf.version import __version__
@@ -28,28 +31,26 @@ def train_command(arguments: argparse.Namespace) -> None:
 
 
 def evaluate_command(arguments: argparse.Namespace) -> None:
-    """Judge a run by COCO's metric."""
+    """Judge a run on its validation data."""
     evaluation, path = evaluate_run(arguments.run, tuple(arguments.settings))
     print(evaluation.table())
-    print(
-        f"{evaluation.people} people, {evaluation.skipped} skipped; written to {path}"
-    )
+    print(f"written to {path}")
 
 
 def predict_command(arguments: argparse.Namespace) -> None:
-    """Draw the people in images or a video."""
+    """Draw what a model finds in images or a video."""
     model = arguments.model or newest_run()
     if not arguments.model:
         print(f"model: {model} (the newest run; --model names another)")
-    boxes = arguments.boxes and Boxes(arguments.boxes, arguments.box_threshold)
     predictor = load(model, flip=arguments.flip or None)
-    summary = predict_files(
-        predictor, arguments.input, arguments.out, boxes, arguments.threshold
-    )
-    print(
-        f"{summary.people} people in {summary.images} images; written to "
-        f"{summary.folder}"
-    )
+    viewer: Viewer
+    if isinstance(predictor, PosePredictor):
+        boxes = arguments.boxes and Boxes(arguments.boxes, arguments.box_threshold)
+        viewer = PoseViewer(predictor, boxes, arguments.threshold)
+    else:
+        viewer = ClassViewer(predictor)
+    summary = predict_files(viewer, arguments.input, arguments.out)
+    print(f"{viewer.count()} in {summary.images} images; written to {summary.folder}")
     if summary.skipped:
         print(f"{len(summary.skipped)} images could not be read and were skipped")
 
@@ -59,6 +60,34 @@ def export_command(arguments: argparse.Namespace) -> None:
     formats = list(FORMATS) if "all" in arguments.format else arguments.format
     for name, path in export_run(arguments.run, formats, arguments.out).items():
         print(f"{name}: {path} (facts in {path.name}.json)")
+
+
+def convert_command(arguments: argparse.Namespace) -> None:
+    """Write a PyTorch checkpoint as a Keras model, with its facts beside it."""
+    align = {None: None, "yes": True, "no": False}[arguments.align_corners]
+    files = convert(
+        arguments.file,
+        arguments.out,
+        align_corners=align,
+        outputs=arguments.outputs,
+        leave_out=arguments.leave_out,
+        inplace_batch_norm=arguments.inplace_batch_norm,
+        license_name=arguments.license,
+    )
+    print("{}, with its facts in {} and what was loaded in {}".format(*files))
+
+
+def shard_command(arguments: argparse.Namespace) -> None:
+    """Write a folder of images, a folder a class, as TFRecord shards."""
+    counts = write_shards(
+        arguments.root,
+        arguments.out,
+        arguments.shards,
+        arguments.workers,
+        arguments.validation_share,
+        arguments.seed,
+    )
+    print(f"{arguments.out}: {counts['written']} shards written, {counts['kept']} kept")
 
 
 def demo_command(arguments: argparse.Namespace) -> None:
@@ -122,6 +151,48 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--out", help="folder to write to; default: export/ in the run"
     )
+
+    command = add("convert", convert_command)
+    command.add_argument("file", help=".pth, .safetensors or .npz file")
+    command.add_argument(
+        "--out", required=True, help="the model, such as saved_models/NAME.keras"
+    )
+    command.add_argument(
+        "--align-corners",
+        choices=["yes", "no"],
+        help="the corner rule, where the file does not tell it",
+    )
+    command.add_argument(
+        "--inplace-batch-norm",
+        action="store_true",
+        help="for the official *_torch04.pth files",
+    )
+    command.add_argument(
+        "--outputs", type=int, help="another number of classes or points"
+    )
+    command.add_argument(
+        "--leave-out",
+        nargs="+",
+        metavar="PREFIX",
+        default=[],
+        help="tensors not to load, such as rpn_head",
+    )
+    command.add_argument("--license", help="of the weights, where it is not known")
+
+    command = add("shard", shard_command)
+    command.add_argument("root", help="folder that holds a folder of images a class")
+    command.add_argument("out", help="folder to write to; again: go on")
+    command.add_argument(
+        "--shards", type=int, help="of training images; default: 1000 images in each"
+    )
+    command.add_argument("--workers", type=int, help="default: one for each core")
+    command.add_argument(
+        "--validation-share",
+        type=float,
+        default=0.2,
+        help="to hold out where there is no val/; default: 0.2",
+    )
+    command.add_argument("--seed", type=int, default=0, help="default: 0")
 
     command = add("demo", demo_command)
     command.add_argument(

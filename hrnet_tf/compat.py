@@ -34,6 +34,12 @@ def freeze(concrete: Any) -> Any:
     return function.get_concrete_function()
 
 
+def without_calls(concrete: Any) -> Any:
+    """A concrete function on constants, with all functions that it calls put inline."""
+    calls = any("Call" in op.type for op in concrete.graph.get_operations())
+    return convert_variables_to_constants_v2(concrete) if calls else concrete
+
+
 def optimizer_averages_weights(optimizer_class: type) -> bool:
     """Whether an optimizer knows `use_ema`; those of tensorflow-addons do not."""
     return issubclass(optimizer_class, keras.optimizers.Optimizer)

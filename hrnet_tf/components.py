@@ -4,7 +4,7 @@ import difflib
 import importlib
 from typing import Any
 
-from hrnet_tf.config import Component
+from hrnet_tf.config.common import Component
 from hrnet_tf.errors import InputError
 
 

@@ -5,19 +5,21 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.config import read_config
+from hrnet_tf.config.pose import PoseConfig
 from hrnet_tf.data.figures import draw_data_set
-from hrnet_tf.evaluate import Evaluator, evaluate_run
+from hrnet_tf.evaluate import evaluate_run
+from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export import export_run
 from hrnet_tf.latency import median_latency
-from hrnet_tf.loading import artefact_locator, load
+from hrnet_tf.loading import load, open_predictor
 from hrnet_tf.manifest import Manifest
-from hrnet_tf.media import Boxes, predict_files
-from hrnet_tf.predict import PosePredictor
+from hrnet_tf.media import Boxes, PoseViewer, predict_files
 from hrnet_tf.preprocess import normalise
 from hrnet_tf.run import Run
 from hrnet_tf.runtimes import open_artefact
@@ -63,7 +65,7 @@ def run_demo(out: str | Path) -> None:
 
 def draw_predictions(run: Run, folder: Path) -> Path:
     """Predict on some validation images, with the annotated people as boxes."""
-    section = run.config.data.validation
+    section = cast(PoseConfig, run.config).data.validation
     annotations = json.loads(Path(section.annotations).read_text())
     names = {
         image["id"]: image["file_name"] for image in annotations["images"][:PICTURES]
@@ -81,7 +83,8 @@ def draw_predictions(run: Run, folder: Path) -> Path:
     boxes = [{key: a[key] for key in ("image_id", "bbox")} for a in found]
     (folder / "boxes.json").write_text(json.dumps(boxes))
     predictor, target = load(run.folder), folder / "drawn"
-    predict_files(predictor, source, target, Boxes(folder / "boxes.json", 0.0))
+    viewer = PoseViewer(predictor, Boxes(folder / "boxes.json", 0.0))
+    predict_files(viewer, source, target)
     return target
 
 
@@ -94,11 +97,11 @@ def summary_table(run: Run, artefacts: dict[str, Path], score: float) -> str:
     tensor = tf.constant(image)
     calls: dict[str, Callable[[], object]] = {"keras": lambda: compiled(tensor).numpy()}
     scores, sizes = {"keras": score}, {"keras": _megabytes(run.best)}
-    evaluator = Evaluator(run.config.data, run.config.evaluate, manifest)
+    evaluator = make_experiment(run.config).evaluator(manifest)
     for name, path in artefacts.items():
         runtime = open_artefact(path)
         calls[name] = partial(runtime, image)
-        predictor = PosePredictor(artefact_locator(path, evaluator.manifest), manifest)
+        predictor = open_predictor(path, evaluator.manifest)
         scores[name] = evaluator.evaluate(predictor).statistics["AP"]
         sizes[name] = _megabytes(path)
     latency = median_latency(calls)

@@ -17,12 +17,13 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from hrnet_tf import runtimes
+from hrnet_tf.compat import without_calls
 from hrnet_tf.errors import InputError
 from hrnet_tf.fold import StandIns, constant_graph, fold
-from hrnet_tf.manifest import Manifest
+from hrnet_tf.manifest import Manifest, PoseManifest, TaskManifest
 from hrnet_tf.preprocess import normalise
 from hrnet_tf.run import Run, write_arrays
-from hrnet_tf.serving import serve_keypoints
+from hrnet_tf.serving import Signature, signature_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,25 +36,28 @@ class ExportError(InputError):
     """An artefact that does not answer as the model does."""
 
 
-def write_savedmodel(model: keras.Model, manifest: Manifest, path: str | Path) -> None:
-    """Write a SavedModel folder with two signatures, for any number of people at once.
+def write_savedmodel(
+    model: keras.Model, manifest: TaskManifest, path: str | Path
+) -> None:
+    """Write a SavedModel folder with two signatures.
 
-    `serving_default` takes `image`, normalised float32 crops `(n, height, width, 3)`,
-    and gives `heatmaps`. `keypoints` takes `image_bytes`, an encoded JPEG or PNG, and
-    `boxes`, float32 `(people, 4)`, and gives `keypoints` and `scores` in pixels of that
-    image.
+    `serving_default` takes `image`, normalised float32 images `(n, height, width, 3)`,
+    any number of them, and gives `heatmaps` or `logits`. The other one takes
+    `image_bytes`, an encoded JPEG or PNG: `keypoints` takes `boxes` too, float32
+    `(people, 4)`, and gives `keypoints` and `scores` in pixels of that image;
+    `classify` gives `probabilities` and a `label`.
     """
     image = tf.TensorSpec((None, *manifest.input.size, 3), tf.float32, "image")
     stand_ins = StandIns()
     folded = fold(model, stand_ins.constant)
-    heatmaps = constant_graph(lambda image: {"heatmaps": folded(image)}, image)
-    keypoints = constant_graph(
-        # Calling the first graph, the second shares its weights.
-        serve_keypoints(lambda images: heatmaps(images)["heatmaps"], manifest),
-        tf.TensorSpec((), tf.string, "image_bytes"),
-        tf.TensorSpec((None, 4), tf.float32, "boxes"),
-    )
-    signatures = {"serving_default": heatmaps, "keypoints": keypoints}
+    name, signature = manifest.output.name, signature_of(manifest)
+    answer = constant_graph(lambda image: {name: folded(image)}, image)
+    # Calling the first graph, the second shares its weights.
+    serve = signature.make(lambda images: answer(images)[name], manifest)
+    signatures = {
+        "serving_default": answer,
+        signature.name: constant_graph(serve, *signature.inputs),
+    }
     tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
     saved = Path(path) / "saved_model.pb"
     content = saved_model_pb2.SavedModel.FromString(saved.read_bytes())
@@ -62,8 +66,8 @@ def write_savedmodel(model: keras.Model, manifest: Manifest, path: str | Path) -
     (Path(path) / "fingerprint.pb").unlink(missing_ok=True)  # of the stand-ins
 
 
-def write_tflite(model: keras.Model, manifest: Manifest, path: str | Path) -> None:
-    """Write a TFLite file: one normalised crop to heatmaps, built-in operations."""
+def write_tflite(model: keras.Model, manifest: TaskManifest, path: str | Path) -> None:
+    """Write a TFLite file: one normalised image, built-in operations."""
     image = tf.TensorSpec((1, *manifest.input.size, 3), tf.float32, "image")
     stand_ins = StandIns()
     graph = constant_graph(fold(model, stand_ins.constant), image)
@@ -76,15 +80,15 @@ def write_tflite(model: keras.Model, manifest: Manifest, path: str | Path) -> No
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     converter.exclude_conversion_metadata = True  # writing it takes a second
-    Path(path).write_bytes(_with_signature(converter.convert()))
+    Path(path).write_bytes(_with_signature(converter.convert(), manifest.output.name))
 
 
-def write_onnx(model: keras.Model, manifest: Manifest, path: str | Path) -> None:
-    """Write an ONNX file: normalised crops `image`, any number, to `heatmaps`."""
+def write_onnx(model: keras.Model, manifest: TaskManifest, path: str | Path) -> None:
+    """Write an ONNX file: normalised images `image`, any number of them."""
     import tf2onnx
 
     image = tf.TensorSpec((None, *manifest.input.size, 3), tf.float32, "image")
-    graph = constant_graph(fold(model), image)
+    graph = without_calls(constant_graph(fold(model), image))
     (given,), (answered,) = graph.inputs, graph.outputs
     with _environment("TF2ONNX_CATCH_ERRORS", "FALSE"):  # no copy before each change
         tf2onnx.convert.from_graph_def(
@@ -92,7 +96,10 @@ def write_onnx(model: keras.Model, manifest: Manifest, path: str | Path) -> None
             name=model.name,
             input_names=[given.name],
             output_names=[answered.name],
-            tensors_to_rename={given.name: "image", answered.name: "heatmaps"},
+            tensors_to_rename={
+                given.name: "image",
+                answered.name: manifest.output.name,
+            },
             opset=OPSET,
             output_path=str(path),
         )
@@ -111,7 +118,7 @@ def _environment(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-Writer = Callable[[keras.Model, Manifest, Path], None]
+Writer = Callable[[keras.Model, TaskManifest, Path], None]
 FORMATS: dict[str, tuple[str, Writer]] = {
     "savedmodel": ("savedmodel", write_savedmodel),
     "tflite": ("model.tflite", write_tflite),
@@ -182,7 +189,7 @@ def _check_targets(formats: Sequence[str], out: Path, replace: bool) -> None:
 def compare(
     artefact: Path,
     model: keras.Model,
-    manifest: Manifest,
+    manifest: TaskManifest,
     samples: Mapping[str, np.ndarray],
 ) -> float:
     """Ask an artefact in a fresh process, and the model here.
@@ -191,44 +198,49 @@ def compare(
         artefact: file or folder.
         model: what it was made from.
         manifest: its facts.
-        samples: `crops` (uint8), `image_bytes` and `boxes`; see `Run.samples`.
+        samples: `crops` (uint8), and what the task's signature takes (`image_bytes` as
+            uint8); see `Run.samples`.
 
     Returns:
-        The largest difference between heatmaps, as a share of their range.
+        The largest difference between the networks' answers, as a share of their range.
 
     Raises:
         ExportError: if it is too large, or the artefact does not run.
     """
     images = normalise(samples["crops"], manifest.input.mean, manifest.input.std)
     expected = model(images, training=False).numpy()
-    given = {name: samples[name] for name in ("image_bytes", "boxes")}
-    answers = ask_in_fresh_process(artefact, {"images": images.numpy(), **given})
+    signature, name = signature_of(manifest), manifest.output.name
+    given = {spec.name: samples[spec.name] for spec in signature.inputs}
+    inputs = {"images": images.numpy(), **given}
+    answers = ask_in_fresh_process(artefact, signature, inputs)
     scale = float(np.ptp(expected)) or 1.0
-    difference = _difference(expected, answers["heatmaps"]) / scale
+    difference = _difference(expected, answers.pop(name)) / scale
     if not difference <= TOLERANCE:
         raise ExportError(
             f"{artefact.name} differs from the model by {difference:.1e} of its range "
-            f"on real crops, more than {TOLERANCE:.0e}; it was removed."
+            f"on real images, more than {TOLERANCE:.0e}; it was removed."
         )
-    if "keypoints" in answers:
-        serve = serve_keypoints(lambda images: model(images, training=False), manifest)
-        boxes = tf.constant(given["boxes"], tf.float32)
-        wanted = serve(tf.constant(given["image_bytes"].tobytes()), boxes)
-        scores = _difference(wanted["scores"].numpy(), answers["scores"]) / scale
-        moved = _difference(wanted["keypoints"].numpy(), answers["keypoints"])
-        # Between two equal neighbours rounding decides, by half a cell.
-        largest = float(tf.reduce_max(boxes[:, 2:])) * manifest.decoding.padding
-        cell = largest / min(manifest.output.size)
-        if not (scores <= TOLERANCE and moved <= cell):
-            raise ExportError(
-                f"The keypoints of {artefact.name} differ from the model's by "
-                f"{moved:.2f} pixels and their scores by {scores:.1e}; it was removed."
-            )
+    if answers:
+        serve = signature.make(lambda images: model(images, training=False), manifest)
+        encoded = tf.constant(given.pop("image_bytes").tobytes())
+        wanted = serve(encoded, **{k: tf.constant(value) for k, value in given.items()})
+        allowed = {"scores": TOLERANCE * scale, "probabilities": TOLERANCE}
+        if isinstance(manifest, PoseManifest):
+            # Between two equal neighbours rounding decides, by half a cell.
+            largest = float(given["boxes"][:, 2:].max()) * manifest.decoding.padding
+            allowed["keypoints"] = largest / min(manifest.output.size)
+        for key in allowed.keys() & wanted.keys():
+            found = _difference(wanted[key].numpy(), answers[key])
+            if not found <= allowed[key]:
+                raise ExportError(
+                    f"The {key} of {artefact.name} differ from the model's by "
+                    f"{found:.2g}, more than {allowed[key]:.2g}; it was removed."
+                )
     return difference
 
 
 def ask_in_fresh_process(
-    artefact: Path, inputs: dict[str, np.ndarray]
+    artefact: Path, signature: Signature, inputs: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Run an artefact in a process that has not loaded this package.
 
@@ -242,6 +254,7 @@ def ask_in_fresh_process(
             sys.executable,
             runtimes.__file__,
             str(artefact),
+            signature.name,
             str(given),
             str(taken),
         ]
@@ -255,8 +268,8 @@ def ask_in_fresh_process(
         return dict(np.load(taken))
 
 
-def _with_signature(content: bytes) -> bytes:
-    """A TFLite file with names for what it takes and gives, `image` and `heatmaps`."""
+def _with_signature(content: bytes, output: str) -> bytes:
+    """A TFLite file with names for what it takes, `image`, and gives."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated
 
@@ -271,7 +284,7 @@ def _with_signature(content: bytes) -> bytes:
     signature = schema_py_generated.SignatureDefT()
     signature.signatureKey = "serving_default"
     signature.inputs = [named("image", graph.inputs[0])]
-    signature.outputs = [named("heatmaps", graph.outputs[0])]
+    signature.outputs = [named(output, graph.outputs[0])]
     model.signatureDefs = [signature]
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")

@@ -134,6 +134,8 @@ def emitter(
     rule = RULES.get(type(layer))
     if rule is convolution:
         return rule(layer, norm, constant)
+    if rule is dense:
+        return rule(layer, constant)
     found = rule(layer) if rule else None
     return found or partial(call_layer, layer)
 
@@ -167,6 +169,19 @@ def convolution(
         )
         y = y if offset is None else tf.nn.bias_add(y, constant(offset))
         return activation(y) if activation else y
+
+    return emit
+
+
+def dense(layer: layers.Dense, constant: Constant) -> Emitter:
+    """A fully connected layer."""
+    kernel = np.asarray(layer.kernel, np.float32)
+    bias = np.asarray(layer.bias, np.float32) if layer.use_bias else None
+
+    def emit(x):
+        y = tf.matmul(x, constant(kernel))
+        y = y if bias is None else tf.nn.bias_add(y, constant(bias))
+        return layer.activation(y)
 
     return emit
 
@@ -210,6 +225,7 @@ def activation(layer: layers.Activation) -> Emitter | None:
 
 RULES: dict[type, Callable[..., Emitter | None]] = {
     layers.Conv2D: convolution,
+    layers.Dense: dense,
     layers.BatchNormalization: normalization,
     layers.ZeroPadding2D: padding,
     layers.ReLU: relu,

@@ -2,18 +2,24 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.errors import InputError
-from hrnet_tf.manifest import Manifest
-from hrnet_tf.predict import Locate, PosePredictor, locator
+from hrnet_tf.manifest import Manifest, PoseManifest, TaskManifest
+from hrnet_tf.predictors.classification import ImageClassifier
+from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.run import Run
 from hrnet_tf.runtimes import RUNTIMES, open_artefact
 
+PREDICTORS: dict[str, Any] = {
+    "pose": PosePredictor,
+    "classification": ImageClassifier,
+}
 
-def load(path: str | Path, *, flip: bool | None = None) -> PosePredictor:
+
+def load(path: str | Path, *, flip: bool | None = None) -> Any:
     """Open a trained model for prediction.
 
     Args:
@@ -23,7 +29,7 @@ def load(path: str | Path, *, flip: bool | None = None) -> PosePredictor:
             and takes twice as long; None: as the manifest says (exports say no).
 
     Returns:
-        A predictor; `predict(image)` takes uint8 RGB.
+        A `PosePredictor` or an `ImageClassifier`; `predict(image)` takes uint8 RGB.
 
     Raises:
         InputError: if there is nothing to open, or its manifest is missing.
@@ -42,27 +48,19 @@ def load(path: str | Path, *, flip: bool | None = None) -> PosePredictor:
         )
     if (path / "config.yaml").is_file():
         run = Run.open(path)
-        return PosePredictor.from_model(
-            run.model(), _with(Manifest.read(run.manifest), flip)
-        )
+        manifest = _with(Manifest.read(run.manifest), flip)
+        return PREDICTORS[manifest.task].from_model(run.model(), manifest)
     beside = path.with_name(f"{path.name}.json")
     if not beside.is_file():
         raise InputError(
             f"{path} is neither a run nor an exported model: there is no config.yaml "
             f"in it and no manifest {beside.name} beside it."
         )
-    manifest = _with(Manifest.read(beside), flip)
-    return PosePredictor(artefact_locator(path, manifest), manifest)
+    return open_predictor(path, _with(Manifest.read(beside), flip))
 
 
-def _with(manifest: Manifest, flip: bool | None) -> Manifest:
-    if flip is None:
-        return manifest
-    return replace(manifest, decoding=replace(manifest.decoding, flip=flip))
-
-
-def artefact_locator(path: Path, manifest: Manifest) -> Locate:
-    """Crops to cells and scores through an artefact; what surrounds it runs eagerly.
+def open_predictor(path: Path, manifest: TaskManifest) -> Any:
+    """A predictor on an artefact; what surrounds the artefact runs eagerly.
 
     Raises:
         InputError: if the path is no artefact.
@@ -71,11 +69,17 @@ def artefact_locator(path: Path, manifest: Manifest) -> Locate:
         raise InputError(
             f"{path} is no SavedModel folder and none of {', '.join(RUNTIMES)}."
         )
-    runtime = open_artefact(path)
-    locate = locator(lambda images: tf.constant(runtime(images.numpy())), manifest)
+    runtime, name = open_artefact(path), manifest.output.name
 
-    def on_arrays(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        cells, scores = locate(tf.constant(crops))
-        return cells.numpy(), scores.numpy()
+    def network(images: tf.Tensor) -> tf.Tensor:
+        return tf.constant(runtime(images.numpy())[name])
 
-    return on_arrays
+    return PREDICTORS[manifest.task].from_network(network, manifest)
+
+
+def _with(manifest: TaskManifest, flip: bool | None) -> TaskManifest:
+    if flip is None:
+        return manifest
+    if isinstance(manifest, PoseManifest):
+        return replace(manifest, decoding=replace(manifest.decoding, flip=flip))
+    return replace(manifest, flip=flip)

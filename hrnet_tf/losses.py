@@ -1,11 +1,13 @@
 """Losses, as plain functions of tensors and as Keras losses for `compile`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from hrnet_tf.codecs.heatmaps import HeatmapCodec
+from hrnet_tf.errors import InputError
 from hrnet_tf.layers import UPSAMPLING, Upsampling, resize_bilinear
 
 
@@ -121,21 +123,32 @@ class DenseCrossEntropy(keras.losses.Loss):
         upsampling: how logits are brought to the labels' size: `"bilinear"` (half
             pixel) or `"bilinear_align_corners"`.
         ignored: the label that does not count.
+        class_weights: what a pixel of each class counts; None: all the same.
 
     Call arguments:
         y_true: integer labels, `(batch, height, width)`.
         y_pred: logits at any size, `(batch, h, w, classes)`.
 
     Returns:
-        The mean over all pixels that count (0 if there is none).
+        The weighted mean over all pixels that count (0 if there is none).
+
+    Raises:
+        InputError: if the logits have another number of classes than there are weights.
 
     Source: Wang et al., https://arxiv.org/abs/1908.07919, section 5.
+
+    Example:
+        ```python
+        loss = DenseCrossEntropy(class_weights=(0.8, 1.2))
+        hrnet_tf.HRNetV2(width=18, classes=2).compile("adam", loss=loss)
+        ```
     """
 
     def __init__(
         self,
         upsampling: Upsampling = "bilinear",
         ignored: int = 255,
+        class_weights: Sequence[float] | None = None,
         name: str = "dense_cross_entropy",
         **kwargs: Any,
     ):
@@ -147,6 +160,9 @@ class DenseCrossEntropy(keras.losses.Loss):
             )
         self.upsampling = upsampling
         self.ignored = ignored
+        self.class_weights = (
+            None if class_weights is None else tuple(map(float, class_weights))
+        )
 
     def call(self, y_true, y_pred):
         """Mean cross-entropy; see the class."""
@@ -156,10 +172,19 @@ class DenseCrossEntropy(keras.losses.Loss):
             y_pred, size, self.upsampling == "bilinear_align_corners"
         )
         counts = labels != self.ignored
+        labels = tf.where(counts, labels, 0)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=tf.where(counts, labels, 0), logits=logits
+            labels=labels, logits=logits
         )
         counts = tf.cast(counts, losses.dtype)
+        if self.class_weights is not None:
+            if len(self.class_weights) != logits.shape[-1]:
+                raise InputError(
+                    "`class_weights` must have one weight for each of the "
+                    f"{logits.shape[-1]} classes, got {len(self.class_weights)}."
+                )
+            weights = tf.constant(self.class_weights, losses.dtype)
+            counts *= tf.gather(weights, labels)
         return tf.math.divide_no_nan(
             tf.reduce_sum(losses * counts), tf.reduce_sum(counts)
         )
@@ -170,4 +195,5 @@ class DenseCrossEntropy(keras.losses.Loss):
             **super().get_config(),
             "upsampling": self.upsampling,
             "ignored": self.ignored,
+            "class_weights": self.class_weights,
         }

@@ -5,16 +5,18 @@ import json
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.codecs.heatmaps import HeatmapCodec, Refinement
+from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.opencv import cv2
 from hrnet_tf.preprocess import MEAN, PADDING, STD
-from hrnet_tf.typed_yaml import read_typed
+from hrnet_tf.typed_yaml import load_yaml, merge
 from hrnet_tf.version import __version__
 
 
@@ -66,32 +68,52 @@ class Decoding:
 
 
 @dataclass(frozen=True)
+class LogitsOutput:
+    """What a classifier answers: one number a class, before softmax."""
+
+    name: str = "logits"
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """The facts of a trained top-down pose model.
+    """The facts of a trained model that are the same for every task.
 
     Example:
         ```python
         manifest = Manifest.read("saved_models/demo/manifest.json")
-        manifest.input.size, manifest.keypoints.names[0]  # (128, 96), "nose"
+        manifest.task, manifest.input.size  # "pose", (128, 96)
         ```
     """
 
     model: str
     input: ImageInput
-    output: HeatmapOutput
-    keypoints: KeypointSet
-    decoding: Decoding
-    task: str = "pose"
-    versions: dict[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def read(cls, path: str | Path) -> "Manifest":
-        """Read a manifest file; errors are those of `typed_yaml.merge`."""
-        return read_typed(cls, path)
+    @staticmethod
+    def read(path: str | Path) -> "TaskManifest":
+        """Read a manifest file of any task; errors are those of `typed_yaml.merge`."""
+        given = load_yaml(Path(path))
+        task = given.get("task")
+        if task not in MANIFESTS:
+            raise InputError(
+                f"{path}: `task` must be one of {', '.join(MANIFESTS)}, got {task!r}."
+            )
+        return merge(MANIFESTS[task], given, where=str(path))
 
     def write(self, path: str | Path) -> None:
         """Write a manifest file, JSON."""
         Path(path).write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class PoseManifest(Manifest):
+    """The facts of a trained top-down pose model."""
+
+    output: HeatmapOutput
+    keypoints: KeypointSet
+    decoding: Decoding
+    task: Literal["pose"] = "pose"
+    versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def codec(self) -> HeatmapCodec:
@@ -99,6 +121,26 @@ class Manifest:
         return HeatmapCodec(
             self.output.stride, self.decoding.sigma, self.decoding.refinement
         )
+
+
+@dataclass(frozen=True)
+class ClassificationManifest(Manifest):
+    """The facts of a trained image classifier."""
+
+    classes: tuple[str, ...]
+    output: LogitsOutput = LogitsOutput()
+    crop_share: float = 0.875  # of an image's shorter side that is looked at
+    flip: bool = False  # average with the mirrored image
+    task: Literal["classification"] = "classification"
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+TaskManifest = PoseManifest | ClassificationManifest
+
+MANIFESTS: dict[str, type[TaskManifest]] = {
+    "pose": PoseManifest,
+    "classification": ClassificationManifest,
+}
 
 
 def versions() -> dict[str, str]:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -13,10 +13,10 @@ from tqdm import tqdm
 from hrnet_tf.data.coco import read_boxes
 from hrnet_tf.errors import InputError
 from hrnet_tf.opencv import cv2
-from hrnet_tf.predict import PosePredictor, check_boxes
+from hrnet_tf.predictors.classification import ImageClassifier
+from hrnet_tf.predictors.pose import PosePredictor, check_boxes
 from hrnet_tf.preprocess import read_image
-from hrnet_tf.results import Pose
-from hrnet_tf.visualize import draw_pose, write_image
+from hrnet_tf.visualize import draw_label, draw_pose, write_image
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ class Summary:
     Attributes:
         folder: where everything was written.
         images: how many images or frames were looked at.
-        people: how many people that were.
+        found: how many people, or classified images.
         skipped: images that could not be read, with the reason.
     """
 
     folder: Path
     images: int = 0
-    people: int = 0
+    found: int = 0
     skipped: list[str] = field(default_factory=list)
 
 
@@ -79,40 +79,105 @@ class Boxes:
         return boxes, np.array([box.get("score", 1.0) for box in found])
 
 
-def predict_files(
-    predictor: PosePredictor,
-    source: str | Path,
-    out: str | Path | None = None,
-    boxes: Boxes | None = None,
-    threshold: float = 0.2,
-) -> Summary:
-    """Predict on an image, a folder of images or a video.
+class Viewer(Protocol):
+    """Looks at images: what differs between tasks.
 
-    Writes the input with the people drawn on it, and `keypoints.json`: a COCO result
-    file in pixels of the original images. An image's id is its name's number if it is
-    one, else its name; a frame's id is its number, from 0.
+    Attributes:
+        entries: what it has found, for a JSON file.
+        file_name: of that file.
+    """
+
+    entries: list[dict[str, Any]]
+    file_name: str
+
+    def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
+        """Look at an image, uint8 RGB; gives it with the findings drawn on it."""
+
+    def count(self) -> str:
+        """How much was found, in words."""
+
+
+class PoseViewer:
+    """Finds people; the entries are those of a COCO result file.
 
     Args:
         predictor: finds the keypoints.
-        source: the image, the folder or the video.
-        out: folder to write to; by default a new one in `predictions/`.
         boxes: whom to look at; None: one person who fills the image.
         threshold: keypoints with a lower score are not drawn.
+    """
+
+    file_name = "keypoints.json"
+
+    def __init__(
+        self,
+        predictor: PosePredictor,
+        boxes: Boxes | None = None,
+        threshold: float = 0.2,
+    ):
+        self.predictor = predictor
+        self.boxes = boxes
+        self.threshold = threshold
+        self.entries: list[dict[str, Any]] = []
+
+    def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
+        """Find people; see `Viewer`."""
+        there = self.boxes.of(name, image_id) if self.boxes else (None, None)
+        pose = self.predictor.predict(image, *there)
+        self.entries.extend(pose.to_coco(image_id))
+        return draw_pose(image, pose, self.threshold, boxes=self.boxes is not None)
+
+    def count(self) -> str:
+        """How many people."""
+        return f"{len(self.entries)} people"
+
+
+class ClassViewer:
+    """Classifies images; the entries hold the five likeliest classes."""
+
+    file_name = "classes.json"
+
+    def __init__(self, predictor: ImageClassifier):
+        self.predictor = predictor
+        self.entries: list[dict[str, Any]] = []
+
+    def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
+        """Classify; see `Viewer`."""
+        answer = self.predictor.predict(image)
+        top = [{"class": label, "probability": p} for label, p in answer.top(5)]
+        self.entries.append({"file_name": name, "image_id": image_id, "classes": top})
+        return draw_label(image, f"{answer.label} {answer.probabilities.max():.2f}")
+
+    def count(self) -> str:
+        """How many different classes."""
+        found = {entry["classes"][0]["class"] for entry in self.entries}
+        return f"{len(found)} classes"
+
+
+def predict_files(
+    viewer: Viewer, source: str | Path, out: str | Path | None = None
+) -> Summary:
+    """Predict on an image, a folder of images or a video.
+
+    Writes the input with what was found drawn on it, and a JSON file: for people
+    `keypoints.json`, a COCO result file in pixels of the original images; for classes
+    `classes.json`. An image's id is its name's number if it is one, else its name; a
+    frame's id is its number, from 0.
+
+    Args:
+        viewer: looks at the images.
+        source: the image, the folder or the video.
+        out: folder to write to; by default a new one in `predictions/`.
 
     Raises:
         InputError: if there is nothing to read, or `out` is there and not empty.
     """
     source = Path(source)
     folder = _new_folder(source, out)
-    summary, entries = Summary(folder), []
+    summary = Summary(folder)
 
     def look(name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
-        where, scores = boxes.of(name, image_id) if boxes else (None, None)
-        pose: Pose = predictor.predict(image, where, scores)
-        entries.extend(pose.to_coco(image_id))
         summary.images += 1
-        summary.people += len(pose)
-        return draw_pose(image, pose, threshold, boxes=boxes is not None)
+        return viewer.look(name, image_id, image)
 
     if source.suffix.lower() in VIDEOS:
         look_at_video(source, folder / f"{source.stem}.mp4", look)
@@ -131,8 +196,9 @@ def predict_files(
             if target.exists():  # a.jpg and a.png may lie in one folder
                 target = folder / f"{path.name}.jpg"
             write_image(target, look(path.name, image_id, image))
+    summary.found = len(viewer.entries)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "keypoints.json").write_text(json.dumps(entries))
+    (folder / viewer.file_name).write_text(json.dumps(viewer.entries))
     return summary
 
 

@@ -1,7 +1,6 @@
 """Published checkpoints to Keras models: what they are is read off the file."""
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +11,13 @@ import numpy as np
 
 from hrnet_tf.checkpoints.facts import Facts, infer
 from hrnet_tf.checkpoints.files import read_checkpoint
-from hrnet_tf.checkpoints.names import official
+from hrnet_tf.checkpoints.names import folded_gammas, official
 from hrnet_tf.errors import InputError
 from hrnet_tf.tasks import MODELS
+from hrnet_tf.tasks.transfer import load_body_tensors
 from hrnet_tf.weights import load_official
 
 logger = logging.getLogger(__name__)
-
-# Names of the body's layers; all others are a head's.
-BODY = re.compile(r"(conv[12]|bn[12]|layer1|transition[123]|stage[234])\.")
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def open_checkpoint(
         skipped += head.names
     kept = {n: t for n, t in tensors.items() if not _begins(n, skipped)}
     if inplace_batch_norm:
-        kept = {name: _gamma(name, tensor) for name, tensor in kept.items()}
+        kept = folded_gammas(kept)
     made |= arguments
     model = MODELS[head.model](**made)
     try:
@@ -152,21 +149,7 @@ def load_body(model: keras.Model, path: str | Path) -> tuple[str, ...]:
     Raises:
         InputError: if the file cannot be read or its body does not fit.
     """
-    tensors = official(read_checkpoint(path), str(path))
-    ours = {layer.name for layer in model.layers}
-    body = {
-        name: tensor
-        for name, tensor in tensors.items()
-        if BODY.match(name) and name.rpartition(".")[0] in ours
-    }
-    heads = tuple(name for name in ours if not BODY.match(f"{name}."))
-    try:
-        load_official(model, body, new=heads)
-    except ValueError as error:
-        raise InputError(f"{path} does not fit: {error}") from None
-    left_out = tuple(sorted(tensors.keys() - body.keys()))
-    logger.info("%s: body of %s loaded; left out: %d", path, model.name, len(left_out))
-    return left_out
+    return load_body_tensors(model, official(read_checkpoint(path), str(path)), path)
 
 
 def _corner_rule(
@@ -185,8 +168,3 @@ def _corner_rule(
 
 def _begins(name: str, starts: Sequence[str]) -> bool:
     return any(name == start or name.startswith(f"{start}.") for start in starts)
-
-
-def _gamma(name: str, tensor: np.ndarray) -> np.ndarray:
-    one_axis = name.endswith(".weight") and tensor.ndim == 1
-    return np.abs(tensor) + np.float32(1e-5) if one_axis else tensor

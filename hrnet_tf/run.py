@@ -8,11 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from hrnet_tf.config import PoseConfig, read_config
+from hrnet_tf.config import Config, read_config
 from hrnet_tf.errors import InputError
-from hrnet_tf.labels import KeypointSet
-from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, Manifest, versions
-from hrnet_tf.tasks import build_pose_model
+from hrnet_tf.experiments import make_experiment
+from hrnet_tf.manifest import Manifest, TaskManifest
 from hrnet_tf.typed_yaml import differences, write_config
 
 
@@ -32,7 +31,7 @@ class Run:
     """
 
     folder: Path
-    config: PoseConfig
+    config: Config
 
     @classmethod
     def open(cls, folder: str | Path, overrides: tuple[str, ...] = ()) -> "Run":
@@ -50,7 +49,7 @@ class Run:
         return cls(folder, read_config(folder / "config.yaml", overrides))
 
     @classmethod
-    def prepare(cls, config: PoseConfig) -> "Run":
+    def prepare(cls, config: Config) -> "Run":
         """A new run, or the same one, interrupted; nothing is written yet.
 
         Raises:
@@ -74,10 +73,10 @@ class Run:
             )
         return run
 
-    def create(self) -> None:
+    def create(self, manifest: TaskManifest) -> None:
         """Make the folder, with the configuration and the manifest."""
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        self.make_manifest().write(self.manifest)
+        manifest.write(self.manifest)
         partial = self.settings.with_suffix(".partial")
         write_config(self.config, partial)
         partial.replace(self.settings)  # only now is it a run
@@ -122,25 +121,8 @@ class Run:
         found = sorted(self.checkpoints.glob("epoch_[0-9]*[0-9].keras"))
         return (found[-1], int(found[-1].stem.split("_")[1])) if found else (None, 0)
 
-    def make_manifest(self) -> Manifest:
-        """The facts of the model that the configuration describes."""
-        model, data = self.config.model, self.config.data
-        strides = [stride for _, stride in model.stem] if model.stem else [2, 2]
-        stride = int(np.prod(strides))
-        height, width = model.size
-        return Manifest(
-            model=f"{model.name} width {model.width}",
-            input=ImageInput(height, width),
-            output=HeatmapOutput(height // stride, width // stride, stride),
-            keypoints=KeypointSet.read(data.keypoints),
-            decoding=Decoding(
-                self.config.evaluate.refinement, data.sigma, data.padding
-            ),
-            versions=versions(),
-        )
-
     def model(self) -> keras.Model:
-        """The trained network, best weights, float32: normalised crops to heatmaps.
+        """The trained network, best weights, float32; it takes normalised images.
 
         Raises:
             InputError: if there are no weights yet.
@@ -151,9 +133,9 @@ class Run:
                 "written after the first validation. Start the training again to go "
                 "on."
             )
-        count = len(Manifest.read(self.manifest).keypoints)
-        section = dataclasses.replace(self.config.model, weights=str(self.best))
-        return build_pose_model(section, count)
+        return make_experiment(self.config).build_network(
+            Manifest.read(self.manifest), str(self.best)
+        )
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

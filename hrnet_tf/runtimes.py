@@ -3,17 +3,17 @@
 This file needs nothing of hrnet_tf. Run as a script it answers for an artefact in a
 process that has never seen Keras or this package:
 
-    python runtimes.py ARTEFACT INPUTS.npz OUTPUTS.npz
+    python runtimes.py ARTEFACT SIGNATURE INPUTS.npz OUTPUTS.npz
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-# Normalised images, float32 (n, height, width, 3), to heatmaps (n, h, w, keypoints).
-Runtime = Callable[[np.ndarray], np.ndarray]
+# Normalised images, float32 (n, height, width, 3), to outputs by name.
+Runtime = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 def open_savedmodel(path: str) -> Runtime:
@@ -23,8 +23,12 @@ def open_savedmodel(path: str) -> Runtime:
     loaded = tf.saved_model.load(path)
     serve = loaded.signatures["serving_default"]
 
-    def run(images: np.ndarray, owner: object = loaded) -> np.ndarray:  # keeps it alive
-        return serve(image=tf.constant(images))["heatmaps"].numpy()
+    def run(
+        images: np.ndarray,
+        owner: object = loaded,  # keeps it alive
+    ) -> dict[str, np.ndarray]:
+        answer = serve(image=tf.constant(images))
+        return {name: value.numpy() for name, value in answer.items()}
 
     return run
 
@@ -36,15 +40,20 @@ def open_tflite(path: str, threads: int | None = None) -> Runtime:
     interpreter = Interpreter(path, num_threads=threads)
     interpreter.allocate_tensors()
     source = interpreter.get_input_details()[0]["index"]
-    target = interpreter.get_output_details()[0]["index"]
+    signature = interpreter.get_signature_runner("serving_default")
+    targets = {
+        name: details["index"]
+        for name, details in signature.get_output_details().items()
+    }
 
-    def run(images: np.ndarray) -> np.ndarray:
-        answers = []
+    def run(images: np.ndarray) -> dict[str, np.ndarray]:
+        answers: dict[str, list[np.ndarray]] = {name: [] for name in targets}
         for image in images:
             interpreter.set_tensor(source, image[None])
             interpreter.invoke()
-            answers.append(interpreter.get_tensor(target))
-        return np.concatenate(answers)
+            for name, index in targets.items():
+                answers[name].append(interpreter.get_tensor(index))
+        return {name: np.concatenate(parts) for name, parts in answers.items()}
 
     return run
 
@@ -54,7 +63,12 @@ def open_onnx(path: str) -> Runtime:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda images: session.run(["heatmaps"], {"image": images})[0]
+    names = [output.name for output in session.get_outputs()]
+
+    def run(images: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(names, session.run(names, {"image": images}), strict=True))
+
+    return run
 
 
 RUNTIMES = {".tflite": open_tflite, ".onnx": open_onnx}
@@ -65,27 +79,29 @@ def open_artefact(path: str | Path) -> Runtime:
     return RUNTIMES.get(Path(path).suffix, open_savedmodel)(str(path))
 
 
-def call_keypoints(
-    path: str, image_bytes: bytes, boxes: np.ndarray
+def call_signature(
+    path: str, name: str, inputs: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Ask a SavedModel's signature `keypoints` for the people in an encoded image."""
+    """Ask another signature of a SavedModel; `image_bytes` are given as uint8."""
     import tensorflow as tf
 
-    serve = tf.saved_model.load(path).signatures["keypoints"]
-    answer = serve(
-        image_bytes=tf.constant(image_bytes), boxes=tf.constant(boxes, tf.float32)
-    )
-    return {name: value.numpy() for name, value in answer.items()}
+    serve = tf.saved_model.load(path).signatures[name]
+    given = {
+        key: tf.constant(value.tobytes() if key == "image_bytes" else value)
+        for key, value in inputs.items()
+    }
+    return {key: value.numpy() for key, value in serve(**given).items()}
 
 
-def main(artefact: str, inputs: str, outputs: str) -> None:
-    """Answer for an artefact: heatmaps and, for a SavedModel, keypoints too."""
-    given = np.load(inputs)
-    answers = {"heatmaps": open_artefact(artefact)(given["images"])}
+def main(artefact: str, signature: str, inputs: str, outputs: str) -> None:
+    """Answer for an artefact; a SavedModel answers by its other signature too.
+
+    Of the inputs `images` go into the network, all others into that signature.
+    """
+    given = dict(np.load(inputs))
+    answers = open_artefact(artefact)(given.pop("images"))
     if Path(artefact).is_dir():
-        answers |= call_keypoints(
-            artefact, given["image_bytes"].tobytes(), given["boxes"]
-        )
+        answers |= call_signature(artefact, signature, given)
     np.savez(outputs, **answers)  # type: ignore[arg-type]
 
 

@@ -1,16 +1,36 @@
-"""What runs inside exported graphs: encoded images and boxes to people."""
+"""What runs inside exported graphs: from encoded images to answers."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
-from hrnet_tf.manifest import Manifest
-from hrnet_tf.predict import locator
+from hrnet_tf.manifest import ClassificationManifest, PoseManifest, TaskManifest
+from hrnet_tf.predictors.classification import classifier
+from hrnet_tf.predictors.pose import locator
+from hrnet_tf.preprocess import central_crop
+
+# Normalised images to heatmaps or logits.
+Network = Callable[[tf.Tensor], tf.Tensor]
 
 
-def serve_keypoints(
-    network: Callable[[tf.Tensor], tf.Tensor], manifest: Manifest
-) -> Callable:
+@dataclass(frozen=True)
+class Signature:
+    """A signature of SavedModels that takes encoded images.
+
+    Attributes:
+        name: of the signature.
+        inputs: what it takes; `image_bytes` first.
+        make: gives the function, for a network and a manifest.
+    """
+
+    name: str
+    inputs: tuple[tf.TensorSpec, ...]
+    make: Callable[[Network, Any], Callable]
+
+
+def serve_keypoints(network: Network, manifest: PoseManifest) -> Callable:
     """From JPEG or PNG bytes and boxes to keypoints: nothing is left to prepare.
 
     Args:
@@ -39,6 +59,32 @@ def serve_keypoints(
         scale = widths / manifest.output.width
         keypoints = centers[:, None] + (cells - middle) * scale[:, None, None]
         return {"keypoints": keypoints, "scores": scores}
+
+    return serve
+
+
+def serve_classes(network: Network, manifest: ClassificationManifest) -> Callable:
+    """From JPEG or PNG bytes to classes: nothing is left to prepare.
+
+    Args:
+        network: normalised images to logits.
+        manifest: what the network takes, and its classes.
+
+    Returns:
+        A function of `image_bytes` (a scalar string) to a dictionary: `probabilities`,
+        float32 `(classes,)`, and `label`, the likeliest class's name.
+    """
+    classify = classifier(network, manifest)
+    names = tf.constant(manifest.classes)
+
+    def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
+        crop = central_crop(image, manifest.input.size, manifest.crop_share)
+        probabilities = classify(crop[None])[0]
+        return {
+            "probabilities": probabilities,
+            "label": tf.gather(names, tf.argmax(probabilities)),
+        }
 
     return serve
 
@@ -78,3 +124,20 @@ def crop_people(
         crop, transforms, fn_output_signature=tf.TensorSpec((*size, 3), tf.float32)
     )
     return tf.round(crops)
+
+
+_IMAGE_BYTES = tf.TensorSpec((), tf.string, "image_bytes")
+
+SIGNATURES = {
+    "pose": Signature(
+        "keypoints",
+        (_IMAGE_BYTES, tf.TensorSpec((None, 4), tf.float32, "boxes")),
+        serve_keypoints,
+    ),
+    "classification": Signature("classify", (_IMAGE_BYTES,), serve_classes),
+}
+
+
+def signature_of(manifest: TaskManifest) -> Signature:
+    """The one of a manifest's task."""
+    return SIGNATURES[manifest.task]

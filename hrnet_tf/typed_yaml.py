@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from hrnet_tf.errors import InputError
@@ -109,11 +109,26 @@ def load_yaml(path: Path) -> DictConfig:
 def _merge(
     base: DictConfig, change: DictConfig, schema: type, where: str
 ) -> DictConfig:
+    _forget_arguments(base, OmegaConf.to_container(change))
     try:
         return typing.cast(DictConfig, OmegaConf.merge(base, change))
     except MISFITS as error:
         key = getattr(error, "full_key", None) or _misfit(base, change)
         raise InputError(f"{where}: {_explain(key, change, schema)}") from None
+
+
+def _forget_arguments(base: DictConfig, change: Any) -> None:
+    """Drop the arguments of every class that another class takes the place of."""
+    for key, new in change.items():
+        old = base.get(key) if isinstance(new, dict) else None
+        if not isinstance(old, DictConfig):
+            continue
+        if "arguments" in old and new.get("class_path", old.class_path) != (
+            old.class_path
+        ):
+            with read_write(old):
+                old.arguments = {}
+        _forget_arguments(old, new)
 
 
 def _misfit(base: DictConfig, change: DictConfig) -> str:

@@ -63,6 +63,30 @@ def keypoint_colors(keypoint_set: KeypointSet) -> list[tuple[int, int, int]]:
     ]
 
 
+def draw_label(image: np.ndarray, text: str) -> np.ndarray:
+    """Write a line into the lower left corner of a copy of an image.
+
+    Args:
+        image: uint8 RGB, `(height, width, 3)`.
+        text: ASCII.
+
+    Returns:
+        uint8 RGB of the same shape.
+    """
+    canvas = np.ascontiguousarray(image).copy()
+    height, width = canvas.shape[:2]
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(width, height) / 600
+    thickness = max(1, round(2 * scale))
+    (wide, high), below = cv2.getTextSize(text, font, scale, thickness)
+    corner = (wide + thickness, height - high - 2 * below)
+    cv2.rectangle(canvas, (0, height), corner, (0, 0, 0), -1)
+    place = (0, height - below)
+    cv2.putText(
+        canvas, text, place, font, scale, (255, 255, 255), thickness, cv2.LINE_AA
+    )
+    return canvas
+
+
 def contact_sheet(
     images: Sequence[np.ndarray], columns: int, side: int = 256
 ) -> np.ndarray:

@@ -10,14 +10,14 @@ import pytest
 import tensorflow as tf
 
 import hrnet_tf
-from hrnet_tf.config import CocoSection, read_config
+from hrnet_tf.config import read_config
+from hrnet_tf.config.pose import CocoSection
 from hrnet_tf.data.coco import CocoKeypoints
 from hrnet_tf.data.figures import draw_data_set
-from hrnet_tf.evaluate import Evaluator
+from hrnet_tf.experiments import make_experiment
 from hrnet_tf.labels import KeypointSet
-from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, Manifest
+from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, PoseManifest
 from hrnet_tf.run import Run, write_arrays
-from hrnet_tf.train import sample_people
 
 # All four branches, one block each: quick to build, and nothing is left out.
 TINY = {"width": 4, "modules": (1, 1, 1), "blocks": 1, "stem": ((8, 2), (8, 2))}
@@ -86,7 +86,7 @@ def tiny_model():
 
 @pytest.fixture(scope="session")
 def tiny_manifest(coco_set):
-    return Manifest(
+    return PoseManifest(
         "HRNetV1 width 4",
         ImageInput(64, 32),
         HeatmapOutput(16, 8, 4),
@@ -135,10 +135,11 @@ def run_folder(experiment, tiny_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     config = read_config(experiment, [f"output={folder}"])
     run = Run.prepare(config)
-    run.create()
+    tied = make_experiment(config)
+    manifest = tied.make_manifest()
+    run.create(manifest)
     tiny_model.save(run.best)
-    evaluator = Evaluator(config.data, config.evaluate, run.make_manifest())
-    write_arrays(run.samples, sample_people(evaluator))
+    write_arrays(run.samples, tied.evaluator(manifest).samples())
     return folder
 
 

@@ -4,7 +4,7 @@ import copy
 import json
 from pathlib import Path
 
-from hrnet_tf.config import CocoSection
+from hrnet_tf.config.pose import CocoSection
 from hrnet_tf.labels import KeypointSet
 
 FACE = KeypointSet(

@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers
 
 from hrnet_tf.labels import KeypointSet
-from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, Manifest
+from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, PoseManifest
 from hrnet_tf.preprocess import MEAN, STD
 
 COLORS = KeypointSet(
@@ -18,7 +18,7 @@ COLORS = KeypointSet(
 
 
 def spot_manifest(**decoding):
-    return Manifest(
+    return PoseManifest(
         "spots",
         ImageInput(64, 48),
         HeatmapOutput(16, 12, 4),

@@ -7,7 +7,7 @@ import pytest
 
 from hrnet_tf.compat import KERAS_3
 from hrnet_tf.components import create
-from hrnet_tf.config import Component
+from hrnet_tf.config.common import Component
 from hrnet_tf.errors import InputError
 from hrnet_tf.train import train
 

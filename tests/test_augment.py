@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from faces import FACE
 
-from hrnet_tf.config import AugmentationSection
+from hrnet_tf.config.pose import AugmentationSection
 from hrnet_tf.data.augment import half_bodies, plain_crops, random_crops
 from hrnet_tf.data.people import People
 from hrnet_tf.preprocess import crop_of_box, transform, warp

@@ -5,6 +5,7 @@ import pytest
 from official import FIXTURES
 from safetensors.numpy import save_file
 
+from benchmarks.reading import write_checkpoint
 from hrnet_tf.checkpoints.files import find_tensors, read_checkpoint
 from hrnet_tf.checkpoints.names import official
 from hrnet_tf.checkpoints.pytorch import read_pytorch
@@ -90,6 +91,17 @@ def test_a_file_without_tensors_names_what_it_holds():
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"There is no checkpoint .*nowhere\.pth"):
         read_checkpoint(tmp_path / "nowhere.pth")
+
+
+def test_many_tensors_are_read_as_views_of_the_file(tmp_path):
+    write_checkpoint(tmp_path / "a.pth", numbers=10, tensors=7)
+    found = read_checkpoint(tmp_path / "a.pth")
+    rng = np.random.default_rng(0)
+    assert list(found) == [f"{number}.weight" for number in range(7)]
+    for value in found.values():
+        np.testing.assert_array_equal(value, rng.random(10, np.float32))
+        assert not value.flags.owndata
+        assert not value.flags.writeable
 
 
 def test_safetensors_and_npz_are_told_by_their_content(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from hrnet_tf import InputError
 from hrnet_tf.components import create, find
-from hrnet_tf.config import Component
+from hrnet_tf.config.common import Component
 
 
 def test_a_class_is_found_by_its_path():

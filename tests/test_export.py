@@ -14,11 +14,12 @@ from tensorflow.lite.python import schema_py_generated
 
 import hrnet_tf
 from hrnet_tf import export
+from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export import ExportError, compare, export_run
 from hrnet_tf.manifest import Manifest
-from hrnet_tf.predict import PosePredictor
+from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.run import Run
-from hrnet_tf.runtimes import call_keypoints, open_artefact
+from hrnet_tf.runtimes import call_signature, open_artefact
 
 every_format = pytest.mark.parametrize("name", export.FORMATS)
 
@@ -35,7 +36,7 @@ def files_in(folder):
 def test_artefacts_answer_as_the_model(name, count, exported, tiny_model, rng):
     images = rng.standard_normal((count, 64, 32, 3)).astype(np.float32)
     expected = tiny_model(images, training=False).numpy()
-    answer = open_artefact(exported[name])(images)
+    answer = open_artefact(exported[name])(images)["heatmaps"]
     np.testing.assert_allclose(answer, expected, atol=1e-5 * np.ptp(expected))
 
 
@@ -100,12 +101,17 @@ def spots_served(tmp_path_factory):
 
 
 SPOTS = spot_image((120, 140), [(60, 40), (48, 72), (82, 80)], radius=6)
-SPOTS_PNG = cv2.imencode(".png", SPOTS[..., ::-1])[1].tobytes()
+SPOTS_PNG = cv2.imencode(".png", SPOTS[..., ::-1])[1]
+
+
+def call_keypoints(path, boxes):
+    given = {"image_bytes": SPOTS_PNG, "boxes": np.array(boxes, np.float32)}
+    return call_signature(path, "keypoints", given)
 
 
 @pytest.mark.parametrize("boxes", [[(20, 10, 90, 100)], [(30, 20, 60, 80)] * 3])
 def test_a_savedmodel_serves_keypoints_of_encoded_images(boxes, spots_served):
-    answer = call_keypoints(spots_served, SPOTS_PNG, boxes)
+    answer = call_keypoints(spots_served, boxes)
     predictor = PosePredictor.from_model(spot_network(), spot_manifest())
     pose = predictor.predict(SPOTS, boxes)
     np.testing.assert_allclose(answer["keypoints"], pose.keypoints, atol=1e-3)
@@ -114,7 +120,7 @@ def test_a_savedmodel_serves_keypoints_of_encoded_images(boxes, spots_served):
 
 def test_a_savedmodel_refuses_boxes_without_area(spots_served):
     with pytest.raises(tf.errors.InvalidArgumentError, match="positive width"):
-        call_keypoints(spots_served, SPOTS_PNG, [(20, 10, 0, 100)])
+        call_keypoints(spots_served, [(20, 10, 0, 100)])
 
 
 # What lies beside it
@@ -205,8 +211,8 @@ def spot_samples(rng):
     crops[0, 0, 0], crops[0, 4, 4] = 0, 255  # heatmaps of the range 0..1
     return {
         "crops": crops,
-        "image_bytes": np.frombuffer(SPOTS_PNG, np.uint8),
-        "boxes": np.array([(20, 10, 90, 100)], np.float64),
+        "image_bytes": SPOTS_PNG,
+        "boxes": np.array([(20, 10, 90, 100)], np.float32),
     }
 
 
@@ -229,7 +235,7 @@ def test_a_thousandth_of_the_range_is_the_limit(value, spot_samples, tmp_path):
     path = tmp_path / "model.tflite"
     export.write_tflite(raised_by(value), spot_manifest(), path)
     with pytest.raises(
-        ExportError, match="of its range on real crops, more than 1e-03"
+        ExportError, match="of its range on real images, more than 1e-03"
     ):
         compare(path, spot_network(), spot_manifest(), spot_samples)
 
@@ -247,14 +253,14 @@ def test_an_artefact_that_does_not_run_is_refused(spot_samples, tmp_path):
 def test_an_artefact_with_other_people_is_refused(
     name, change, spot_samples, spots_served, monkeypatch
 ):
-    def ask(artefact, inputs):
-        boxes = inputs["boxes"]
-        answers = call_keypoints(artefact, inputs["image_bytes"].tobytes(), boxes)
-        answers["heatmaps"] = open_artefact(artefact)(inputs["images"])
+    def ask(artefact, signature, inputs):
+        given = {key: inputs[key] for key in ("image_bytes", "boxes")}
+        answers = call_signature(artefact, signature.name, given)
+        answers |= open_artefact(artefact)(inputs["images"])
         return {**answers, name: answers[name] + change}
 
     monkeypatch.setattr(export, "ask_in_fresh_process", ask)
-    with pytest.raises(ExportError, match="keypoints of savedmodel differ"):
+    with pytest.raises(ExportError, match=f"{name} of savedmodel differ"):
         compare(Path(spots_served), spot_network(), spot_manifest(), spot_samples)
 
 
@@ -290,6 +296,6 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 
 def test_a_run_without_weights_is_refused(experiment, tmp_path):
     config = hrnet_tf.read_config(experiment, [f"output={tmp_path}/new"])
-    Run.prepare(config).create()
+    Run.prepare(config).create(make_experiment(config).make_manifest())
     with pytest.raises(hrnet_tf.InputError, match="has no trained weights yet"):
         export_run(tmp_path / "new")

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import hrnet_tf
-from hrnet_tf.predict import PosePredictor
+from hrnet_tf.experiments import make_experiment
+from hrnet_tf.manifest import Manifest
+from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.run import Run
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (90, 70, 3), np.uint8)
@@ -13,7 +15,7 @@ BOXES = [(0, 0, 70, 90), (10, 20, 30, 40)]
 
 @pytest.fixture(scope="module")
 def expected(run_folder, tiny_model):
-    manifest = Run.open(run_folder).make_manifest()
+    manifest = Manifest.read(Run.open(run_folder).manifest)
     return PosePredictor.from_model(tiny_model, manifest).predict(IMAGE, BOXES)
 
 
@@ -79,6 +81,6 @@ def test_facts_without_an_artefact_are_refused(tiny_manifest, tmp_path):
 
 def test_a_run_without_weights_is_refused(experiment, tmp_path):
     config = hrnet_tf.read_config(experiment, [f"output={tmp_path}/new"])
-    Run.prepare(config).create()
+    Run.prepare(config).create(make_experiment(config).make_manifest())
     with pytest.raises(hrnet_tf.InputError, match="has no trained weights yet"):
         hrnet_tf.load(tmp_path / "new")

@@ -5,6 +5,7 @@ import tensorflow as tf
 from official import channels_last, read_arrays
 
 from hrnet_tf import DenseCrossEntropy, HeatmapCodec, KeypointLoss
+from hrnet_tf.errors import InputError
 from hrnet_tf.losses import heatmap_mse, heatmap_ohkm, joint_errors
 
 # Three keypoints of one person on a map of 8 x 8 cells; the last is not annotated.
@@ -123,6 +124,7 @@ def test_the_loss_is_the_same_in_a_graph(jit_compile, heatmaps):
     [
         (KeypointLoss, {"stride": 8, "sigma": 3.0, "hardest": 5, "name": "mine"}),
         (DenseCrossEntropy, {"upsampling": "bilinear_align_corners", "ignored": 0}),
+        (DenseCrossEntropy, {"class_weights": (0.5, 2.0)}),
     ],
 )
 def test_a_loss_is_rebuilt_from_its_configuration(make, arguments):
@@ -190,3 +192,35 @@ def test_logits_are_brought_to_the_size_of_the_labels(upsampling, middle):
 def test_other_ways_to_resize_are_refused(upsampling):
     with pytest.raises(ValueError, match=f"`upsampling` must be .* got '{upsampling}'"):
         DenseCrossEntropy(upsampling)
+
+
+def test_classes_weigh_what_they_are_given():
+    labels = np.array([[[0, 1, 255]]])
+    logits = np.array([[[[0, 0], [np.log(3), 0], [50, 0]]]], np.float32)
+    expected = (0.5 * np.log(2) + 1.5 * np.log(4)) / (0.5 + 1.5)
+    loss = DenseCrossEntropy(class_weights=(0.5, 1.5))(labels, logits)
+    assert float(loss) == pytest.approx(expected)
+
+
+def test_another_number_of_class_weights_is_refused():
+    labels, logits = np.zeros((1, 2, 2)), np.zeros((1, 2, 2, 3), np.float32)
+    with pytest.raises(InputError, match="each of the 3 classes, got 2"):
+        DenseCrossEntropy(class_weights=(1.0, 2.0))(labels, logits)
+
+
+@pytest.mark.parametrize(
+    ("upsampling", "name"),
+    [("bilinear", "half_pixel"), ("bilinear_align_corners", "align_corners")],
+)
+def test_cross_entropy_of_pixels_is_that_of_the_original(upsampling, name):
+    arrays = read_arrays("protocol", "segmentation_losses")
+    logits, auxiliary = (channels_last(arrays[key]) for key in ("logits", "aux_logits"))
+    loss = DenseCrossEntropy(
+        upsampling,
+        ignored=int(arrays["ignore_label"]),
+        class_weights=arrays["class_weights"],
+    )
+    alone = float(loss(arrays["labels"], logits))
+    both = alone + 0.4 * float(loss(arrays["labels"], auxiliary))
+    assert alone == pytest.approx(float(arrays[f"ce_{name}"]), rel=1e-5)
+    assert both == pytest.approx(float(arrays[f"ocr_ce_0.4_1_{name}"]), rel=1e-5)

@@ -6,8 +6,8 @@ import pytest
 from spots import spot_image, spot_manifest, spot_network
 
 import hrnet_tf
-from hrnet_tf.media import Boxes, predict_files
-from hrnet_tf.predict import PosePredictor
+from hrnet_tf.media import Boxes, PoseViewer, predict_files
+from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.visualize import write_image
 
 IMAGE = spot_image((60, 80), [(30, 20), (20, 40), (50, 45)], radius=4)
@@ -58,14 +58,14 @@ def entries_in(out):
 
 
 def test_an_image_is_drawn_and_its_person_written_down(predictor, source, out):
-    summary = predict_files(predictor, source / "000012.png", out)
+    summary = predict_files(PoseViewer(predictor), source / "000012.png", out)
     assert files_in(out) == ["000012.jpg", "keypoints.json"]
-    assert (summary.folder, summary.images, summary.people) == (out, 1, 1)
+    assert (summary.folder, summary.images, summary.found) == (out, 1, 1)
     assert entries_in(out) == predictor.predict(IMAGE).to_coco(12)
 
 
 def test_a_drawn_image_has_its_people_and_its_size(predictor, source, out):
-    predict_files(predictor, source / "000012.png", out)
+    predict_files(PoseViewer(predictor), source / "000012.png", out)
     drawn = hrnet_tf.read_image(out / "000012.jpg")
     x, y = predictor.predict(IMAGE).keypoints[0, 1].round().astype(int)
     assert drawn.shape == IMAGE.shape
@@ -73,21 +73,21 @@ def test_a_drawn_image_has_its_people_and_its_size(predictor, source, out):
 
 
 def test_a_folder_is_read_in_order_and_other_files_are_left_out(predictor, source, out):
-    summary = predict_files(predictor, source, out)
+    summary = predict_files(PoseViewer(predictor), source, out)
     assert files_in(out) == ["000012.jpg", "keypoints.json", "street.jpg"]
     assert [entry["image_id"] for entry in entries_in(out)] == [12, "street.png"]
-    assert (summary.images, summary.people, summary.skipped) == (2, 2, [])
+    assert (summary.images, summary.found, summary.skipped) == (2, 2, [])
 
 
 def test_images_that_differ_only_by_their_ending_are_all_drawn(predictor, out, source):
     write_image(source / "street.bmp", IMAGE)
-    predict_files(predictor, source, out)
+    predict_files(PoseViewer(predictor), source, out)
     assert {"street.jpg", "street.png.jpg"} <= set(files_in(out))
 
 
 def test_a_broken_image_is_skipped_with_a_reason(predictor, source, out):
     (source / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
-    summary = predict_files(predictor, source, out)
+    summary = predict_files(PoseViewer(predictor), source, out)
     assert (summary.images, len(summary.skipped)) == (2, 1)
     assert "broken.jpg cannot be decoded" in summary.skipped[0]
 
@@ -95,18 +95,18 @@ def test_a_broken_image_is_skipped_with_a_reason(predictor, source, out):
 def test_a_broken_image_that_was_asked_for_is_an_error(predictor, source, out):
     (source / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
     with pytest.raises(hrnet_tf.InputError, match=r"broken\.jpg cannot be decoded"):
-        predict_files(predictor, source / "broken.jpg", out)
+        predict_files(PoseViewer(predictor), source / "broken.jpg", out)
     assert not out.exists()
 
 
 def test_a_folder_without_images_is_refused(predictor, tmp_path, out):
     with pytest.raises(hrnet_tf.InputError, match="no image in it; give an image"):
-        predict_files(predictor, tmp_path, out)
+        predict_files(PoseViewer(predictor), tmp_path, out)
 
 
 def test_a_path_where_nothing_is_is_refused(predictor, tmp_path, out):
     with pytest.raises(hrnet_tf.InputError, match="no such file or folder; give an"):
-        predict_files(predictor, tmp_path / "nowhere", out)
+        predict_files(PoseViewer(predictor), tmp_path / "nowhere", out)
 
 
 # Boxes
@@ -117,15 +117,15 @@ def test_boxes_are_found_by_the_number_of_an_image(predictor, source, out, boxes
     path = boxes_of(
         {"image_id": 12, "bbox": near, "score": 0.5}, {"image_id": 12, "bbox": far}
     )
-    summary = predict_files(predictor, source, out, Boxes(path, 0.3))
+    summary = predict_files(PoseViewer(predictor, Boxes(path, 0.3)), source, out)
     pose = predictor.predict(IMAGE, [near, far], [0.5, 1.0])
     assert entries_in(out) == pose.to_coco(12)
-    assert (summary.images, summary.people) == (2, 2)
+    assert (summary.images, summary.found) == (2, 2)
 
 
 def test_boxes_are_found_by_the_name_of_an_image(predictor, source, out, boxes_of):
     path = boxes_of({"file_name": "street.png", "bbox": [5, 5, 20, 20]})
-    predict_files(predictor, source, out, Boxes(path, 0.3))
+    predict_files(PoseViewer(predictor, Boxes(path, 0.3)), source, out)
     found = [(entry["image_id"], entry["bbox"]) for entry in entries_in(out)]
     assert found == [("street.png", [5, 5, 20, 20])]
 
@@ -189,17 +189,17 @@ def read_video(path):
 @pytest.mark.parametrize("name", ["walk.avi", "WALK.AVI"])
 def test_every_frame_of_a_video_is_drawn(name, predictor, tmp_path, out):
     write_video(tmp_path / name, [IMAGE] * 5)
-    summary = predict_files(predictor, tmp_path / name, out)
+    summary = predict_files(PoseViewer(predictor), tmp_path / name, out)
     stem = name.split(".")[0]
     frames = read_video(out / f"{stem}.mp4")
     assert set(files_in(out)) == {f"{stem}.mp4", "keypoints.json"}
     assert [frame.shape for frame in frames] == [IMAGE.shape] * 5
-    assert (summary.images, summary.people) == (5, 5)
+    assert (summary.images, summary.found) == (5, 5)
 
 
 def test_frames_are_numbered_and_keep_their_pace(predictor, tmp_path, out):
     write_video(tmp_path / "walk.mp4", [IMAGE] * 3, "mp4v")
-    predict_files(predictor, tmp_path / "walk.mp4", out)
+    predict_files(PoseViewer(predictor), tmp_path / "walk.mp4", out)
     capture = cv2.VideoCapture(str(out / "walk.mp4"))
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
     assert [entry["image_id"] for entry in entries_in(out)] == [0, 1, 2]
@@ -209,7 +209,7 @@ def test_frames_of_odd_size_lose_their_last_row_and_column_at_most(
     predictor, tmp_path, out
 ):
     write_video(tmp_path / "walk.avi", [IMAGE[:59, :77]] * 2)
-    predict_files(predictor, tmp_path / "walk.avi", out)
+    predict_files(PoseViewer(predictor), tmp_path / "walk.avi", out)
     shapes = {frame.shape for frame in read_video(out / "walk.mp4")}
     assert shapes <= {(58, 76, 3), (59, 77, 3)}  # MPEG-4 stores pairs of pixels
     assert len(entries_in(out)) == 2
@@ -218,9 +218,11 @@ def test_frames_of_odd_size_lose_their_last_row_and_column_at_most(
 def test_a_video_may_have_boxes_by_frame(predictor, tmp_path, out, boxes_of):
     write_video(tmp_path / "walk.avi", [IMAGE] * 3)
     path = boxes_of({"image_id": 1, "bbox": [10, 5, 50, 50]})
-    summary = predict_files(predictor, tmp_path / "walk.avi", out, Boxes(path, 0.3))
+    summary = predict_files(
+        PoseViewer(predictor, Boxes(path, 0.3)), tmp_path / "walk.avi", out
+    )
     assert [entry["image_id"] for entry in entries_in(out)] == [1]
-    assert (summary.images, summary.people) == (3, 1)
+    assert (summary.images, summary.found) == (3, 1)
 
 
 @pytest.mark.parametrize("content", [b"nothing", None])
@@ -228,7 +230,7 @@ def test_a_video_that_cannot_be_read_is_refused(content, predictor, tmp_path, ou
     if content is not None:
         (tmp_path / "walk.mp4").write_bytes(content)
     with pytest.raises(hrnet_tf.InputError, match=r"Video .*walk\.mp4 cannot be read"):
-        predict_files(predictor, tmp_path / "walk.mp4", out)
+        predict_files(PoseViewer(predictor), tmp_path / "walk.mp4", out)
 
 
 # Where it is written
@@ -238,19 +240,19 @@ def test_a_folder_with_something_in_it_is_not_written_to(predictor, source, out)
     out.mkdir()
     (out / "keypoints.json").write_text("older")
     with pytest.raises(hrnet_tf.InputError, match=r"out is there and not empty"):
-        predict_files(predictor, source, out)
+        predict_files(PoseViewer(predictor), source, out)
     assert (out / "keypoints.json").read_text() == "older"
 
 
 def test_a_file_is_not_taken_for_a_folder(predictor, source, out):
     out.write_text("older")
     with pytest.raises(hrnet_tf.InputError, match=r"out is there and not empty"):
-        predict_files(predictor, source, out)
+        predict_files(PoseViewer(predictor), source, out)
 
 
 def test_an_empty_folder_is_taken(predictor, source, out):
     out.mkdir()
-    predict_files(predictor, source, out)
+    predict_files(PoseViewer(predictor), source, out)
     assert "keypoints.json" in files_in(out)
 
 
@@ -259,7 +261,8 @@ def test_without_a_folder_each_prediction_has_a_new_one(
 ):
     monkeypatch.chdir(tmp_path)
     folders = [
-        str(predict_files(predictor, source / "street.png").folder) for _ in range(3)
+        str(predict_files(PoseViewer(predictor), source / "street.png").folder)
+        for _ in range(3)
     ]
     assert folders == [
         "predictions/street",

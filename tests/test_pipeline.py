@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from hrnet_tf import InputError, read_image
-from hrnet_tf.config import AugmentationSection
+from hrnet_tf.config.pose import AugmentationSection
 from hrnet_tf.data.augment import plain_crops
 from hrnet_tf.data.pipeline import (
     CropReader,

@@ -8,7 +8,7 @@ from official import channels_last, read_arrays
 from spots import spot_image, spot_manifest, spot_network
 
 import hrnet_tf
-from hrnet_tf.predict import CHUNK, PosePredictor, flip_back
+from hrnet_tf.predictors.pose import CHUNK, PosePredictor, flip_back
 
 # Heatmap cells (x, y) of the red, the green and the blue spot, in maps of 12x16.
 CELLS = np.array([(6, 6), (5, 9), (8, 10)])

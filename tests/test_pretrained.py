@@ -1,12 +1,15 @@
 """Checkpoints of every code base's naming, to the models that they hold."""
 
+import re
+
 import numpy as np
 import pytest
 from official import channels_last, images, read_arrays, read_case, tensor, tensors
+from safetensors.numpy import save_file
 
 import hrnet_tf
 from hrnet_tf.checkpoints.facts import infer
-from hrnet_tf.checkpoints.names import official
+from hrnet_tf.checkpoints.names import folded_gammas, official
 from hrnet_tf.errors import InputError
 from hrnet_tf.pretrained import load_body, load_checkpoint, open_checkpoint
 
@@ -140,3 +143,47 @@ def test_a_missing_bias_before_a_batch_norm_is_zero():
 def test_variants_are_told_apart(kind, width, blocks):
     facts = infer(tensors(read_case("models", kind)), kind)
     assert (facts.width, facts.blocks) == (width, blocks)
+
+
+# timm's files
+
+
+def without_head_biases(named):
+    """As timm's `ssld` variants are: no biases before the batch norms of the head."""
+    bias = re.compile(r"(downsamp_modules\.\d|final_layer)\.0\.bias")
+    return {name: value for name, value in named.items() if not bias.fullmatch(name)}
+
+
+def test_safetensors_without_head_biases_are_a_classifier(classifier, tmp_path):
+    full = dict(np.load(classifier))
+    bare = without_head_biases(full)
+    assert len(full) - len(bare) == 4
+    save_file(bare, tmp_path / "model.safetensors")
+    model = load_checkpoint(tmp_path / "model.safetensors", input_shape=ANY)
+    zeros = {name: np.zeros_like(full[name]) for name in full.keys() - bare.keys()}
+    expected = load_checkpoint(save(tmp_path, {**full, **zeros}), input_shape=ANY)
+    for ours, theirs in zip(model.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_features_without_a_classifier_go_on_in_a_network(classifier, tmp_path):
+    named = dict(np.load(classifier))
+    features = {n: t for n, t in named.items() if not n.startswith("classifier.")}
+    path = save(tmp_path, features)
+    with pytest.raises(InputError, match=r"holds a body without a head.*load_body"):
+        load_checkpoint(path)
+    model = hrnet_tf.HRNetClassifier("18_small_v1", include_top=False, weights=path)
+    kernel = features["final_layer.0.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(model.get_layer("final_layer.0").kernel, kernel)
+
+
+def test_gammas_of_inplace_batch_norm_are_folded():
+    given = {
+        "bn1.weight": np.array([-0.5, 0.25], np.float32),
+        "bn1.bias": np.array([-0.5, 0.25], np.float32),
+        "conv1.weight": -np.ones((1, 1, 1, 1), np.float32),
+    }
+    found = folded_gammas(given)
+    np.testing.assert_allclose(found["bn1.weight"], [0.50001, 0.25001], rtol=1e-6)
+    for name in ("bn1.bias", "conv1.weight"):
+        np.testing.assert_array_equal(found[name], given[name])

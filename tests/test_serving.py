@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from spots import spot_image, spot_manifest, spot_network
 
-from hrnet_tf.predict import PosePredictor
+from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.preprocess import crop_matrix, crop_of_box, warp
 from hrnet_tf.serving import crop_people, serve_keypoints
 

@@ -9,16 +9,16 @@ import pytest
 import tensorflow as tf
 
 from hrnet_tf.compat import averaged_values
-from hrnet_tf.config import Component, TrainSection
+from hrnet_tf.config.common import Component, TrainSection
 from hrnet_tf.errors import InputError
+from hrnet_tf.experiments import make_experiment
+from hrnet_tf.experiments.pose import PoseExperiment, weighted
 from hrnet_tf.preprocess import normalise
+from hrnet_tf.recipe import make_optimizer
 from hrnet_tf.run import Run
 from hrnet_tf.train import (
-    make_optimizer,
     prepare_model,
     train,
-    training_model,
-    weighted,
 )
 
 SHORT = ("train.epochs=1", "train.steps_per_epoch=1", "train.drop_at=[]")
@@ -170,7 +170,8 @@ def test_a_resumed_training_has_the_configured_loss(configured, eagerly):
         "train.loss.arguments={delta: 0.5}",
     )
     run = train(configured(*SHORT, *loss))
-    model = prepare_model(run, run.make_manifest(), steps=1)
+    tied = make_experiment(run.config)
+    model = prepare_model(run, tied, tied.make_manifest(), steps=1)
     point = tf.constant([[2.0]])
     assert float(model.loss.loss(point, 0 * point)) == pytest.approx(0.5 * 1.75)
 
@@ -234,7 +235,7 @@ def test_gradients_are_clipped_by_their_global_norm():
 
 
 def test_crops_are_normalised_inside_the_training_model(configured, tiny_model, rng):
-    model = training_model(tiny_model, configured())
+    model = PoseExperiment(configured()).training_model(tiny_model)
     crops = rng.integers(0, 256, (2, 64, 32, 3)).astype(np.uint8)
     expected = tiny_model(normalise(crops), training=False)
     np.testing.assert_allclose(model(crops, training=False), expected, atol=1e-4)
@@ -244,7 +245,7 @@ def test_colours_change_in_training_alone(configured, tiny_model, rng):
     config = configured(
         "data.augmentation.brightness=0.2", "data.augmentation.contrast=0.2"
     )
-    model = training_model(tiny_model, config)
+    model = PoseExperiment(config).training_model(tiny_model)
     crops = rng.integers(0, 256, (1, 64, 32, 3)).astype(np.uint8)
     until = model.get_layer("normalise").output
     colours = keras.Model(model.input, until)

@@ -1,5 +1,6 @@
 """Checkpoint files of any kind to tensors by name."""
 
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from hrnet_tf.checkpoints.pytorch import read_pytorch
+from hrnet_tf.checkpoints.pytorch import ZIP, read_pytorch
 from hrnet_tf.errors import InputError
 
 Tensors = dict[str, np.ndarray]
+
+START = 1024  # bytes, enough for the name of an archive's first entry
 
 # Where training programs put the tensors; the first that is there counts.
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "net", "params")
@@ -41,10 +44,10 @@ def read_checkpoint(path: str | Path) -> Tensors:
     if not path.is_file():
         raise InputError(f"There is no checkpoint {path}.")
     with open(path, "rb") as file:
-        start = file.read(9)
-    if start[8:] == b"{":
+        start = file.read(START)
+    if start[8:9] == b"{":
         return _read_safetensors(path)
-    if _is_npz(path):
+    if _is_npz(start):
         return _read_npz(path)
     return find_tensors(read_pytorch(path), path)
 
@@ -74,11 +77,12 @@ def find_tensors(saved: Any, path: Path) -> Tensors:
     )
 
 
-def _is_npz(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
+def _is_npz(start: bytes) -> bool:
+    """Whether a file is a zip archive whose first entry is one of NumPy's arrays."""
+    if start[:4] != ZIP or len(start) < 30:
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith(".npy") for name in archive.namelist())
+    (length,) = struct.unpack_from("<H", start, 26)
+    return start[30 : 30 + length].endswith(b".npy")
 
 
 def _read_npz(path: Path) -> Tensors:

@@ -88,6 +88,20 @@ def official(tensors: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndar
     return found
 
 
+def folded_gammas(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Gammas as in-place batch norm used them: their absolute value plus 1e-5.
+
+    Args:
+        tensors: under their official names; every `weight` of one axis is a gamma.
+    """
+    return {
+        name: np.abs(tensor) + np.float32(1e-5)
+        if name.endswith(".weight") and tensor.ndim == 1
+        else tensor
+        for name, tensor in tensors.items()
+    }
+
+
 def _renamed(
     tensors: Mapping[str, np.ndarray],
 ) -> Iterator[tuple[str, np.ndarray]]:

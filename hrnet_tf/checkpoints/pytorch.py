@@ -122,7 +122,7 @@ def _read_archive(path: Path, file: BinaryIO, content: np.ndarray) -> Any:
 def _stored(entry: zipfile.ZipInfo, content: np.ndarray) -> np.ndarray:
     """The bytes of an uncompressed entry, where they lie in the file."""
     header = entry.header_offset
-    name, extra = struct.unpack("<HH", content[header + 26 : header + 30].tobytes())
+    name, extra = struct.unpack_from("<HH", content.data, header + 26)
     start = header + 30 + name + extra
     raw = content[start : start + entry.file_size]
     if len(raw) < entry.file_size:
@@ -253,11 +253,12 @@ def _view(values: np.ndarray, tensor: TensorView) -> np.ndarray:
     if not empty and first + reach >= len(values):
         raise EOFError("a tensor reaches beyond its numbers")
     itemsize = values.dtype.itemsize
-    return np.lib.stride_tricks.as_strided(
-        values[first:],
+    return np.ndarray(  # a view, at a fifth of what `as_strided` costs
         tensor.size,
+        values.dtype,
+        values,
+        0 if empty else first * itemsize,
         [step * itemsize for step in tensor.strides],
-        writeable=False,
     )
 
 

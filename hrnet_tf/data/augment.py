@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hrnet_tf.config import AugmentationSection
+from hrnet_tf.config.pose import AugmentationSection
 from hrnet_tf.data.people import People
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.preprocess import crop_matrix, crop_of_box, transform

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pycocotools.coco import COCO
 
-from hrnet_tf.config import CocoSection
+from hrnet_tf.config.pose import CocoSection
 from hrnet_tf.data.checks import (
     check_box,
     check_file,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.config import AugmentationSection
+from hrnet_tf.config.pose import AugmentationSection
 from hrnet_tf.data.augment import random_crops
 from hrnet_tf.data.people import People, Policy
 from hrnet_tf.errors import InputError

@@ -6,7 +6,7 @@ from functools import partial
 import keras
 
 from hrnet_tf.components import find
-from hrnet_tf.config import Component, ModelSection
+from hrnet_tf.config.common import Component, NetworkSection
 from hrnet_tf.errors import InputError
 from hrnet_tf.layers import LayerFactory
 from hrnet_tf.tasks.classification import HRNetClassifier
@@ -18,14 +18,13 @@ from hrnet_tf.tasks.segmentation import HRNetV2
 
 __all__ = [
     "MODELS",
-    "POSE_MODELS",
     "HRNetClassifier",
     "HRNetLandmarks",
     "HRNetV1",
     "HRNetV2",
     "HRNetV2p",
     "HigherHRNet",
-    "build_pose_model",
+    "build_network",
 ]
 
 MODELS: dict[str, Callable[..., keras.Model]] = {
@@ -36,26 +35,26 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
     "HRNetV2p": HRNetV2p,
     "HigherHRNet": HigherHRNet,
 }
-POSE_MODELS = {"HRNetV1": HRNetV1}
 
 
-def build_pose_model(
-    section: ModelSection, keypoints: int, *, synchronized: bool = False
+def build_network(
+    name: str, section: NetworkSection, outputs: int, *, synchronized: bool = False
 ) -> keras.Model:
     """Build the network that a configuration describes.
 
     Args:
+        name: of the constructor, one of `MODELS`.
         section: the configuration's `model`.
-        keypoints: number of heatmaps.
+        outputs: number of keypoints or classes.
         synchronized: whether batch norm shares its statistics between devices.
 
     Raises:
         InputError: if its numbers do not make a network, or a layer cannot be imported.
     """
     try:
-        return POSE_MODELS[section.name](
+        return MODELS[name](
             section.width,
-            keypoints,
+            outputs,
             weights=section.weights,
             input_shape=(*section.size, 3),
             upsampling=section.upsampling,

@@ -8,6 +8,7 @@ from hrnet_tf.backbone import Stem, body, hrnet
 from hrnet_tf.heads.classification import classification_features, classification_head
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
 from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.tasks.transfer import Built
 
 
 def HRNetClassifier(
@@ -39,7 +40,9 @@ def HRNetClassifier(
         classes: number of classes.
         include_top: whether to pool and classify; without it the model returns features
             `(batch, height / 32, width / 32, 2048)` and is not compiled.
-        weights: `.keras` or `.weights.h5` file to load, or None for random weights.
+        weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
+            `.safetensors` or `.npz` file of the same network, or the name of published
+            ones, such as `"imagenet"`.
         input_shape: height, width (None: any) and 3. With nearest upsampling sides must
             be multiples of 32.
         upsampling: how low resolutions are brought to high ones: `"nearest"` (the
@@ -77,7 +80,8 @@ def HRNetClassifier(
     if include_top:
         x = classification_head(x, classes)
     model = keras.Model(image, x, name=name or f"hrnet_c_w{width}")
-    load_weights(model, weights)
+    fits = {"classes": classes, "upsampling": upsampling}
+    load_weights(model, weights, Built("HRNetClassifier", width, include_top, fits))
     if include_top:
         model.compile(
             keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),

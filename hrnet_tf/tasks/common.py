@@ -1,13 +1,21 @@
 """What the public constructors share: checking sizes and loading weights."""
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import keras
 import tensorflow as tf
 
 from hrnet_tf.backbone import Body
 from hrnet_tf.errors import InputError
+from hrnet_tf.published import find_published
+from hrnet_tf.tasks.transfer import (
+    Built,
+    load_checkpoint_file,
+    load_keras_weights,
+    load_published,
+)
+
+KERAS_FILES = (".keras", ".h5")
 
 
 def image_input(
@@ -41,22 +49,32 @@ def image_input(
     return keras.Input(shape, name="image")
 
 
-def load_weights(model: keras.Model, weights: str | Path | None) -> None:
-    """Load `weights` from a `.keras` or `.weights.h5` file, if any are given.
+def load_weights(model: keras.Model, weights: str | Path | None, built: Built) -> None:
+    """Load `weights`, if any are given, into a network that has just been built.
+
+    Args:
+        model: the network.
+        weights: None; the path of a `.keras` or `.weights.h5` file or of a checkpoint;
+            or the name of published ones.
+        built: what it was built as.
 
     Raises:
-        InputError: if the file does not exist or holds other shapes.
+        InputError: if there is no such file, no weights are published by this name, or
+            they do not fit.
     """
     if weights is None:
         return
-    if not Path(weights).is_file():
+    path = Path(weights)
+    if path.is_file() and path.suffix in KERAS_FILES:
+        load_keras_weights(model, path)
+    elif path.is_file():
+        load_checkpoint_file(model, path, built.include_top)
+    elif path.suffix or len(path.parts) > 1:
         raise InputError(
-            "`weights` must be None or the path of a .keras or .weights.h5 file; "
-            f"there is no file {weights}."
+            "`weights` must be None, the path of a .keras, .weights.h5, .pth, "
+            ".safetensors or .npz file, or the name of published ones; there is no "
+            f"file {weights}."
         )
-    try:
-        model.load_weights(str(weights))
-    except (ValueError, KeyError, OSError, BadZipFile) as error:
-        raise InputError(
-            f"The weights in {weights} do not fit {model.name}: {error}"
-        ) from error
+    else:
+        row = find_published(built.network, built.width, str(weights))
+        load_published(model, row, built)

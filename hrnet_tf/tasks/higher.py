@@ -8,6 +8,7 @@ from hrnet_tf.backbone import Stem, body, hrnet
 from hrnet_tf.heads.higher import higher_head
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
 from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.tasks.transfer import Built
 
 
 def HigherHRNet(
@@ -40,7 +41,9 @@ def HigherHRNet(
         keypoints: number of heatmaps.
         include_top: whether to add the heads; without them the model returns the
             high-resolution map `(batch, height / 4, width / 4, width)`.
-        weights: `.keras` or `.weights.h5` file to load, or None for random weights.
+        weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
+            `.safetensors` or `.npz` file of the same network, or the name of published
+            ones: `"imagenet"` gives the body, the head stays random.
         input_shape: height, width (None: any) and 3. With nearest upsampling sides must
             be multiples of 32.
         upsampling: how low resolutions are brought to high ones: `"nearest"` (the
@@ -80,5 +83,6 @@ def HigherHRNet(
     if include_top:
         x = higher_head(x, keypoints, conventions)
     model = keras.Model(image, x, name=name or f"higher_hrnet_w{width}")
-    load_weights(model, weights)
+    fits = {"keypoints": keypoints, "upsampling": upsampling}
+    load_weights(model, weights, Built("HigherHRNet", width, include_top, fits))
     return model

@@ -8,6 +8,7 @@ from hrnet_tf.backbone import Stem, body, hrnet
 from hrnet_tf.heads.dense import concatenate, dense_head
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
 from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.tasks.transfer import Built
 
 
 def HRNetLandmarks(
@@ -40,7 +41,9 @@ def HRNetLandmarks(
             19 for AFLW).
         include_top: whether to add the head; without it the model returns the
             representation `(batch, height / 4, width / 4, 15 * width)`.
-        weights: `.keras` or `.weights.h5` file to load, or None for random weights.
+        weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
+            `.safetensors` or `.npz` file of the same network, or the name of published
+            ones: `"imagenet"` gives the body, the head stays random.
         input_shape: height, width (None: any) and 3.
         upsampling: how low resolutions are brought to high ones: `"bilinear"` (half
             pixel: the published landmark networks), `"bilinear_align_corners"` or
@@ -78,5 +81,6 @@ def HRNetLandmarks(
     if include_top:
         x = dense_head(x, landmarks, conventions, name="head")
     model = keras.Model(image, x, name=name or f"hrnet_landmarks_w{width}")
-    load_weights(model, weights)
+    fits = {"landmarks": landmarks, "upsampling": upsampling}
+    load_weights(model, weights, Built("HRNetLandmarks", width, include_top, fits))
     return model

@@ -10,6 +10,7 @@ from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
 from hrnet_tf.losses import KeypointLoss
 from hrnet_tf.metrics.keypoints import KeypointAccuracy
 from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.tasks.transfer import Built
 
 
 def HRNetV1(
@@ -43,7 +44,9 @@ def HRNetV1(
         include_top: whether to add the heatmap head; without it the model returns the
             high-resolution map `(batch, height / 4, width / 4, width)` and is not
             compiled.
-        weights: `.keras` or `.weights.h5` file to load, or None for random weights.
+        weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
+            `.safetensors` or `.npz` file of the same network, or the name of published
+            ones: `"imagenet"` gives the body, the head stays random.
         input_shape: height, width (None: any) and 3. With nearest upsampling sides must
             be multiples of 32.
         upsampling: how low resolutions are brought to high ones: `"nearest"` (the
@@ -81,7 +84,8 @@ def HRNetV1(
     if include_top:
         x = heatmap_head(x, keypoints, conventions)
     model = keras.Model(image, x, name=name or f"hrnet_v1_w{width}")
-    load_weights(model, weights)
+    fits = {"keypoints": keypoints, "upsampling": upsampling}
+    load_weights(model, weights, Built("HRNetV1", width, include_top, fits))
     if include_top:
         model.compile(
             keras.optimizers.Adam(0.001),

@@ -9,6 +9,7 @@ from hrnet_tf.heads.dense import concatenate
 from hrnet_tf.heads.pyramid import pyramid_head
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
 from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.tasks.transfer import Built
 
 
 def HRNetV2p(
@@ -38,7 +39,9 @@ def HRNetV2p(
             `"18_small_v1"` or `"18_small_v2"`.
         include_top: whether to add the pyramid; without it the model returns the body's
             own maps `{"P2": ..., "P5": ...}` with `width * 2**i` channels.
-        weights: `.keras` or `.weights.h5` file to load, or None for random weights.
+        weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
+            `.safetensors` or `.npz` file of the same network, or the name of published
+            ones: `"imagenet"` gives the body, the head stays random.
         input_shape: height, width (None: any) and 3. With nearest upsampling sides must
             be multiples of 32.
         upsampling: the rule of the fuse layers; the pyramid itself resizes bilinearly.
@@ -77,5 +80,6 @@ def HRNetV2p(
     else:
         outputs = {f"P{i + 2}": x for i, x in enumerate(maps)}
     model = keras.Model(image, outputs, name=name or f"hrnet_v2p_w{width}")
-    load_weights(model, weights)
+    fits = {"upsampling": upsampling}
+    load_weights(model, weights, Built("HRNetV2p", width, include_top, fits))
     return model

@@ -10,6 +10,7 @@ from hrnet_tf.heads.ocr import ocr_head
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
 from hrnet_tf.losses import DenseCrossEntropy
 from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.tasks.transfer import Built
 
 
 def HRNetV2(
@@ -46,7 +47,9 @@ def HRNetV2(
         include_top: whether to add the labelling head; without it the model returns the
             representation `(batch, height / 4, width / 4, 15 * width)` and is not
             compiled.
-        weights: `.keras` or `.weights.h5` file to load, or None for random weights.
+        weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
+            `.safetensors` or `.npz` file of the same network, or the name of published
+            ones: `"imagenet"` gives the body, the head stays random.
         input_shape: height, width (None: any) and 3.
         upsampling: how low resolutions are brought to high ones, in the fuse layers and
             in the concatenation: `"bilinear"` (half pixel), `"bilinear_align_corners"`
@@ -87,7 +90,8 @@ def HRNetV2(
     elif include_top:
         x = dense_head(x, classes, conventions, name="last_layer")
     model = keras.Model(image, x, name=name or f"hrnet_v2_w{width}")
-    load_weights(model, weights)
+    fits = {"classes": classes, "ocr": ocr, "upsampling": upsampling}
+    load_weights(model, weights, Built("HRNetV2", width, include_top, fits))
     if include_top:
         rule = "bilinear" if upsampling == "nearest" else upsampling
         loss = DenseCrossEntropy(rule)

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from hrnet_tf.errors import InputError
 from hrnet_tf.fold import constant_graph, fold
-from hrnet_tf.manifest import Manifest
+from hrnet_tf.manifest import PoseManifest
 from hrnet_tf.preprocess import (
+    check_image,
     crop_matrix,
     crop_of_box,
     invert,
@@ -46,7 +47,9 @@ def flip_back(
     )
 
 
-def locator(network: Callable[[tf.Tensor], tf.Tensor], manifest: Manifest) -> Callable:
+def locator(
+    network: Callable[[tf.Tensor], tf.Tensor], manifest: PoseManifest
+) -> Callable:
     """All that happens to crops in a graph: normalise, network, flip, decode.
 
     Args:
@@ -88,12 +91,12 @@ class PosePredictor:
         ```
     """
 
-    def __init__(self, locate: Locate, manifest: Manifest):
+    def __init__(self, locate: Locate, manifest: PoseManifest):
         self.locate = locate
         self.manifest = manifest
 
     @classmethod
-    def from_model(cls, model: keras.Model, manifest: Manifest) -> "PosePredictor":
+    def from_model(cls, model: keras.Model, manifest: PoseManifest) -> "PosePredictor":
         """A predictor on the folded network, the fastest form of a model.
 
         Args:
@@ -105,12 +108,26 @@ class PosePredictor:
         return cls(_on_arrays(graph), manifest)
 
     @classmethod
-    def from_training(cls, model: keras.Model, manifest: Manifest) -> "PosePredictor":
+    def from_training(
+        cls, model: keras.Model, manifest: PoseManifest
+    ) -> "PosePredictor":
         """A predictor on a model that still learns: it follows its variables."""
         crops = tf.TensorSpec((None, *manifest.input.size, 3), tf.uint8, "crops")
         locate = locator(lambda images: model(images, training=False), manifest)
         graph = tf.function(locate, input_signature=[crops], autograph=False)
         return cls(_on_arrays(graph), manifest)
+
+    @classmethod
+    def from_network(
+        cls, network: Callable[[tf.Tensor], tf.Tensor], manifest: PoseManifest
+    ) -> "PosePredictor":
+        """A predictor on anything that answers; what surrounds it runs eagerly.
+
+        Args:
+            network: normalised images to heatmaps, such as an exported model.
+            manifest: its facts.
+        """
+        return cls(_on_arrays(locator(network, manifest)), manifest)
 
     def predict(
         self, image: np.ndarray, boxes: Any = None, box_scores: Any = None
@@ -179,22 +196,6 @@ class PosePredictor:
             box_scores.astype(np.float32),
             self.manifest.keypoints,
         )
-
-
-def check_image(image: Any) -> np.ndarray:
-    """Raise an InputError unless this is a uint8 RGB image `(height, width, 3)`."""
-    image = np.asarray(image)
-    if (
-        image.dtype != np.uint8
-        or image.ndim != 3
-        or image.shape[2] != 3
-        or not image.size
-    ):
-        raise InputError(
-            "An image must be uint8 RGB of shape (height, width, 3), got "
-            f"{image.dtype} of shape {image.shape}."
-        )
-    return image
 
 
 def check_boxes(boxes: Any) -> np.ndarray:

@@ -1,0 +1,57 @@
+"""YAML files to typed configurations; every task has its own."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from omegaconf import OmegaConf
+
+from hrnet_tf.config.classification import ClassificationConfig
+from hrnet_tf.config.pose import PoseConfig
+from hrnet_tf.errors import InputError
+from hrnet_tf.typed_yaml import load_yaml, merge
+
+Config = PoseConfig | ClassificationConfig
+
+CONFIGS: dict[str, type[Config]] = {
+    "pose": PoseConfig,
+    "classification": ClassificationConfig,
+}
+
+
+def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read an experiment from a YAML file.
+
+    Args:
+        path: the file. Its `task` names the kind of configuration.
+        overrides: `key=value` pairs that win over the file, such as
+            `"train.epochs=20"` or `"model.modules=[1,1,1]"`.
+
+    Returns:
+        The configuration, with every default filled in.
+
+    Raises:
+        InputError: if the file is missing or no YAML, a key is unknown, missing or of
+            another type; the text names the file or the override, the key, and the
+            nearest valid one.
+
+    Example:
+        ```python
+        config = read_config("configs/pose/demo.yaml", ["train.epochs=2"])
+        config.train.epochs  # 2
+        ```
+    """
+    path = Path(path)
+    given = load_yaml(path)
+    task = cast(dict, OmegaConf.to_container(given)).get("task", "pose")
+    if not isinstance(task, str) or task not in CONFIGS:
+        raise InputError(
+            f"{path}: `task` must be one of {', '.join(CONFIGS)}, got {task!r}."
+        )
+    config = merge(CONFIGS[task], given, overrides, where=str(path))
+    if not config.output:
+        config = dataclasses.replace(
+            config, output=str(Path("saved_models") / path.stem)
+        )
+    return config

@@ -1,0 +1,103 @@
+"""The sections that all kinds of experiments share, and checks of their values."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hrnet_tf.errors import InputError
+from hrnet_tf.layers import Upsampling
+
+
+@dataclass(frozen=True)
+class Component:
+    """Something from outside, by its import path."""
+
+    class_path: str  # such as keras.optimizers.AdamW
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NetworkSection:
+    """The network."""
+
+    width: int | str = 32
+    weights: str | None = None  # a file or a published name; see the constructors
+    upsampling: Upsampling = "nearest"
+    bn_momentum: float = 0.9
+    modules: tuple[int, ...] | None = None
+    blocks: int | None = None
+    stem: tuple[tuple[int, int], ...] | None = None
+    normalization: Component | None = None  # in place of batch norm
+    activation: Component | None = None  # in place of ReLU
+    size: tuple[int, int] = (224, 224)  # height and width of what the network takes
+
+    def __post_init__(self):
+        positive("model.size", *self.size)
+        share("model.bn_momentum", self.bn_momentum)
+        for pair in self.stem or ():  # lists in lists are not checked on reading
+            if len(pair) != 2 or not all(isinstance(number, int) for number in pair):
+                raise InputError(
+                    "`model.stem` must hold pairs of filters and stride, got "
+                    f"{list(pair)}."
+                )
+
+
+@dataclass(frozen=True)
+class TrainSection:
+    """The recipe."""
+
+    epochs: int = 100
+    batch_size: int = 128  # over all devices
+    steps_per_epoch: int | None = None  # None: as many as it takes to see everything
+    learning_rate: float = 0.001
+    schedule: Literal["step", "cosine"] = "step"
+    warmup_epochs: float = 0.0  # in which the rate rises from nothing
+    drop_at: tuple[int, ...] = ()  # steps: epochs (from 0) at which the rate drops
+    drop_factor: float = 0.1
+    optimizer: Component = field(
+        default_factory=lambda: Component("keras.optimizers.Adam", {"epsilon": 1e-8})
+    )
+    loss: Component | None = None  # in place of the task's own
+    freeze_body: bool = False  # learn the head only
+    clip_norm: float | None = None  # largest global norm of the gradients
+    ema: float | None = None  # momentum of averaged weights, such as 0.999
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    xla: bool | None = None  # None: on a single GPU
+    devices: tuple[str, ...] | None = None  # such as [GPU:0, GPU:1]; None: all GPUs
+    validate_every: int = 1  # epochs; the last one is always validated
+
+    def __post_init__(self):
+        positive("train.epochs", self.epochs)
+        positive("train.batch_size", self.batch_size)
+        if self.steps_per_epoch is not None:
+            positive("train.steps_per_epoch", self.steps_per_epoch)
+        positive("train.learning_rate", self.learning_rate)
+        positive("train.drop_factor", self.drop_factor)
+        positive("train.validate_every", self.validate_every)
+        not_negative("train.warmup_epochs", self.warmup_epochs)
+        if self.clip_norm is not None:
+            positive("train.clip_norm", self.clip_norm)
+        if self.ema is not None:
+            share("train.ema", self.ema)
+        if list(self.drop_at) != sorted(set(self.drop_at)):
+            raise InputError(f"`train.drop_at` must rise, got {list(self.drop_at)}.")
+
+
+def positive(key: str, *values: float) -> None:
+    """Raise an InputError that names the key unless all values are positive."""
+    if not all(0 < value < math.inf for value in values):
+        raise InputError(
+            f"`{key}` must be positive, got {', '.join(map(str, values))}."
+        )
+
+
+def not_negative(key: str, value: float) -> None:
+    """Raise an InputError that names the key if a value is negative."""
+    if not 0 <= value < math.inf:
+        raise InputError(f"`{key}` must not be negative, got {value}.")
+
+
+def share(key: str, value: float) -> None:
+    """Raise an InputError that names the key unless a value lies in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise InputError(f"`{key}` must lie between 0 and 1, got {value}.")

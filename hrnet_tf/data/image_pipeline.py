@@ -1,0 +1,276 @@
+"""Labelled images to batches: of each JPEG only what is needed is decoded.
+
+The first time that an image comes up Python decodes all of it, with every check, and
+notes its size; from then on TensorFlow does, which need not wait for Python's lock.
+"""
+
+import contextlib
+import logging
+import math
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf.data.image_augment import ImageAugmentation, augment_batch
+from hrnet_tf.data.image_views import CentralView, RandomView, View
+from hrnet_tf.data.images import LabelledImages
+from hrnet_tf.data.people import Policy
+from hrnet_tf.data.pipeline import AHEAD, in_parallel
+from hrnet_tf.errors import InputError
+from hrnet_tf.opencv import cv2
+from hrnet_tf.preprocess import JPEG
+
+logger = logging.getLogger(__name__)
+
+GIF = b"GIF8"
+
+
+@dataclass
+class ImageReader:
+    """Reads labelled images; broken ones stop it or are counted.
+
+    Attributes:
+        images: what to read.
+        on_error: `"stop"`, or `"skip"`: give a black picture in place of a broken one.
+        broken: what was skipped so far, each once.
+        failure: what stopped it.
+    """
+
+    images: LabelledImages
+    on_error: Policy = "stop"
+    broken: set[str] = field(default_factory=set)
+    failure: InputError | None = None
+    # Height and width of the JPEG images that were decoded; 0: not yet.
+    _sizes: np.ndarray = field(init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self):
+        self._sizes = np.zeros((len(self.images), 2), np.int32)
+
+    def read(
+        self,
+        view: View,
+        epoch: int,
+        position: int,
+        batch: tuple[np.ndarray, np.ndarray, np.ndarray],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Read a batch in Python.
+
+        Args:
+            view: what to cut out.
+            epoch: its number.
+            position: of the batch's first image in the epoch.
+            batch: indices, names and encoded images; see `LabelledImages.in_order`.
+
+        Returns:
+            Pictures, uint8 RGB `(n, height, width, 3)`, and weights, float32 `(n,)`: 0
+            for a broken image.
+
+        Raises:
+            InputError: if an image is broken and the policy is to stop.
+        """
+        decoded = [self._decode(*row) for row in zip(*batch, strict=True)]
+        sizes = [(1, 1) if image is None else image.shape[:2] for image in decoded]
+        windows, what = view.plan(np.array(sizes), epoch, position)
+        pictures = np.zeros((len(decoded), *view.size, 3), np.uint8)
+        for row, image in enumerate(decoded):
+            if image is not None:
+                top, left, height, width = windows[row]
+                part = image[top : top + height, left : left + width]
+                pictures[row] = view.cut(part, what[row])
+        weights = np.array([image is not None for image in decoded], np.float32)
+        return pictures, weights
+
+    def _decode(self, index: int, name: bytes, encoded: bytes) -> np.ndarray | None:
+        try:
+            if self.images.in_files:
+                with open(name, "rb") as stream:
+                    encoded = stream.read()
+            image = decode(encoded)
+        except (InputError, OSError) as error:
+            self._give_up(f"{name.decode()}: {error}")
+            return None
+        if encoded.startswith(JPEG):
+            self._sizes[index] = image.shape[:2]
+        return image
+
+    def _give_up(self, problem: str) -> None:
+        if self.on_error == "stop":
+            self.failure = InputError(
+                f"{problem} (data.on_error=skip goes on without it)."
+            )
+            raise self.failure
+        with self._lock:
+            if problem not in self.broken:
+                self.broken.add(problem)
+                logger.warning("skipped %s; %d so far", problem, len(self.broken))
+
+    @contextlib.contextmanager
+    def errors_explained(self) -> Iterator[None]:
+        """In here a broken image is an InputError, not what TensorFlow makes of it."""
+        try:
+            yield
+        except tf.errors.DataLossError as error:
+            raise InputError(
+                f"A shard is damaged ({error.message.splitlines()[0]}); the same "
+                "`hrnet-tf shard` command again writes it anew."
+            ) from None
+        except tf.errors.OpError:
+            if self.failure is None:
+                raise
+            raise self.failure from None
+
+    def in_graph(
+        self,
+        view: View,
+        epoch: tf.Tensor,
+        position: tf.Tensor,
+        batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """`read`, as a step of a pipeline."""
+        indices, names, encoded = batch
+        count = indices.shape[0]
+
+        def plan(indices, epoch, position):
+            sizes = self._sizes[indices]
+            known = bool(sizes.all())
+            return *view.plan(np.maximum(sizes, 1), epoch, position), known
+
+        def in_python():
+            def read(epoch, position, *batch):
+                return self.read(view, epoch, position, batch)
+
+            given = [epoch, position, *batch]
+            types = [tf.uint8, tf.float32]
+            return tf.numpy_function(read, given, types, stateful=False)
+
+        def in_tensorflow():
+            if self.images.in_files:
+                contents = [tf.io.read_file(name) for name in tf.unstack(names)]
+            else:
+                contents = tf.unstack(encoded)
+            rows = zip(contents, tf.unstack(windows), strict=True)
+            parts = [tf.io.decode_and_crop_jpeg(*row, channels=3) for row in rows]
+            return [view.cut_all(parts, what), tf.ones([count])]
+
+        types = [tf.int32, tf.int32, tf.bool]
+        # What is known changes from epoch to epoch.
+        windows, what, known = tf.numpy_function(
+            plan, [indices, epoch, position], types, stateful=True
+        )
+        windows.set_shape((count, 4))
+        pictures, weights = tf.cond(known, in_tensorflow, in_python)
+        pictures.set_shape((count, *view.size, 3))
+        weights.set_shape((count,))
+        return pictures, weights
+
+
+def training_images(
+    reader: ImageReader,
+    size: tuple[int, int],
+    settings: ImageAugmentation,
+    epochs: range,
+    steps: int,
+    batch_size: int,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Batches of random crops, one epoch after another.
+
+    Args:
+        reader: reads the images.
+        size: height and width of a crop.
+        settings: what to change at random.
+        epochs: their numbers; an interrupted training goes on at a later one, with the
+            batches that it would have had.
+        steps: batches an epoch.
+        batch_size: images a batch.
+        seed: of everything random; not negative.
+
+    Returns:
+        A data set of uint8 RGB `(batch, height, width, 3)`; int32 labels `(batch,)`, or
+        float32 shares of each class `(batch, classes)` where images are mixed; float32
+        weights `(batch,)`, 0 for broken images.
+
+    Example:
+        ```python
+        training, _ = open_images("flowers")
+        batches = training_images(
+            ImageReader(training), (224, 224), ImageAugmentation(), range(1), 10, 32
+        )
+        ```
+    """
+    view = RandomView(size, settings, seed)
+    augment = augment_batch(settings, len(reader.images.classes))
+
+    def samples(epoch):
+        drawn = reader.images.epoch(epoch, steps * batch_size, seed).enumerate()
+        return drawn.map(lambda position, sample: (epoch, position, *sample))
+
+    def load(epoch, position, *sample):
+        *batch, labels = sample
+        pictures, weights = reader.in_graph(view, epoch[0], position[0], tuple(batch))
+        key = tf.random.fold_in(tf.constant([seed, 0], tf.int64), epoch[0])
+        return augment(tf.random.fold_in(key, position[0]), pictures, labels, weights)
+
+    drawn = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(samples)
+    return in_parallel(drawn, batch_size, load).prefetch(AHEAD)
+
+
+def validation_images(
+    reader: ImageReader,
+    size: tuple[int, int],
+    batch_size: int,
+    resize_share: float = 0.875,
+) -> tf.data.Dataset:
+    """Batches of central crops, every image once, in order.
+
+    Args:
+        reader: reads the images.
+        size: height and width of a crop.
+        batch_size: images a batch; the last one may hold fewer.
+        resize_share: what the crop is of the resized image's shorter side.
+
+    Returns:
+        A data set of uint8 RGB `(batch, height, width, 3)`, int32 labels `(batch,)` and
+        float32 weights `(batch,)`, 0 for broken images.
+    """
+    view, count = CentralView(size, resize_share), len(reader.images)
+
+    def load(position, sample):
+        *batch, labels = sample
+        zero = tf.zeros((), tf.int64)
+        pictures, weights = reader.in_graph(view, zero, zero, tuple(batch))
+        kept = tf.minimum(count - position[0], batch_size)
+        return pictures[:kept], labels[:kept], weights[:kept]
+
+    full = math.ceil(count / batch_size) * batch_size
+    # The last batch is filled with the first images, which are cut off again.
+    samples = reader.images.in_order().repeat().take(full).enumerate()
+    return in_parallel(samples, batch_size, load).prefetch(AHEAD)
+
+
+def decode(encoded: bytes) -> np.ndarray:
+    """Decode an image as it is stored: by its content, whatever its name.
+
+    Args:
+        encoded: JPEG, PNG, BMP, WebP, or GIF, of which the first picture counts.
+
+    Returns:
+        uint8 RGB, `(height, width, 3)`.
+
+    Raises:
+        InputError: if it is broken, empty or no image.
+    """
+    image = None
+    if encoded.startswith((JPEG, GIF)):
+        with contextlib.suppress(tf.errors.InvalidArgumentError), tf.device("/CPU:0"):
+            image = tf.io.decode_image(encoded, 3, expand_animations=False).numpy()
+    elif encoded:
+        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
+    if image is None:
+        raise InputError("the image cannot be decoded: it is broken, empty or no image")
+    return image

@@ -1,0 +1,1 @@
+"""Predictions on a whole data set, judged; a module a task."""

@@ -1,0 +1,223 @@
+"""Predictions for a whole data set, judged by COCO's metric."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from hrnet_tf.config.pose import DataSection, EvaluateSection
+from hrnet_tf.data.augment import plain_crops
+from hrnet_tf.data.coco import CocoKeypoints
+from hrnet_tf.data.people import People
+from hrnet_tf.data.pipeline import CropReader, crop_batches
+from hrnet_tf.manifest import PoseManifest
+from hrnet_tf.metrics.coco import (
+    average_precision,
+    person_scores,
+    suppress,
+    suppress_softly,
+)
+from hrnet_tf.predictors.pose import PosePredictor
+from hrnet_tf.preprocess import crop_of_box
+from hrnet_tf.results import Pose
+from hrnet_tf.visualize import contact_sheet, draw_pose
+
+SHOWN = 16  # crops in a picture
+
+
+@dataclass(frozen=True)
+class PoseEvaluation:
+    """How good predictions of people are.
+
+    Attributes:
+        statistics: COCO's names to numbers in [0, 1].
+        people: how many were looked at.
+        skipped: how many of them could not be read.
+        results: entries of a COCO result file.
+    """
+
+    statistics: dict[str, float]
+    people: int
+    skipped: int
+    results: list[dict[str, Any]]
+
+    def table(self) -> str:
+        """The statistics as text, one column each."""
+        names = self.statistics
+        return "\n".join(
+            (
+                " ".join(f"{name:>6}" for name in names),
+                " ".join(f"{value:6.3f}" for value in names.values()),
+                f"{self.people} people, {self.skipped} skipped",
+            )
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """What belongs into a JSON file."""
+        return {
+            "statistics": self.statistics,
+            "people": self.people,
+            "skipped": self.skipped,
+        }
+
+    def write_details(self, target: Path) -> None:
+        """Write a COCO result file beside the JSON file of the evaluation."""
+        results = target.with_name(f"{target.stem}_results.json")
+        results.write_text(json.dumps(self.results))
+
+
+class PoseEvaluator:
+    """Judges predictors on one part of a data set, as often as one likes.
+
+    Args:
+        data: the data set's section; its validation part is judged.
+        settings: how predictions are made and judged.
+        manifest: what the network takes.
+
+    Example:
+        ```python
+        evaluator = PoseEvaluator(config.data, config.evaluate, run.make_manifest())
+        predictor = PosePredictor.from_model(run.model(), evaluator.manifest)
+        print(evaluator.evaluate(predictor).table())
+        ```
+    """
+
+    monitor = "AP"
+
+    def __init__(
+        self, data: DataSection, settings: EvaluateSection, manifest: PoseManifest
+    ):
+        self.settings = settings
+        decoding = replace(
+            manifest.decoding,
+            refinement=settings.refinement,
+            flip=settings.flip,
+            shift=settings.shift,
+            padding=data.padding,
+        )
+        self.manifest = replace(manifest, decoding=decoding)
+        self.part = CocoKeypoints(data.validation, manifest.keypoints, data.on_error)
+        self.people = self.part.people()
+        self.reader = CropReader(self.people, manifest.input.size, data.on_error)
+        self.geometry = (manifest.input.size, data.padding)
+        boxes = Path(data.validation.boxes or "annotated_boxes").stem
+        flip = "flip" if settings.flip else "straight"
+        # Tells evaluations of one run apart.
+        self.name = "_".join((boxes, settings.refinement, flip))
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def evaluate(
+        self, predictor: PosePredictor, progress: bool = False
+    ) -> PoseEvaluation:
+        """Predict everyone and compare with the annotations.
+
+        Raises:
+            InputError: if an image is broken and `data.on_error` is `"stop"`.
+        """
+        cells, scores, good = self._locate(predictor, progress)
+        keypoints = predictor.to_image(cells, self.people.boxes)
+        kept = np.flatnonzero(good)
+        results = coco_results(
+            self.people.take(kept),
+            keypoints[kept],
+            scores[kept],
+            self.manifest,
+            self.settings,
+            self.part.category,
+        )
+        sigmas = self.manifest.keypoints.sigmas
+        statistics = average_precision(
+            self.part.ground_truth, results, self.part.category, sigmas
+        )
+        return PoseEvaluation(statistics, len(self.people), int((~good).sum()), results)
+
+    def sample_crops(self, count: int) -> np.ndarray:
+        """Crops of people all over the data, uint8 `(n, height, width, 3)`."""
+        chosen = np.unique(np.linspace(0, len(self.people) - 1, count).astype(int))
+        matrices = plain_crops(self.people.take(chosen), self.geometry)
+        rows = zip(chosen, matrices, strict=True)
+        return np.stack([self.reader.read(*row)[0] for row in rows])
+
+    def samples(self) -> dict[str, np.ndarray]:
+        """Some real crops, and an image with its boxes, to check exports on."""
+        people = self.people
+        here = np.flatnonzero(people.image_ids == people.image_ids[0])[:4]
+        return {
+            "crops": self.sample_crops(8),
+            "image_bytes": np.fromfile(people.files[here[0]], np.uint8),
+            "boxes": people.boxes[here].astype(np.float32),
+        }
+
+    def draw(self, predictor: PosePredictor) -> np.ndarray:
+        """Some crops with what a predictor finds in them, uint8 RGB."""
+        crops = self.sample_crops(SHOWN)
+        cells, scores = predictor.locate(crops)
+        height, width = self.manifest.input.size
+        box = np.array([[0, 0, width, height]], np.float32)
+        keypoints, sure = self.manifest.keypoints, np.ones(1, np.float32)
+        pictures = []
+        for crop, points, values in zip(crops, cells, scores, strict=True):
+            points = points[None] * self.manifest.output.stride
+            pose = Pose(points, values[None], box, sure, keypoints)
+            pictures.append(draw_pose(crop, pose))
+        return contact_sheet(pictures, columns=8)
+
+    def _locate(self, predictor: PosePredictor, progress: bool) -> list[np.ndarray]:
+        matrices = plain_crops(self.people, self.geometry)
+        batches = crop_batches(self.reader, matrices, self.settings.batch_size)
+        steps = -(-len(self.people) // self.settings.batch_size)
+        parts = []
+        with self.reader.errors_explained():
+            for crops, good in tqdm(
+                batches, total=steps, unit="batch", disable=not progress
+            ):
+                parts.append((*predictor.locate(crops.numpy()), good.numpy()))
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def coco_results(
+    people: People,
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    manifest: PoseManifest,
+    settings: EvaluateSection,
+    category: int,
+) -> list[dict[str, Any]]:
+    """Predictions to entries of a COCO result file: rescored, doubles suppressed.
+
+    Args:
+        people: who was looked at.
+        keypoints: `(n, k, 2)` in image pixels.
+        scores: `(n, k)`.
+        manifest: the keypoints' sigmas and the crops' shape.
+        settings: thresholds.
+        category: id of the category.
+    """
+    total = person_scores(people.scores, scores, settings.keypoint_threshold)
+    height, width = manifest.input.size
+    _, widths = crop_of_box(people.boxes, width / height, manifest.decoding.padding)
+    areas = widths * widths * height / width
+    choose = suppress_softly if settings.soft_nms else suppress
+    sigmas, threshold = manifest.keypoints.sigmas, settings.nms_threshold
+    results = []
+    for image_id in np.unique(people.image_ids):
+        here = np.flatnonzero(people.image_ids == image_id)
+        chosen = choose(keypoints[here], total[here], areas[here], sigmas, threshold)
+        for person in here[chosen]:
+            triples = np.concatenate(
+                [keypoints[person], scores[person, :, None]], axis=-1
+            )
+            results.append(
+                {
+                    "image_id": int(image_id),
+                    "category_id": category,
+                    "keypoints": np.round(triples.ravel(), 4).tolist(),
+                    "score": float(total[person]),
+                }
+            )
+    return results

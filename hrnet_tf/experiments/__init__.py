@@ -1,0 +1,18 @@
+"""Data, network, loss and judgement of each task, tied together."""
+
+from typing import Any
+
+from hrnet_tf.config import Config
+from hrnet_tf.experiments.base import Experiment
+from hrnet_tf.experiments.classification import ClassificationExperiment
+from hrnet_tf.experiments.pose import PoseExperiment
+
+EXPERIMENTS: dict[str, type[Any]] = {
+    "pose": PoseExperiment,
+    "classification": ClassificationExperiment,
+}
+
+
+def make_experiment(config: Config) -> Experiment:
+    """The experiment that a configuration describes."""
+    return EXPERIMENTS[config.task](config)

@@ -1,0 +1,123 @@
+"""Image classification, tied together: images, network, cross-entropy, top-1."""
+
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from hrnet_tf.components import create
+from hrnet_tf.config.classification import ClassificationConfig
+from hrnet_tf.data.image_pipeline import ImageReader, training_images
+from hrnet_tf.data.images import LabelledImages, open_images
+from hrnet_tf.evaluators.classification import ClassificationEvaluator
+from hrnet_tf.experiments.base import behind_normalisation
+from hrnet_tf.manifest import ClassificationManifest, ImageInput, versions
+from hrnet_tf.predictors.classification import ImageClassifier
+from hrnet_tf.tasks import build_network
+
+
+class ClassificationExperiment:
+    """See `hrnet_tf.experiments.base.Experiment`."""
+
+    predictor = ImageClassifier
+
+    def __init__(self, config: ClassificationConfig):
+        self.config = config
+
+    @cached_property
+    def images(self) -> tuple[LabelledImages, LabelledImages]:
+        """For training and for validation."""
+        data = self.config.data
+        return open_images(
+            data.root, data.validation_share, self.config.seed, data.on_error
+        )
+
+    def make_manifest(self) -> ClassificationManifest:
+        """The facts of the model; its classes are those of the data."""
+        model = self.config.model
+        return ClassificationManifest(
+            model=f"{model.name} width {model.width}",
+            input=ImageInput(*model.size),
+            classes=self.images[0].classes,
+            crop_share=self.config.data.crop_share,
+            versions=versions(),
+        )
+
+    def build_network(
+        self,
+        manifest: ClassificationManifest,
+        weights: str | None,
+        *,
+        synchronized: bool = False,
+    ) -> keras.Model:
+        """Normalised images to logits."""
+        section = replace(self.config.model, weights=weights)
+        count = len(manifest.classes)
+        return build_network(section.name, section, count, synchronized=synchronized)
+
+    def training_data(self, manifest: ClassificationManifest) -> "ImageTrainingData":
+        """The images of the training part."""
+        return ImageTrainingData(self.config, self.images[0])
+
+    def evaluator(self, manifest: ClassificationManifest) -> ClassificationEvaluator:
+        """Judges by the images of the validation part."""
+        return ClassificationEvaluator(
+            self.config.data, self.config.evaluate, manifest, self.images[1]
+        )
+
+    def training_model(self, network: keras.Model) -> keras.Model:
+        """From uint8 images to logits."""
+        return behind_normalisation(network, self.config.model.size)
+
+    def compile_settings(self, manifest: ClassificationManifest) -> dict[str, Any]:
+        """Cross-entropy with the shares of classes, and top-1 accuracy."""
+        settings = self.config.train
+        loss = settings.loss and create(settings.loss, "train.loss")
+        smoothing = settings.label_smoothing
+        return {
+            "loss": loss
+            or keras.losses.CategoricalCrossentropy(
+                from_logits=True, label_smoothing=smoothing
+            ),
+            "weighted_metrics": [keras.metrics.CategoricalAccuracy(name="top1")],
+        }
+
+
+class ImageTrainingData:
+    """See `hrnet_tf.experiments.base.TrainingData`."""
+
+    def __init__(self, config: ClassificationConfig, images: LabelledImages):
+        self.config = config
+        self.images = images
+        self.reader = ImageReader(images, config.data.on_error)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batches(self, epochs: range, steps: int) -> tf.data.Dataset:
+        """Random crops; the share of each class in them; weights."""
+        settings = self.config.data.augmentation
+        batches = training_images(
+            self.reader,
+            self.config.model.size,
+            settings,
+            epochs,
+            steps,
+            self.config.train.batch_size,
+            self.config.seed,
+        )
+        if settings.mixes:
+            return batches
+        count = len(self.images.classes)
+
+        def in_shares(images, labels, weights):
+            return images, tf.one_hot(labels, count), weights
+
+        return batches.map(in_shares)
+
+    def errors_explained(self) -> AbstractContextManager[None]:
+        """In here a broken image is an InputError."""
+        return self.reader.errors_explained()

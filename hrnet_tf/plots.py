@@ -1,0 +1,49 @@
+"""Plots of results."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+FEW = 30  # classes of which each gets its name and its numbers
+
+
+def draw_confusion_matrix(
+    matrix: np.ndarray, classes: Sequence[str], path: str | Path
+) -> None:
+    """Draw what is taken for what, as a PNG.
+
+    Args:
+        matrix: `(classes, classes)`, numbers of images: rows are true classes, columns
+            the predicted ones. Colours are shares of a row.
+        classes: their names.
+        path: the file to write.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    total = matrix.sum(axis=1, keepdims=True)
+    shares = matrix / np.where(total, total, 1)
+    few = len(classes) <= FEW
+    side = 3.0 + 0.5 * len(classes) if few else 10.0
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axis.set(xlabel="predicted", ylabel="true")
+    figure.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)
+    if few:
+        ticks = np.arange(len(classes))
+        axis.set_xticks(ticks, classes, rotation=45, ha="right")
+        axis.set_yticks(ticks, classes)
+        for row, column in np.ndindex(*matrix.shape):
+            if matrix[row, column]:
+                axis.text(
+                    column,
+                    row,
+                    f"{matrix[row, column]:g}",
+                    ha="center",
+                    va="center",
+                    color="white" if shares[row, column] > 0.5 else "black",
+                )
+    figure.savefig(path, dpi=100)

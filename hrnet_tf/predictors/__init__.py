@@ -1,0 +1,1 @@
+"""Trained models to answers about images, a module a task."""

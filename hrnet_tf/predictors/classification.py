@@ -1,0 +1,158 @@
+"""Whole images to classes: resize, crop, network, softmax."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf.fold import constant_graph, fold
+from hrnet_tf.manifest import ClassificationManifest
+from hrnet_tf.preprocess import central_crop, check_image, normalise
+from hrnet_tf.results import Classification
+
+# Crops, uint8 (n, height, width, 3), to probabilities (n, classes).
+Classify = Callable[[np.ndarray], np.ndarray]
+
+
+def classifier(
+    network: Callable[[tf.Tensor], tf.Tensor], manifest: ClassificationManifest
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """All that happens to crops in a graph: normalise, network, flip, softmax.
+
+    Args:
+        network: normalised images to logits.
+        manifest: what the network takes.
+
+    Returns:
+        A function of RGB crops `(n, height, width, 3)`, 0..255, to probabilities `(n,
+        classes)`.
+    """
+
+    def classify(crops: tf.Tensor) -> tf.Tensor:
+        images = normalise(crops, manifest.input.mean, manifest.input.std)
+        if not manifest.flip:
+            return tf.nn.softmax(network(images))
+        both = network(tf.concat([images, tf.reverse(images, [2])], axis=0))
+        straight, mirrored = tf.split(tf.nn.softmax(both), 2)
+        return (straight + mirrored) * 0.5
+
+    return classify
+
+
+class ImageClassifier:
+    """Says which class an image belongs to.
+
+    Make one with `hrnet_tf.load` or `ImageClassifier.from_model`.
+
+    Args:
+        classify: crops to probabilities; see `classifier`.
+        manifest: the model's facts.
+
+    Example:
+        ```python
+        predictor = hrnet_tf.load("saved_models/actions")
+        answer = predictor.predict(image)  # uint8 RGB (height, width, 3)
+        answer.top(3)  # [("waving", 0.98), ("jumping", 0.01), ("standing", 0.01)]
+        ```
+    """
+
+    def __init__(self, classify: Classify, manifest: ClassificationManifest):
+        self.classify = classify
+        self.manifest = manifest
+
+    @classmethod
+    def from_model(
+        cls, model: keras.Model, manifest: ClassificationManifest
+    ) -> "ImageClassifier":
+        """A predictor on the folded network, the fastest form of a model.
+
+        Args:
+            model: logits from normalised images, such as `hrnet_tf.HRNetClassifier`.
+            manifest: its facts.
+        """
+        crops = tf.TensorSpec((None, *manifest.input.size, 3), tf.uint8, "crops")
+        graph = constant_graph(classifier(fold(model), manifest), crops)
+        return cls(_on_arrays(graph), manifest)
+
+    @classmethod
+    def from_training(
+        cls, model: keras.Model, manifest: ClassificationManifest
+    ) -> "ImageClassifier":
+        """A predictor on a model that still learns: it follows its variables."""
+        crops = tf.TensorSpec((None, *manifest.input.size, 3), tf.uint8, "crops")
+        classify = classifier(lambda images: model(images, training=False), manifest)
+        graph = tf.function(classify, input_signature=[crops], autograph=False)
+        return cls(_on_arrays(graph), manifest)
+
+    @classmethod
+    def from_network(
+        cls,
+        network: Callable[[tf.Tensor], tf.Tensor],
+        manifest: ClassificationManifest,
+    ) -> "ImageClassifier":
+        """A predictor on anything that answers; what surrounds it runs eagerly.
+
+        Args:
+            network: normalised images to logits, such as an exported model.
+            manifest: its facts.
+        """
+        return cls(_on_arrays(classifier(network, manifest)), manifest)
+
+    def predict(self, image: np.ndarray) -> Classification:
+        """Classify one image.
+
+        Args:
+            image: uint8 RGB, `(height, width, 3)`, of any size.
+
+        Raises:
+            InputError: if the image has another shape or type.
+        """
+        with tf.device("/CPU:0"):
+            crop = central_crop(
+                tf.constant(check_image(image)),
+                self.manifest.input.size,
+                self.manifest.crop_share,
+            )
+        (probabilities,) = self.classify(crop.numpy()[None])
+        return Classification(probabilities, self.manifest.classes)
+
+
+def decode_predictions(
+    logits: Any, top: int = 5, classes: Sequence[str] | None = None
+) -> list[list[tuple[str, float]]]:
+    """Logits to the names of the likeliest classes, with their probabilities.
+
+    Args:
+        logits: `(batch, classes)`.
+        top: how many names an image gets.
+        classes: names of the classes; None: the thousand of ImageNet, whose list Keras
+            fetches once.
+
+    Returns:
+        For each image `(name, probability)` pairs, the likeliest first.
+
+    Raises:
+        ValueError: if the number of classes is another one.
+
+    Example:
+        ```python
+        logits = model(hrnet_tf.normalise(images))
+        decode_predictions(logits, top=1)  # [[("tabby", 0.83)], ...]
+        ```
+    """
+    probabilities = tf.nn.softmax(tf.cast(logits, tf.float32)).numpy()
+    if classes is None:
+        found = keras.applications.imagenet_utils.decode_predictions(probabilities, top)
+        return [[(name, float(share)) for _, name, share in row] for row in found]
+    if probabilities.ndim != 2 or probabilities.shape[1] != len(classes):
+        raise ValueError(
+            f"`logits` must be (batch, {len(classes)}), as many as `classes`, got "
+            f"{probabilities.shape}."
+        )
+    return [Classification(row, tuple(classes)).top(top) for row in probabilities]
+
+
+def _on_arrays(graph: Callable) -> Classify:
+    return lambda crops: graph(tf.constant(crops)).numpy()

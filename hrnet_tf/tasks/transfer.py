@@ -1,0 +1,204 @@
+"""Tensors of checkpoints and published weights into networks, whole or the body."""
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+
+from hrnet_tf.checkpoints.download import cache_folder, fetch, sha256_of
+from hrnet_tf.checkpoints.files import read_checkpoint
+from hrnet_tf.checkpoints.names import folded_gammas, official
+from hrnet_tf.errors import InputError
+from hrnet_tf.published import Published
+from hrnet_tf.version import __version__
+from hrnet_tf.weights import load_official
+
+logger = logging.getLogger(__name__)
+
+# Names of the body's layers; all others are a head's.
+BODY = re.compile(r"(conv[12]|bn[12]|layer1|transition[123]|stage[234])\.")
+
+Tensors = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a constructor has built, as far as weights must fit to it.
+
+    Attributes:
+        network: the constructor's name.
+        width: as it was given.
+        include_top: whether the network has its head.
+        arguments: by name, what decides whether a head's weights fit.
+    """
+
+    network: str
+    width: int | str
+    include_top: bool
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_checkpoint_file(
+    model: keras.Model, path: str | Path, include_top: bool
+) -> None:
+    """Load a checkpoint of the same network; without its head, what there is a place.
+
+    Raises:
+        InputError: if the file cannot be read or does not fit.
+    """
+    load_whole(model, official(read_checkpoint(path), str(path)), path, include_top)
+
+
+def load_whole(
+    model: keras.Model, tensors: Tensors, path: str | Path, include_top: bool = True
+) -> None:
+    """Set every variable of a model.
+
+    Args:
+        model: a network of this package.
+        tensors: under their official names.
+        path: names the checkpoint in errors.
+        include_top: whether every tensor must have a place.
+
+    Raises:
+        InputError: if they do not fit.
+    """
+    if not include_top:
+        ours = {layer.name for layer in model.layers}
+        tensors = {n: t for n, t in tensors.items() if n.rpartition(".")[0] in ours}
+    try:
+        load_official(model, tensors)
+    except ValueError as error:
+        raise InputError(
+            f"{path} does not fit: {error} For the body alone: "
+            f'hrnet_tf.load_body(model, "{path}").'
+        ) from None
+
+
+def load_body_tensors(
+    model: keras.Model, tensors: Tensors, path: str | Path
+) -> tuple[str, ...]:
+    """Set the variables of a model's body; its head keeps the weights it has.
+
+    Args:
+        model: a network of this package.
+        tensors: of a whole network or a body, under their official names.
+        path: names the checkpoint in errors.
+
+    Returns:
+        The names of the tensors that were left out: the other network's head.
+
+    Raises:
+        InputError: if the body does not fit.
+    """
+    ours = {layer.name for layer in model.layers}
+    body = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if BODY.match(name) and name.rpartition(".")[0] in ours
+    }
+    heads = tuple(name for name in ours if not BODY.match(f"{name}."))
+    try:
+        load_official(model, body, new=heads)
+    except ValueError as error:
+        raise InputError(f"{path} does not fit: {error}") from None
+    left_out = tuple(sorted(tensors.keys() - body.keys()))
+    logger.info("%s: body of %s loaded; left out: %d", path, model.name, len(left_out))
+    return left_out
+
+
+def load_published(model: keras.Model, row: Published, built: Built) -> None:
+    """Load published weights: the whole network, or its body into another one.
+
+    They are converted once: from then on they come from a `.weights.h5` file in the
+    cache, whose name holds the source's hash, the layers that it is for and the
+    versions that wrote it.
+
+    Raises:
+        InputError: if they cannot be had or do not fit.
+    """
+    whole = row.model == built.network
+    if whole and built.include_top:
+        _require_arguments(row, built)
+    part = model if whole else body_of(model)
+    digest = row.sha256 or sha256_of(_fetch(row))
+    converted = cache_folder() / (
+        f"{Path(row.file).stem}.{digest[:8]}.{_layout(part)}."
+        f"{__version__}-keras-{keras.__version__}.weights.h5"
+    )
+    if converted.is_file():
+        load_keras_weights(part, converted)
+        return
+    path = _fetch(row)
+    tensors = official(read_checkpoint(path), str(path))
+    if row.inplace_batch_norm:
+        tensors = folded_gammas(tensors)
+    if whole:
+        load_whole(model, tensors, path, built.include_top)
+    else:
+        load_body_tensors(model, tensors, path)
+    unfinished = converted.with_name(f"{os.getpid()}.{converted.name}")
+    try:
+        part.save_weights(str(unfinished))
+        os.replace(unfinished, converted)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_keras_weights(model: keras.Model, path: str | Path) -> None:
+    """Load a `.keras` or `.weights.h5` file.
+
+    Raises:
+        InputError: if the file is broken or holds other shapes.
+    """
+    try:
+        model.load_weights(str(path))
+    except (ValueError, KeyError, OSError, BadZipFile) as error:
+        raise InputError(
+            f"The weights in {path} do not fit {model.name}: {error}"
+        ) from error
+
+
+def body_of(model: keras.Model) -> keras.Model:
+    """The body of a network as a model of its own, with the same layers."""
+    ends = [
+        layer.output
+        for layer in model.layers
+        if layer.weights and BODY.match(f"{layer.name}.")
+    ]
+    return keras.Model(model.inputs, ends, name=model.name)
+
+
+def _fetch(row: Published) -> Path:
+    return fetch(row.url, row.file, sha256=row.sha256, page=row.page)
+
+
+def _require_arguments(row: Published, built: Built) -> None:
+    wrong = [
+        f"{name}={needed!r} (got {built.arguments[name]!r})"
+        for name, needed in row.needs.items()
+        if built.arguments[name] != needed
+    ]
+    if wrong:
+        raise InputError(
+            f"The published weights {row.name!r} are for {row.model} with "
+            f"{', '.join(wrong)}: build it so, or with weights=None and give it their "
+            "body with hrnet_tf.load_body."
+        )
+
+
+def _layout(model: keras.Model) -> str:
+    """A hash of what the order of variables in a weights file depends on."""
+    layers = [
+        (layer.name, type(layer).__name__, [tuple(w.shape) for w in layer.weights])
+        for layer in model.layers
+    ]
+    return hashlib.sha256(repr(layers).encode()).hexdigest()[:8]

@@ -1,0 +1,214 @@
+"""Classification from a folder of images to served classes, with a tiny network."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import hrnet_tf
+from hrnet_tf.export import export_run
+from hrnet_tf.manifest import ClassificationManifest, ImageInput
+from hrnet_tf.media import ClassViewer, predict_files
+from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions
+from hrnet_tf.preprocess import central_crop
+from hrnet_tf.runtimes import call_signature
+from hrnet_tf.visualize import write_image
+
+COLORS = {"blue": (30, 40, 200), "green": (40, 200, 50), "red": (210, 30, 40)}
+
+
+@pytest.fixture(scope="module")
+def colors(tmp_path_factory):
+    """Folders of images that differ by their colour."""
+    folder = tmp_path_factory.mktemp("colors")
+    rng = np.random.default_rng(0)
+    for name, color in COLORS.items():
+        for number in range(10):
+            noise = rng.normal(0, 20, (48, 40, 3))
+            image = np.clip(np.array(color) + noise, 0, 255).astype(np.uint8)
+            ending = "png" if number == 0 else "jpg"
+            write_image(folder / name / f"{number}.{ending}", image)
+    return folder
+
+
+def settings_of(folder, output, *more):
+    path = output.parent / "colors.yaml"
+    path.write_text(
+        f"""
+task: classification
+output: {output}
+model: {{width: 4, size: [32, 32], modules: [1, 1, 1], blocks: 1, bn_momentum: 0.5}}
+data: {{root: {folder}}}
+train:
+  epochs: 3
+  batch_size: 8
+  steps_per_epoch: 8
+  learning_rate: 0.001
+  drop_at: []
+  optimizer: {{class_path: keras.optimizers.Adam}}
+"""
+    )
+    return hrnet_tf.read_config(path, more)
+
+
+@pytest.fixture(scope="module")
+def run(colors, tmp_path_factory):
+    output = tmp_path_factory.mktemp("runs") / "colors"
+    return hrnet_tf.train(settings_of(colors, output))
+
+
+@pytest.fixture(scope="module")
+def exported(run):
+    return export_run(run.folder)
+
+
+def images_of(folder, name="red"):
+    return np.stack(
+        [hrnet_tf.read_image(path) for path in sorted((folder / name).glob("*.jpg"))]
+    )
+
+
+def test_training_leaves_a_run_that_has_learnt(run):
+    with open(run.history, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    assert max(float(row["val_top1"]) for row in rows) == 1.0
+    manifest = ClassificationManifest.read(run.manifest)
+    assert manifest.classes == tuple(COLORS)
+    for name in ("curves.png", "overlays/epoch_0003.jpg", "checkpoints/best.keras"):
+        assert (run.folder / name).is_file()
+
+
+def test_evaluation_writes_scores_matrix_and_classes(run):
+    evaluation, path = hrnet_tf.evaluate_run(run.folder, progress=False)
+    assert evaluation.statistics["top1"] == evaluation.statistics["top5"] == 1.0
+    facts = json.loads(path.read_text())
+    assert (facts["images"], facts["skipped"]) == (6, 0)
+    matrix = path.with_name(f"{path.stem}_confusion_matrix.png")
+    assert hrnet_tf.read_image(matrix).std() > 0
+    with open(path.with_name(f"{path.stem}_classes.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == list(COLORS)
+    assert [row["images"] for row in rows] == ["2", "2", "2"]
+    assert "precision" in evaluation.table()
+
+
+def test_flipping_is_averaged(run, colors):
+    straight = hrnet_tf.load(run.folder, flip=False)
+    flipped = hrnet_tf.load(run.folder, flip=True)
+    image = images_of(colors)[0]
+    mirrored = straight.predict(image[:, ::-1]).probabilities
+    expected = (straight.predict(image).probabilities + mirrored) / 2
+    np.testing.assert_allclose(
+        flipped.predict(image).probabilities, expected, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", ["savedmodel", "tflite", "onnx"])
+def test_artefacts_say_what_the_model_says(name, run, exported, colors):
+    image = images_of(colors, "green")[0]
+    expected = hrnet_tf.load(run.folder).predict(image)
+    found = hrnet_tf.load(exported[name]).predict(image)
+    assert found.label == expected.label == "green"
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+
+
+def test_a_savedmodel_classifies_encoded_images(run, exported, colors):
+    path = sorted((colors / "blue").glob("*.jpg"))[0]
+    given = {"image_bytes": np.fromfile(path, np.uint8)}
+    answer = call_signature(str(exported["savedmodel"]), "classify", given)
+    expected = hrnet_tf.load(run.folder).predict(hrnet_tf.read_image(path))
+    assert answer["label"].decode() == expected.label == "blue"
+    np.testing.assert_allclose(
+        answer["probabilities"], expected.probabilities, atol=0.01
+    )
+
+
+def test_predict_writes_classes_and_pictures(run, colors, tmp_path):
+    viewer = ClassViewer(hrnet_tf.load(run.folder))
+    summary = predict_files(viewer, colors / "red", tmp_path / "out")
+    assert (summary.images, summary.found) == (10, 10)
+    assert viewer.count() == "1 classes"
+    entries = json.loads((tmp_path / "out" / "classes.json").read_text())
+    assert {entry["classes"][0]["class"] for entry in entries} == {"red"}
+    assert len(list((tmp_path / "out").glob("*.jpg"))) == 10
+
+
+def test_a_body_that_is_frozen_does_not_learn(run, colors, tmp_path, eagerly):
+    weights = str(run.best)
+    more = ["train.freeze_body=true", "train.epochs=1", "train.steps_per_epoch=1"]
+    more.append(f"model.weights={weights}")
+    tuned = hrnet_tf.train(settings_of(colors, tmp_path / "tuned", *more))
+    changed = set()
+    for layer, other in zip(run.model().layers, tuned.model().layers, strict=True):
+        pairs = zip(layer.get_weights(), other.get_weights(), strict=True)
+        if any(not np.array_equal(*pair) for pair in pairs):
+            changed.add(layer.name.split(".")[0])
+    assert {"classifier", "final_layer", "incre_modules"} <= changed
+    assert not changed & {"conv1", "bn1", "layer1", "stage2", "stage4"}
+
+
+def test_mixed_images_train(colors, tmp_path, eagerly):
+    if not hasattr(keras.layers, "MixUp"):
+        pytest.skip("this Keras has no MixUp")
+    more = ["data.augmentation.mixup=0.2", "train.label_smoothing=0.1"]
+    run = hrnet_tf.train(
+        settings_of(
+            colors,
+            tmp_path / "mixed",
+            *more,
+            "train.epochs=1",
+            "train.steps_per_epoch=1",
+        )
+    )
+    assert run.best.is_file()
+
+
+def test_images_of_other_classes_are_refused(run, colors, tmp_path):
+    for name in ("blue", "green"):
+        for number, image in enumerate(images_of(colors, name)):
+            write_image(tmp_path / "two" / name / f"{number}.jpg", image)
+    with pytest.raises(hrnet_tf.InputError, match="the model has blue, green, red"):
+        hrnet_tf.evaluate_run(run.folder, (f"data.root={tmp_path / 'two'}",))
+
+
+# Images to inputs, logits to names
+
+
+@pytest.mark.parametrize("size", [(40, 60), (60, 40), (500, 333), (32, 32)])
+def test_the_middle_of_an_image_is_looked_at(size):
+    height, width = size
+    image = np.zeros((*size, 3), np.uint8)
+    image[..., 0] = np.linspace(0, 255, width).astype(np.uint8)
+    image[..., 1] = np.linspace(0, 255, height).astype(np.uint8)[:, None]
+    crop = central_crop(tf.constant(image), (32, 32), 0.875).numpy().astype(float)
+    assert crop.shape == (32, 32, 3)
+    for channel, side in ((0, width), (1, height)):
+        assert crop[..., channel].mean() == pytest.approx(127.5, abs=5)
+        share = 0.875 * min(size) / side  # of the side that is seen
+        assert np.ptp(crop[..., channel]) == pytest.approx(255 * share, abs=16)
+
+
+def test_logits_become_names():
+    found = decode_predictions([[0.0, 2.0, 1.0]], top=2, classes=["a", "b", "c"])
+    assert [name for name, _ in found[0]] == ["b", "c"]
+    total = 1 + np.exp(1) + np.exp(2)
+    assert found[0][0][1] == pytest.approx(np.exp(2) / total)
+    with pytest.raises(ValueError, match=r"\(batch, 2\)"):
+        decode_predictions([[0.0, 2.0, 1.0]], classes=["a", "b"])
+
+
+def test_a_predictor_takes_any_image_size(rng):
+    model = hrnet_tf.HRNetClassifier(
+        4, 3, input_shape=(32, 32, 3), modules=(1, 1, 1), blocks=1
+    )
+    manifest = ClassificationManifest("tiny", ImageInput(32, 32), ("a", "b", "c"))
+    predictor = ImageClassifier.from_model(model, manifest)
+    answer = predictor.predict(rng.integers(0, 256, (70, 50, 3), np.uint8))
+    assert answer.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert answer.top(3)[0][0] == answer.label
+    with pytest.raises(hrnet_tf.InputError, match="uint8 RGB"):
+        predictor.predict(np.zeros((3, 4)))

@@ -1,0 +1,210 @@
+"""Checkpoints to artefacts that can be checked later."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from conftest import with_statistics
+
+import hrnet_tf
+from hrnet_tf import cli
+from hrnet_tf import convert as conversion
+from hrnet_tf.convert import check_converted, convert, fixed_image
+from hrnet_tf.errors import InputError
+from hrnet_tf.published import PUBLISHED
+from hrnet_tf.weights import official_names
+
+SMALL = {"modules": (1, 1, 1), "blocks": 1}
+KEPT = ["tiny.json", "tiny.keras", "tiny.txt"]
+
+
+def torch_layout(value):
+    return value.transpose(3, 2, 0, 1) if value.ndim == 4 else value
+
+
+@pytest.fixture(scope="module")
+def network():
+    return with_statistics(hrnet_tf.HRNetV1(4, 5, **SMALL))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("convert") / "pose.npz"
+    tensors = {n: torch_layout(v.numpy()) for n, v in official_names(network)}
+    np.savez(path, **tensors, **{"rpn_head.weight": np.zeros(3, np.float32)})
+    return path
+
+
+@pytest.fixture(scope="module")
+def converted(checkpoint, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    command = ["convert", str(checkpoint), "--out", str(folder / "tiny.keras")]
+    cli.main([*command, "--leave-out", "rpn_head", "--license", "CC0-1.0"])
+    return folder / "tiny.keras"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_command_writes_a_model_its_manifest_and_a_report(converted):
+    assert names(converted.parent) == KEPT
+
+
+def test_the_model_is_the_network(converted, network):
+    model = keras.models.load_model(converted)
+    for ours, theirs in zip(model.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_manifest_tells_where_it_comes_from_and_what_it_takes(
+    converted, checkpoint, network
+):
+    facts = json.loads(converted.with_suffix(".json").read_text())
+    content = checkpoint.read_bytes()
+    assert facts["source"]["file"] == "pose.npz"
+    assert facts["source"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert facts["source"]["bytes"] == len(content)
+    assert facts["license"] == "CC0-1.0"
+    assert (facts["task"], facts["model"]) == ("pose", "HRNetV1")
+    height, width, _ = network.input_shape[1:]
+    assert facts["arguments"] == {
+        "width": 4,
+        "modules": [1, 1, 1],
+        "blocks": 1,
+        "keypoints": 5,
+        "input_shape": [height, width, 3],
+    }
+    assert (facts["input"]["height"], facts["input"]["width"]) == (height, width)
+    assert facts["input"]["color_order"] == "RGB"
+    assert len(facts["input"]["mean"]) == len(facts["input"]["std"]) == 3
+    assert facts["versions"]["keras"] == keras.__version__
+
+
+def test_the_manifest_holds_the_answers_to_the_fixed_image(converted, network):
+    facts = json.loads(converted.with_suffix(".json").read_text())["outputs"]["output"]
+    height, width, _ = network.input_shape[1:]
+    answer = np.asarray(network(fixed_image(height, width), training=False))
+    assert facts["shape"] == [1, height // 4, width // 4, 5]
+    np.testing.assert_allclose(facts["std"], answer.std(), rtol=1e-4)
+    assert len(facts["values"]) == 16
+    np.testing.assert_allclose(facts["values"][0], answer[0, 0, 0, 0], rtol=1e-4)
+    np.testing.assert_allclose(facts["values"][-1], answer[0, -1, -1, -1], rtol=1e-4)
+
+
+def test_the_report_names_what_was_loaded_and_left_out(converted, network):
+    report = converted.with_suffix(".txt").read_text().splitlines()
+    assert f"{network.count_params():,} parameters" in report
+    assert "left out: rpn_head.weight" in report
+    assert "loaded: final_layer.bias" in report
+
+
+def test_the_fixed_image_is_a_formula():
+    image = fixed_image(4, 6)
+    assert image.shape == (1, 4, 6, 3)
+    assert image.dtype == np.float32
+    expected = np.sin(0.11 * 5 + 0.23 * 2 + 1) + np.sin(0.031 * 5 * 2)
+    np.testing.assert_allclose(image[0, 2, 5, 1], expected, rtol=1e-6)
+
+
+def test_a_converted_model_can_be_checked(converted, network):
+    assert check_converted(converted).count_params() == network.count_params()
+
+
+def test_a_changed_model_is_found(converted, tmp_path):
+    model = keras.models.load_model(converted)
+    layer = model.get_layer("stage4.0.branches.0.0.conv1")
+    layer.set_weights([1.1 * value for value in layer.get_weights()])
+    model.save(tmp_path / "tiny.keras")
+    manifest = converted.with_suffix(".json").read_text()
+    (tmp_path / "tiny.json").write_text(manifest)
+    with pytest.raises(InputError, match=r"does not answer .*: output differs by"):
+        check_converted(tmp_path / "tiny.keras")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda facts: facts["output"].update(shape=[1, 2]),
+            r"output is \[1, .*\[1, 2\]",
+        ),
+        (
+            lambda facts: facts.update(more={}),
+            r"has the outputs \['output'\], expected",
+        ),
+        (lambda facts: facts["output"].update(mean=float("nan")), "differs by nan"),
+    ],
+)
+def test_a_changed_manifest_is_found(change, said, converted, tmp_path):
+    (tmp_path / "tiny.keras").write_bytes(converted.read_bytes())
+    facts = json.loads(converted.with_suffix(".json").read_text())
+    change(facts["outputs"])
+    (tmp_path / "tiny.json").write_text(json.dumps(facts))
+    with pytest.raises(InputError, match=said):
+        check_converted(tmp_path / "tiny.keras")
+
+
+def test_a_model_without_its_manifest_cannot_be_checked(converted, tmp_path):
+    (tmp_path / "alone.keras").write_bytes(converted.read_bytes())
+    with pytest.raises(InputError, match=r"manifest alone\.json beside it"):
+        check_converted(tmp_path / "alone.keras")
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_nothing_is_overwritten(name, checkpoint, tmp_path):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=f"{name} is there already"):
+        convert(checkpoint, tmp_path / "tiny.keras", leave_out=["rpn_head"])
+    assert names(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_file_of_another_kind_is_not_written(checkpoint, tmp_path):
+    with pytest.raises(InputError, match=r"must end in \.keras, got .*tiny\.h5"):
+        convert(checkpoint, tmp_path / "tiny.h5")
+
+
+def test_an_error_leaves_nothing_behind(checkpoint, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"rpn_head\.weight has no place"):
+        convert(checkpoint, tmp_path / "tiny.keras")
+    assert names(tmp_path) == []
+
+    def wrong(_):
+        raise InputError("it differs")
+
+    monkeypatch.setattr(conversion, "check_converted", wrong)
+    with pytest.raises(InputError, match="it differs"):
+        convert(checkpoint, tmp_path / "tiny.keras", leave_out=["rpn_head"])
+    assert names(tmp_path) == []
+
+
+def test_a_published_file_has_its_own_license(checkpoint, tmp_path, monkeypatch):
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    row = replace(PUBLISHED[0], sha256=digest[:8], license="MIT")
+    monkeypatch.setattr(conversion, "PUBLISHED", (row,))
+    _, manifest, _ = convert(
+        checkpoint,
+        tmp_path / "tiny.keras",
+        leave_out=["rpn_head"],
+        license_name="CC0-1.0",
+    )
+    facts = json.loads(manifest.read_text())
+    assert facts["license"] == "MIT"
+    assert facts["source"]["page"] == row.page
+
+
+def test_a_labelling_network_keeps_the_rule_that_was_given(tmp_path):
+    model = with_statistics(hrnet_tf.HRNetV2(4, 3, **SMALL))
+    tensors = {n: torch_layout(v.numpy()) for n, v in official_names(model)}
+    np.savez(tmp_path / "labels.npz", **tensors)
+    command = ["convert", str(tmp_path / "labels.npz"), "--align-corners", "yes"]
+    cli.main([*command, "--out", str(tmp_path / "new" / "labels.keras")])
+    facts = json.loads((tmp_path / "new" / "labels.json").read_text())
+    assert facts["arguments"]["upsampling"] == "bilinear_align_corners"
+    assert facts["any_size"]
+    assert facts["license"] == "unknown"
+    assert facts["outputs"]["output"]["shape"] == [1, 32, 32, 3]
