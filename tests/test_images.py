@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -85,6 +86,12 @@ def test_an_epoch_follows_from_seed_and_number(training):
     assert sorted(order(3, 1)) == sorted(class_files())
     assert len({tuple(order(number, 1)) for number in range(4)}) == 4
     assert order(3, 1) != order(3, 2)
+
+
+def test_a_global_seed_changes_nothing(training):
+    before = names(training, training.epoch(3, 8, 1))
+    keras.utils.set_random_seed(5)
+    assert names(training, training.epoch(3, 8, 1)) == before
 
 
 def test_a_long_epoch_repeats_everyone_equally_often(training):

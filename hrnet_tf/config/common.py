@@ -22,6 +22,7 @@ class NetworkSection:
 
     width: int | str = 32
     weights: str | None = None  # a file or a published name; see the constructors
+    body: str | None = None  # likewise, or a .keras file; the head starts anew
     upsampling: Upsampling = "nearest"
     bn_momentum: float = 0.9
     modules: tuple[int, ...] | None = None

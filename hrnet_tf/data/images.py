@@ -168,8 +168,16 @@ class ShardImages(LabelledImages):
         records = tf.data.Dataset.from_tensor_slices(tuple(columns)).interleave(
             self._open, SHARDS_AT_ONCE, num_parallel_calls=2, deterministic=True
         )
-        size = min(BUFFER, len(self))
-        return self._parsed(records.shuffle(size, seed, reshuffle_each_iteration=False))
+
+        def mix(number, batch):
+            # Not `shuffle`, which does not take a tensor once a global seed is set.
+            rows = tf.range(tf.shape(batch[0])[0])
+            key = tf.stack([seed, number])
+            rows = tf.random.experimental.stateless_shuffle(rows, key)
+            return tuple(tf.gather(column, rows) for column in batch)
+
+        batches = records.batch(min(BUFFER, len(self))).enumerate()
+        return self._parsed(batches.map(mix).unbatch())
 
     def _shards(self) -> tuple[np.ndarray, np.ndarray]:
         """Path and index of the first image of each shard."""

@@ -15,6 +15,7 @@ from hrnet_tf.tasks.landmarks import HRNetLandmarks
 from hrnet_tf.tasks.pose import HRNetV1
 from hrnet_tf.tasks.pyramid import HRNetV2p
 from hrnet_tf.tasks.segmentation import HRNetV2
+from hrnet_tf.tasks.transfer import load_body_of
 
 __all__ = [
     "MODELS",
@@ -52,7 +53,7 @@ def build_network(
         InputError: if its numbers do not make a network, or a layer cannot be imported.
     """
     try:
-        return MODELS[name](
+        network = MODELS[name](
             section.width,
             outputs,
             weights=section.weights,
@@ -66,6 +67,9 @@ def build_network(
             normalization=_layer(section.normalization, "model.normalization"),
             activation=_layer(section.activation, "model.activation"),
         )
+        if section.body is not None and section.weights is None:
+            load_body_of(network, section.body, section.width)
+        return network
     except ValueError as error:
         raise InputError(
             f"The configuration's `model` cannot be built: {error}"

@@ -17,7 +17,7 @@ from hrnet_tf.checkpoints.download import cache_folder, fetch, sha256_of
 from hrnet_tf.checkpoints.files import read_checkpoint
 from hrnet_tf.checkpoints.names import folded_gammas, official
 from hrnet_tf.errors import InputError
-from hrnet_tf.published import Published
+from hrnet_tf.published import Published, find_published
 from hrnet_tf.version import __version__
 from hrnet_tf.weights import load_official
 
@@ -113,6 +113,38 @@ def load_body_tensors(
     left_out = tuple(sorted(tensors.keys() - body.keys()))
     logger.info("%s: body of %s loaded; left out: %d", path, model.name, len(left_out))
     return left_out
+
+
+def load_body_of(model: keras.Model, source: str | Path, width: int | str) -> None:
+    """Give a network the body of another one, whatever form that has.
+
+    Args:
+        model: a network of this package.
+        source: a `.keras` file, a checkpoint, or the name of published weights of a
+            classifier.
+        width: as the network was built with; published weights are found by it.
+
+    Raises:
+        InputError: if there is no such file or name, or the body does not fit.
+    """
+    path = Path(source)
+    if path.is_file() and path.suffix == ".keras":
+        donor = {layer.name: layer for layer in keras.models.load_model(path).layers}
+        bodies = [x for x in model.layers if x.weights and BODY.match(f"{x.name}.")]
+        try:
+            for layer in bodies:
+                layer.set_weights(donor[layer.name].get_weights())
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f"The body of {path} does not fit {model.name}: {error}"
+            ) from None
+    elif path.is_file():
+        load_body_tensors(model, official(read_checkpoint(path), str(path)), path)
+    elif path.suffix or len(path.parts) > 1:
+        raise InputError(f"`model.body`: there is no file {source}.")
+    else:
+        row = find_published("HRNetClassifier", width, str(source))
+        load_published(model, row, Built(model.name, width, include_top=True))
 
 
 def load_published(model: keras.Model, row: Published, built: Built) -> None:
