@@ -157,7 +157,8 @@ class ClassificationEvaluator:
             text = f"{self.manifest.classes[found]} {row[found]:.2f}"
             if found != label:
                 text += f" NOT {self.manifest.classes[label]}"
-            pictures.append(draw_label(crop, text))
+            # Enlarged first, so that the text can be read.
+            pictures.append(draw_label(contact_sheet([crop], columns=1), text))
         return contact_sheet(pictures, columns=8)
 
     @cached_property
