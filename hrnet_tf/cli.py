@@ -215,6 +215,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("hrnet_tf").setLevel(logging.INFO)
+    # TensorFlow warns of its own and other libraries' old names.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         arguments.function(arguments)
     except (InputError, ImportError) as error:
