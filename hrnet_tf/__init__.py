@@ -14,7 +14,7 @@ from hrnet_tf.metrics.keypoints import KeypointAccuracy
 from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.preprocess import normalise, read_image
-from hrnet_tf.pretrained import load_body, load_checkpoint
+from hrnet_tf.pretrained import load_checkpoint
 from hrnet_tf.results import Pose
 from hrnet_tf.tasks import (
     HigherHRNet,
@@ -24,6 +24,7 @@ from hrnet_tf.tasks import (
     HRNetV2,
     HRNetV2p,
 )
+from hrnet_tf.tasks.transfer import load_body
 from hrnet_tf.train import train
 from hrnet_tf.version import __version__
 from hrnet_tf.visualize import draw_pose

@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from hrnet_tf.checkpoints.download import sha256_of
 from hrnet_tf.errors import InputError
+from hrnet_tf.hashing import sha256_of
 from hrnet_tf.manifest import ImageInput, versions
 from hrnet_tf.pretrained import Loaded, open_checkpoint
 from hrnet_tf.published import PUBLISHED, Published

@@ -14,7 +14,6 @@ from hrnet_tf.checkpoints.files import read_checkpoint
 from hrnet_tf.checkpoints.names import folded_gammas, official
 from hrnet_tf.errors import InputError
 from hrnet_tf.tasks import MODELS
-from hrnet_tf.tasks.transfer import load_body_tensors
 from hrnet_tf.weights import load_official
 
 logger = logging.getLogger(__name__)
@@ -134,22 +133,6 @@ def open_checkpoint(
     if left_out:
         logger.info("left out, as asked for: %s", ", ".join(left_out))
     return Loaded(model, facts, made, tuple(kept), left_out)
-
-
-def load_body(model: keras.Model, path: str | Path) -> tuple[str, ...]:
-    """Give a network the body of another one; its head keeps the weights it has.
-
-    Args:
-        model: a network of this package.
-        path: a checkpoint of the same width, such as an ImageNet classifier.
-
-    Returns:
-        The names of the tensors that were left out: the other network's head.
-
-    Raises:
-        InputError: if the file cannot be read or its body does not fit.
-    """
-    return load_body_tensors(model, official(read_checkpoint(path), str(path)), path)
 
 
 def _corner_rule(

@@ -61,13 +61,6 @@ class Published:
     arguments: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def align_corners(self) -> bool | None:
-        """As `load_checkpoint` takes it; None where the file itself tells."""
-        if self.model != "HRNetV2":
-            return None
-        return self.upsampling == "bilinear_align_corners"
-
-    @property
     def needs(self) -> dict[str, Any]:
         """What the whole network must be built with, besides its width."""
         return {**self.arguments, "upsampling": self.upsampling}

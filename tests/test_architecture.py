@@ -11,8 +11,8 @@ PACKAGE = Path(hrnet_tf.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 RANKS = [
-    {"backend", "errors", "version", "opencv", "compat", "latency", "runtimes"},
-    {"typed_yaml", "layers", "optimizers"},
+    {"backend", "errors", "version", "opencv", "compat", "latency"},
+    {"typed_yaml", "layers", "optimizers", "runtimes", "hashing"},
     {"labels", "config", "backbone"},
     {"results", "components", "preprocess", "codecs", "checkpoints", "published"},
     {"losses", "heads", "metrics", "manifest", "weights", "fold", "recipe"},

@@ -3,12 +3,13 @@
 import csv
 import json
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.applications import imagenet_utils
 
 import hrnet_tf
+from hrnet_tf.compat import KERAS_3
 from hrnet_tf.experiments.classification import ClassificationExperiment
 from hrnet_tf.export import export_run
 from hrnet_tf.manifest import ClassificationManifest, ImageInput
@@ -126,13 +127,21 @@ def test_a_savedmodel_classifies_encoded_images(run, exported, colors):
 
 
 def test_predict_writes_classes_and_pictures(run, colors, tmp_path):
-    viewer = ClassViewer(hrnet_tf.load(run.folder))
+    predictor = hrnet_tf.load(run.folder)
+    viewer = ClassViewer(predictor)
     summary = predict_files(viewer, colors / "red", tmp_path / "out")
     assert (summary.images, summary.found) == (10, 10)
     entries = json.loads((tmp_path / "out" / "classes.json").read_text())
-    likeliest = [entry["classes"][0]["class"] for entry in entries]
-    assert likeliest.count("red") >= 7
-    assert viewer.count() == f"{len(set(likeliest))} classes"
+    paths = sorted((colors / "red").iterdir())
+    expected = [predictor.predict(hrnet_tf.read_image(path)).top(3) for path in paths]
+    for entry, top in zip(entries, expected, strict=True):
+        found = [(row["class"], row["probability"]) for row in entry["classes"]]
+        assert [name for name, _ in found] == [name for name, _ in top]
+        np.testing.assert_allclose(
+            [share for _, share in found], [share for _, share in top], atol=1e-4
+        )
+    labels = {top[0][0] for top in expected}
+    assert viewer.count() == f"{len(labels)} classes"
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 10
 
 
@@ -174,9 +183,13 @@ def test_a_body_that_is_not_there_is_reported(body, message, colors, tmp_path):
         experiment.build_network(experiment.make_manifest(), None)
 
 
+def test_whole_weights_and_a_body_exclude_each_other(colors, tmp_path):
+    with pytest.raises(hrnet_tf.InputError, match=r"weights.*body.*exclude each other"):
+        settings_of(colors, tmp_path / "mine", "model.weights=a", "model.body=b")
+
+
+@pytest.mark.skipif(not KERAS_3, reason="layers of Keras 3")
 def test_mixed_images_train(colors, tmp_path, eagerly):
-    if not hasattr(keras.layers, "MixUp"):
-        pytest.skip("this Keras has no MixUp")
     more = ["data.augmentation.mixup=0.2", "train.label_smoothing=0.1"]
     run = hrnet_tf.train(
         settings_of(
@@ -222,6 +235,15 @@ def test_logits_become_names():
     assert found[0][0][1] == pytest.approx(np.exp(2) / total)
     with pytest.raises(ValueError, match=r"\(batch, 2\)"):
         decode_predictions([[0.0, 2.0, 1.0]], classes=["a", "b"])
+
+
+def test_imagenet_names_that_cannot_be_fetched_are_reported(monkeypatch):
+    def offline(*arguments):
+        raise Exception("URL fetch failure on a file: connection refused")
+
+    monkeypatch.setattr(imagenet_utils, "decode_predictions", offline)
+    with pytest.raises(hrnet_tf.InputError, match=r"connection refused.*`classes=`"):
+        decode_predictions(np.zeros((1, 1000)))
 
 
 def test_a_predictor_takes_any_image_size(rng):

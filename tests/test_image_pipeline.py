@@ -300,7 +300,7 @@ def test_a_broken_image_is_black_weighs_nothing_and_is_counted_once(broken, capl
     assert (weights == 0).sum() == 2  # one an epoch
     assert not pictures[weights == 0].any()
     assert pictures[weights == 1].any(axis=(1, 2, 3)).all()
-    assert len(reader.broken) == 1
+    assert len(reader.broken.found) == 1
     assert caplog.text.count("skipped") == 1
     assert name in caplog.text
 

@@ -141,7 +141,7 @@ def test_a_crop_is_cut_out_of_its_image(people):
 def test_a_broken_image_stops_with_its_name(damage):
     reader = CropReader(damage, SIZE, "stop")
     batches = crop_batches(reader, plain_crops(damage, GEOMETRY), BATCH)
-    with pytest.raises(InputError) as caught, reader.errors_explained():
+    with pytest.raises(InputError) as caught, reader.broken.explained():
         list(batches)
     assert str(caught.value) == (
         f"{damage.sources[0]}: the image cannot be decoded: it is broken, empty or no "
@@ -156,7 +156,7 @@ def test_a_broken_image_is_skipped_with_a_count(damage, caplog):
         crop, good = reader.read(0, matrix)
     assert not good
     np.testing.assert_array_equal(crop, np.zeros((*SIZE, 3)))
-    assert len(reader.broken) == 1
+    assert len(reader.broken.found) == 1
     assert caplog.text.count("skipped") == 1
 
 
@@ -213,6 +213,6 @@ def test_skipped_crops_are_marked(damage):
 def test_errors_of_other_origin_pass_unchanged(people):
     with (
         pytest.raises(tf.errors.InvalidArgumentError),
-        CropReader(people, SIZE).errors_explained(),
+        CropReader(people, SIZE).broken.explained(),
     ):
         tf.reshape(tf.ones(3), (2, 2))

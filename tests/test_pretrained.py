@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from conftest import TINY
 from official import channels_last, images, read_arrays, read_case, tensor, tensors
 from safetensors.numpy import save_file
 
@@ -11,7 +12,8 @@ import hrnet_tf
 from hrnet_tf.checkpoints.facts import infer
 from hrnet_tf.checkpoints.names import folded_gammas, official
 from hrnet_tf.errors import InputError
-from hrnet_tf.pretrained import load_body, load_checkpoint, open_checkpoint
+from hrnet_tf.pretrained import load_checkpoint, open_checkpoint
+from hrnet_tf.tasks.transfer import load_body
 
 ANY = (None, None, 3)
 SMALL = "classification_w18_small_v1"
@@ -76,6 +78,30 @@ def test_a_body_goes_on_in_another_network(classifier):
         pose.get_layer("final_layer").get_weights(), head, strict=True
     ):
         np.testing.assert_array_equal(value, old)
+
+
+def test_a_body_comes_from_a_keras_file_too(tmp_path, tiny_model):
+    tiny_model.save(tmp_path / "pose.keras")
+    other = hrnet_tf.HRNetV1(input_shape=(64, 32, 3), **TINY | {"keypoints": 3})
+    assert load_body(other, tmp_path / "pose.keras") == ("final_layer",)
+    for layer in other.layers:
+        if layer.weights and layer.name != "final_layer":
+            given = tiny_model.get_layer(layer.name).get_weights()
+            for value, expected in zip(layer.get_weights(), given, strict=True):
+                np.testing.assert_array_equal(value, expected)
+
+
+def test_a_body_of_another_network_is_refused(tmp_path, tiny_model):
+    tiny_model.save(tmp_path / "pose.keras")
+    wider = hrnet_tf.HRNetV1(input_shape=(64, 32, 3), **TINY | {"width": 8})
+    with pytest.raises(InputError, match=r"body of .*pose\.keras does not fit"):
+        load_body(wider, tmp_path / "pose.keras")
+    deeper = hrnet_tf.HRNetV1(input_shape=(64, 32, 3), **TINY | {"blocks": 2})
+    with pytest.raises(InputError, match="it has no layer"):
+        load_body(deeper, tmp_path / "pose.keras")
+    (tmp_path / "broken.keras").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="no model that Keras can load"):
+        load_body(deeper, tmp_path / "broken.keras")
 
 
 def test_the_corner_rule_must_be_given(tmp_path):

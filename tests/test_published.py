@@ -108,16 +108,16 @@ def test_imagenet_is_a_classifier_for_every_network():
     assert (row.model, row.width, row.sha256) == ("HRNetClassifier", 48, "abd2e6ab")
 
 
-def test_the_corner_rule_is_told_for_labelling_networks_only():
+def test_the_table_tells_the_rule_of_resizing():
     rule = {
-        name: find_published("HRNetV2", 48, name).align_corners
+        name: find_published("HRNetV2", 48, name).upsampling
         for name in ("cityscapes", "cityscapes_ocr", "ade20k", "imagenet")
     }
     assert rule == {
-        "cityscapes": False,
-        "cityscapes_ocr": True,
-        "ade20k": True,
-        "imagenet": None,
+        "cityscapes": "bilinear",
+        "cityscapes_ocr": "bilinear_align_corners",
+        "ade20k": "bilinear_align_corners",
+        "imagenet": "nearest",
     }
 
 

@@ -40,4 +40,4 @@ def test_people_are_found_in_the_boxes_of_a_detector(learnt):
         learnt, (f"data.validation.boxes={BOXES}",), progress=False
     )
     assert evaluation.statistics["AP"] >= 0.7
-    assert json.loads(path.read_text())["data"]["boxes"] == str(BOXES)
+    assert json.loads(path.read_text())["data"]["validation"]["boxes"] == str(BOXES)

@@ -1,6 +1,5 @@
 """Files from the web into Keras's cache: resumed, verified, complete or not there."""
 
-import hashlib
 import logging
 import os
 import tempfile
@@ -12,6 +11,7 @@ from urllib.request import Request, urlopen
 import keras
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.hashing import sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -90,15 +90,6 @@ def fetch(url: str | None, name: str, *, sha256: str | None, page: str) -> Path:
             name, url or page, cache_dir=target.parents[1], cache_subdir=FOLDER
         )
     )
-
-
-def sha256_of(path: Path) -> str:
-    """A file's SHA-256 in hexadecimal."""
-    with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _verify(path: Path, sha256: str | None, by_hand: str) -> None:

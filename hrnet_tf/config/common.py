@@ -34,6 +34,12 @@ class NetworkSection:
 
     def __post_init__(self):
         positive("model.size", *self.size)
+        if self.weights is not None and self.body is not None:
+            raise InputError(
+                f"`model.weights` ({self.weights}) and `model.body` ({self.body}) "
+                "exclude each other: give weights for the whole network, or a body for "
+                "a network with a new head."
+            )
         share("model.bn_momentum", self.bn_momentum)
         for pair in self.stem or ():  # lists in lists are not checked on reading
             if len(pair) != 2 or not all(isinstance(number, int) for number in pair):

@@ -22,7 +22,8 @@ from hrnet_tf.data.checks import (
     is_id,
     is_number,
 )
-from hrnet_tf.data.people import People, Policy, Problems
+from hrnet_tf.data.people import People
+from hrnet_tf.data.problems import Policy, Problems
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
 

@@ -5,9 +5,7 @@ notes its size; from then on TensorFlow does, which need not wait for Python's l
 """
 
 import contextlib
-import logging
 import math
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -17,13 +15,11 @@ import tensorflow as tf
 from hrnet_tf.data.image_augment import ImageAugmentation, augment_batch
 from hrnet_tf.data.image_views import CentralView, RandomView, View
 from hrnet_tf.data.images import LabelledImages
-from hrnet_tf.data.people import Policy
 from hrnet_tf.data.pipeline import AHEAD, in_parallel
+from hrnet_tf.data.problems import BrokenImages, Policy
 from hrnet_tf.errors import InputError
 from hrnet_tf.opencv import cv2
 from hrnet_tf.preprocess import JPEG
-
-logger = logging.getLogger(__name__)
 
 GIF = b"GIF8"
 
@@ -35,19 +31,17 @@ class ImageReader:
     Attributes:
         images: what to read.
         on_error: `"stop"`, or `"skip"`: give a black picture in place of a broken one.
-        broken: what was skipped so far, each once.
-        failure: what stopped it.
+        broken: what was skipped, or what stopped it.
     """
 
     images: LabelledImages
     on_error: Policy = "stop"
-    broken: set[str] = field(default_factory=set)
-    failure: InputError | None = None
+    broken: BrokenImages = field(init=False)
     # Height and width of the JPEG images that were decoded; 0: not yet.
     _sizes: np.ndarray = field(init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self):
+        self.broken = BrokenImages(self.on_error)
         self._sizes = np.zeros((len(self.images), 2), np.int32)
 
     def read(
@@ -91,37 +85,23 @@ class ImageReader:
                     encoded = stream.read()
             image = decode(encoded)
         except (InputError, OSError) as error:
-            self._give_up(f"{name.decode()}: {error}")
+            self.broken.add(f"{name.decode()}: {error}")
             return None
         if encoded.startswith(JPEG):
             self._sizes[index] = image.shape[:2]
         return image
 
-    def _give_up(self, problem: str) -> None:
-        if self.on_error == "stop":
-            self.failure = InputError(
-                f"{problem} (data.on_error=skip goes on without it)."
-            )
-            raise self.failure
-        with self._lock:
-            if problem not in self.broken:
-                self.broken.add(problem)
-                logger.warning("skipped %s; %d so far", problem, len(self.broken))
-
     @contextlib.contextmanager
     def errors_explained(self) -> Iterator[None]:
         """In here a broken image is an InputError, not what TensorFlow makes of it."""
         try:
-            yield
+            with self.broken.explained():
+                yield
         except tf.errors.DataLossError as error:
             raise InputError(
                 f"A shard is damaged ({error.message.splitlines()[0]}); the same "
                 "`hrnet-tf shard` command again writes it anew."
             ) from None
-        except tf.errors.OpError:
-            if self.failure is None:
-                raise
-            raise self.failure from None
 
     def in_graph(
         self,

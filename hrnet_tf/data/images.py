@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.data.people import Policy, Problems
+from hrnet_tf.data.problems import Policy, Problems
 from hrnet_tf.errors import InputError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"})

@@ -5,11 +5,8 @@ compiled step. The first time that an image is needed Python reads it, with ever
 from then on TensorFlow does, which need not wait for Python's lock.
 """
 
-import contextlib
-import logging
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +14,8 @@ import tensorflow as tf
 
 from hrnet_tf.config.pose import AugmentationSection
 from hrnet_tf.data.augment import random_crops
-from hrnet_tf.data.people import People, Policy
+from hrnet_tf.data.people import People
+from hrnet_tf.data.problems import BrokenImages, Policy
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.preprocess import (
@@ -27,8 +25,6 @@ from hrnet_tf.preprocess import (
     transform,
     warp,
 )
-
-logger = logging.getLogger(__name__)
 
 AHEAD = 2  # batches that are made before they are needed
 
@@ -46,17 +42,17 @@ class CropReader:
         people: whom to crop.
         size: height and width of a crop.
         on_error: `"stop"`, or `"skip"`: give a black crop in place of a broken one.
-        broken: what was skipped so far, each once.
-        failure: what stopped it.
+        broken: what was skipped, or what stopped it.
     """
 
     people: People
     size: tuple[int, int]
     on_error: Policy = "stop"
-    broken: set[str] = field(default_factory=set)
-    failure: InputError | None = None
+    broken: BrokenImages = field(init=False)
     _good: set[str] = field(default_factory=set, repr=False)  # JPEG files
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self):
+        self.broken = BrokenImages(self.on_error)
 
     def read(self, index: int, matrix: np.ndarray) -> tuple[np.ndarray, np.bool_]:
         """Cut a person out.
@@ -103,34 +99,13 @@ class CropReader:
             image = read_window(file, (0, 0, *size), size)
             is_jpeg = holds_jpeg(file)
         except (InputError, OSError) as error:
-            return self._give_up(f"{self.people.sources[index]}: {error}")
+            self.broken.add(f"{self.people.sources[index]}: {error}")
+            return np.zeros((*self.size, 3), np.uint8), np.False_
         if is_jpeg:
             self._good.add(file)
         top, left, height, width = window
         part = image[top : top + height, left : left + width]
         return warp(part, matrix, self.size), np.True_
-
-    def _give_up(self, problem: str) -> tuple[np.ndarray, np.bool_]:
-        if self.on_error == "stop":
-            self.failure = InputError(
-                f"{problem} (data.on_error=skip goes on without it)."
-            )
-            raise self.failure
-        with self._lock:
-            if problem not in self.broken:
-                self.broken.add(problem)
-                logger.warning("skipped %s; %d so far", problem, len(self.broken))
-        return np.zeros((*self.size, 3), np.uint8), np.False_
-
-    @contextlib.contextmanager
-    def errors_explained(self) -> Iterator[None]:
-        """In here a broken image is an InputError, not what TensorFlow makes of it."""
-        try:
-            yield
-        except tf.errors.OpError:
-            if self.failure is None:
-                raise
-            raise self.failure from None
 
     def in_graph(
         self,

@@ -23,9 +23,9 @@ from hrnet_tf.data.images import (
     read_index,
 )
 from hrnet_tf.errors import InputError
+from hrnet_tf.hashing import sha256_of
 
 IMAGES_A_SHARD = 1000  # about a hundred megabytes of photographs
-CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -290,11 +290,11 @@ def _finish(shard: Shard) -> tuple[str, str, int, bool]:
         Its name, checksum and size in bytes, and whether it was kept.
     """
     path = shard.path
-    checksum = _checksum(path) if shard.sha256 and path.is_file() else None
+    checksum = sha256_of(path) if shard.sha256 and path.is_file() else None
     kept = checksum is not None and checksum == shard.sha256
     if not kept:
         _write(shard)
-        checksum = _checksum(path)
+        checksum = sha256_of(path)
     return path.name, str(checksum), path.stat().st_size, kept
 
 
@@ -333,12 +333,4 @@ def _record(encoded: bytes, label: int, shard: Shard, file: str) -> bytes:
 
 
 def _named_checksum(path: Path) -> tuple[str, str]:
-    return path.name, _checksum(path)
-
-
-def _checksum(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return path.name, sha256_of(path)

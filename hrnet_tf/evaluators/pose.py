@@ -13,6 +13,8 @@ from hrnet_tf.data.augment import plain_crops
 from hrnet_tf.data.coco import CocoKeypoints
 from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader, crop_batches
+from hrnet_tf.errors import InputError
+from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import PoseManifest
 from hrnet_tf.metrics.coco import (
     average_precision,
@@ -75,11 +77,15 @@ class PoseEvaluator:
     Args:
         data: the data set's section; its validation part is judged.
         settings: how predictions are made and judged.
-        manifest: what the network takes.
+        manifest: what the network takes; decoding and sigmas are those of `data` and
+            `settings`.
+
+    Raises:
+        InputError: if the data cannot be read or has other keypoints.
 
     Example:
         ```python
-        evaluator = PoseEvaluator(config.data, config.evaluate, run.make_manifest())
+        evaluator = PoseEvaluator(run.config.data, run.config.evaluate, manifest)
         predictor = PosePredictor.from_model(run.model(), evaluator.manifest)
         print(evaluator.evaluate(predictor).table())
         ```
@@ -96,10 +102,18 @@ class PoseEvaluator:
             refinement=settings.refinement,
             flip=settings.flip,
             shift=settings.shift,
+            sigma=data.sigma,
             padding=data.padding,
         )
-        self.manifest = replace(manifest, decoding=decoding)
-        self.part = CocoKeypoints(data.validation, manifest.keypoints, data.on_error)
+        keypoints = KeypointSet.read(data.keypoints)
+        if keypoints.names != manifest.keypoints.names:
+            raise InputError(
+                f"`data.keypoints` ({data.keypoints}) must name the model's keypoints, "
+                f"the {len(manifest.keypoints)} of {manifest.keypoints.name}, got "
+                f"{len(keypoints)} others."
+            )
+        self.manifest = replace(manifest, decoding=decoding, keypoints=keypoints)
+        self.part = CocoKeypoints(data.validation, keypoints, data.on_error)
         self.people = self.part.people()
         self.reader = CropReader(self.people, manifest.input.size, data.on_error)
         self.geometry = (manifest.input.size, data.padding)
@@ -172,7 +186,7 @@ class PoseEvaluator:
         batches = crop_batches(self.reader, matrices, self.settings.batch_size)
         steps = -(-len(self.people) // self.settings.batch_size)
         parts = []
-        with self.reader.errors_explained():
+        with self.reader.broken.explained():
             for crops, good in tqdm(
                 batches, total=steps, unit="batch", disable=not progress
             ):

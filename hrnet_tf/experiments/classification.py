@@ -54,7 +54,8 @@ class ClassificationExperiment:
         synchronized: bool = False,
     ) -> keras.Model:
         """Normalised images to logits."""
-        section = replace(self.config.model, weights=weights)
+        body = self.config.model.body if weights is None else None
+        section = replace(self.config.model, weights=weights, body=body)
         count = len(manifest.classes)
         return build_network(section.name, section, count, synchronized=synchronized)
 

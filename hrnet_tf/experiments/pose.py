@@ -60,7 +60,8 @@ class PoseExperiment:
         self, manifest: PoseManifest, weights: str | None, *, synchronized: bool = False
     ) -> keras.Model:
         """Normalised crops to heatmaps."""
-        section = replace(self.config.model, weights=weights)
+        body = self.config.model.body if weights is None else None
+        section = replace(self.config.model, weights=weights, body=body)
         count = len(manifest.keypoints)
         return build_network(section.name, section, count, synchronized=synchronized)
 
@@ -129,7 +130,7 @@ class PoseTrainingData:
 
     def errors_explained(self) -> AbstractContextManager[None]:
         """In here a broken image is an InputError."""
-        return self.reader.errors_explained()
+        return self.reader.broken.explained()
 
 
 def weighted(people: People, keypoint_set: KeypointSet) -> People:

@@ -3,17 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
+from keras.applications import imagenet_utils
 
-from hrnet_tf.fold import constant_graph, fold
+from hrnet_tf.errors import InputError
 from hrnet_tf.manifest import ClassificationManifest
+from hrnet_tf.predictors.base import Predictor
 from hrnet_tf.preprocess import central_crop, check_image, normalise
 from hrnet_tf.results import Classification
-
-# Crops, uint8 (n, height, width, 3), to probabilities (n, classes).
-Classify = Callable[[np.ndarray], np.ndarray]
 
 
 def classifier(
@@ -41,14 +39,10 @@ def classifier(
     return classify
 
 
-class ImageClassifier:
+class ImageClassifier(Predictor):
     """Says which class an image belongs to.
 
     Make one with `hrnet_tf.load` or `ImageClassifier.from_model`.
-
-    Args:
-        classify: crops to probabilities; see `classifier`.
-        manifest: the model's facts.
 
     Example:
         ```python
@@ -58,47 +52,11 @@ class ImageClassifier:
         ```
     """
 
-    def __init__(self, classify: Classify, manifest: ClassificationManifest):
-        self.classify = classify
-        self.manifest = manifest
+    in_graph = staticmethod(classifier)
 
-    @classmethod
-    def from_model(
-        cls, model: keras.Model, manifest: ClassificationManifest
-    ) -> "ImageClassifier":
-        """A predictor on the folded network, the fastest form of a model.
-
-        Args:
-            model: logits from normalised images, such as `hrnet_tf.HRNetClassifier`.
-            manifest: its facts.
-        """
-        crops = tf.TensorSpec((None, *manifest.input.size, 3), tf.uint8, "crops")
-        graph = constant_graph(classifier(fold(model), manifest), crops)
-        return cls(_on_arrays(graph), manifest)
-
-    @classmethod
-    def from_training(
-        cls, model: keras.Model, manifest: ClassificationManifest
-    ) -> "ImageClassifier":
-        """A predictor on a model that still learns: it follows its variables."""
-        crops = tf.TensorSpec((None, *manifest.input.size, 3), tf.uint8, "crops")
-        classify = classifier(lambda images: model(images, training=False), manifest)
-        graph = tf.function(classify, input_signature=[crops], autograph=False)
-        return cls(_on_arrays(graph), manifest)
-
-    @classmethod
-    def from_network(
-        cls,
-        network: Callable[[tf.Tensor], tf.Tensor],
-        manifest: ClassificationManifest,
-    ) -> "ImageClassifier":
-        """A predictor on anything that answers; what surrounds it runs eagerly.
-
-        Args:
-            network: normalised images to logits, such as an exported model.
-            manifest: its facts.
-        """
-        return cls(_on_arrays(classifier(network, manifest)), manifest)
+    def classify(self, crops: np.ndarray) -> np.ndarray:
+        """Crops, uint8 `(n, height, width, 3)`, to probabilities `(n, classes)`."""
+        return self.answer(crops)
 
     def predict(self, image: np.ndarray) -> Classification:
         """Classify one image.
@@ -135,6 +93,7 @@ def decode_predictions(
 
     Raises:
         ValueError: if the number of classes is another one.
+        InputError: if ImageNet's list cannot be fetched.
 
     Example:
         ```python
@@ -144,7 +103,15 @@ def decode_predictions(
     """
     probabilities = tf.nn.softmax(tf.cast(logits, tf.float32)).numpy()
     if classes is None:
-        found = keras.applications.imagenet_utils.decode_predictions(probabilities, top)
+        try:
+            found = imagenet_utils.decode_predictions(probabilities, top)
+        except ValueError:
+            raise
+        except Exception as error:  # Keras raises no narrower kind without a connection
+            raise InputError(
+                f"The names of ImageNet's classes could not be fetched ({error}); try "
+                "again with a connection, or give the names as `classes=`."
+            ) from error
         return [[(name, float(share)) for _, name, share in row] for row in found]
     if probabilities.ndim != 2 or probabilities.shape[1] != len(classes):
         raise ValueError(
@@ -152,7 +119,3 @@ def decode_predictions(
             f"{probabilities.shape}."
         )
     return [Classification(row, tuple(classes)).top(top) for row in probabilities]
-
-
-def _on_arrays(graph: Callable) -> Classify:
-    return lambda crops: graph(tf.constant(crops)).numpy()

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.errors import InputError
-from hrnet_tf.fold import constant_graph, fold
 from hrnet_tf.manifest import PoseManifest
+from hrnet_tf.predictors.base import Predictor
 from hrnet_tf.preprocess import (
     check_image,
     crop_matrix,
@@ -20,9 +19,6 @@ from hrnet_tf.preprocess import (
     warp,
 )
 from hrnet_tf.results import Pose
-
-# Crops, uint8 (n, height, width, 3), to cells (n, k, 2) and scores (n, k).
-Locate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 # The most crops that go through the network at once.
 CHUNK = 32
@@ -74,14 +70,10 @@ def locator(
     return locate
 
 
-class PosePredictor:
+class PosePredictor(Predictor):
     """Finds the keypoints of people in images.
 
     Make one with `hrnet_tf.load` or `PosePredictor.from_model`.
-
-    Args:
-        locate: crops to cells and scores; see `locator`.
-        manifest: the model's facts.
 
     Example:
         ```python
@@ -91,43 +83,11 @@ class PosePredictor:
         ```
     """
 
-    def __init__(self, locate: Locate, manifest: PoseManifest):
-        self.locate = locate
-        self.manifest = manifest
+    in_graph = staticmethod(locator)
 
-    @classmethod
-    def from_model(cls, model: keras.Model, manifest: PoseManifest) -> "PosePredictor":
-        """A predictor on the folded network, the fastest form of a model.
-
-        Args:
-            model: heatmaps from normalised crops, such as `hrnet_tf.HRNetV1` builds.
-            manifest: its facts.
-        """
-        crops = tf.TensorSpec((None, *manifest.input.size, 3), tf.uint8, "crops")
-        graph = constant_graph(locator(fold(model), manifest), crops)
-        return cls(_on_arrays(graph), manifest)
-
-    @classmethod
-    def from_training(
-        cls, model: keras.Model, manifest: PoseManifest
-    ) -> "PosePredictor":
-        """A predictor on a model that still learns: it follows its variables."""
-        crops = tf.TensorSpec((None, *manifest.input.size, 3), tf.uint8, "crops")
-        locate = locator(lambda images: model(images, training=False), manifest)
-        graph = tf.function(locate, input_signature=[crops], autograph=False)
-        return cls(_on_arrays(graph), manifest)
-
-    @classmethod
-    def from_network(
-        cls, network: Callable[[tf.Tensor], tf.Tensor], manifest: PoseManifest
-    ) -> "PosePredictor":
-        """A predictor on anything that answers; what surrounds it runs eagerly.
-
-        Args:
-            network: normalised images to heatmaps, such as an exported model.
-            manifest: its facts.
-        """
-        return cls(_on_arrays(locator(network, manifest)), manifest)
+    def locate(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Crops, uint8 `(n, height, width, 3)`, to cells `(n, k, 2)` and scores."""
+        return self.answer(crops)
 
     def predict(
         self, image: np.ndarray, boxes: Any = None, box_scores: Any = None
@@ -219,11 +179,3 @@ def check_boxes(boxes: Any) -> np.ndarray:
             f"Box {int(bad.argmax())} has no area: {boxes[bad][0].tolist()}."
         )
     return boxes
-
-
-def _on_arrays(graph: Callable) -> Locate:
-    def locate(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        cells, scores = graph(tf.constant(crops))
-        return cells.numpy(), scores.numpy()
-
-    return locate

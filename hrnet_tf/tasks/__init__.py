@@ -67,7 +67,7 @@ def build_network(
             normalization=_layer(section.normalization, "model.normalization"),
             activation=_layer(section.activation, "model.activation"),
         )
-        if section.body is not None and section.weights is None:
+        if section.body is not None:
             load_body_of(network, section.body, section.width)
         return network
     except ValueError as error:

@@ -13,10 +13,11 @@ from zipfile import BadZipFile
 import keras
 import numpy as np
 
-from hrnet_tf.checkpoints.download import cache_folder, fetch, sha256_of
+from hrnet_tf.checkpoints.download import cache_folder, fetch
 from hrnet_tf.checkpoints.files import read_checkpoint
 from hrnet_tf.checkpoints.names import folded_gammas, official
 from hrnet_tf.errors import InputError
+from hrnet_tf.hashing import sha256_of
 from hrnet_tf.published import Published, find_published
 from hrnet_tf.version import __version__
 from hrnet_tf.weights import load_official
@@ -115,35 +116,67 @@ def load_body_tensors(
     return left_out
 
 
-def load_body_of(model: keras.Model, source: str | Path, width: int | str) -> None:
-    """Give a network the body of another one, whatever form that has.
+def load_body(model: keras.Model, path: str | Path) -> tuple[str, ...]:
+    """Give a network the body of another one; its head keeps the weights it has.
 
     Args:
         model: a network of this package.
-        source: a `.keras` file, a checkpoint, or the name of published weights of a
-            classifier.
+        path: a checkpoint, or a `.keras` file of another network of this package, with
+            a body of the same width, modules and blocks.
+
+    Returns:
+        The names of what was left out: the other network's head.
+
+    Raises:
+        InputError: if the file cannot be read or its body does not fit.
+
+    Example:
+        ```python
+        pose = hrnet_tf.HRNetV1(18, keypoints=17)
+        hrnet_tf.load_body(pose, "hrnetv2_w18_imagenet.pth")
+        ```
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        tensors = official(read_checkpoint(path), str(path))
+        return load_body_tensors(model, tensors, path)
+    try:
+        donor = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, BadZipFile) as error:
+        raise InputError(f"{path} is no model that Keras can load: {error}") from error
+    layers = {layer.name: layer for layer in donor.layers if layer.weights}
+    body = [x for x in model.layers if x.weights and BODY.match(f"{x.name}.")]
+    try:
+        for layer in body:
+            layer.set_weights(layers[layer.name].get_weights())
+    except KeyError as error:
+        raise InputError(
+            f"The body of {path} does not fit {model.name}: it has no layer {error}."
+        ) from None
+    except ValueError as error:
+        raise InputError(
+            f"The body of {path} does not fit {model.name}: {error}"
+        ) from None
+    return tuple(sorted(layers.keys() - {layer.name for layer in body}))
+
+
+def load_body_of(model: keras.Model, source: str, width: int | str) -> None:
+    """Give a network the body of a file or of a published classifier.
+
+    Args:
+        model: a network of this package.
+        source: as `load_body` takes it, or the name of published weights.
         width: as the network was built with; published weights are found by it.
 
     Raises:
         InputError: if there is no such file or name, or the body does not fit.
     """
-    path = Path(source)
-    if path.is_file() and path.suffix == ".keras":
-        donor = {layer.name: layer for layer in keras.models.load_model(path).layers}
-        bodies = [x for x in model.layers if x.weights and BODY.match(f"{x.name}.")]
-        try:
-            for layer in bodies:
-                layer.set_weights(donor[layer.name].get_weights())
-        except (KeyError, ValueError) as error:
-            raise InputError(
-                f"The body of {path} does not fit {model.name}: {error}"
-            ) from None
-    elif path.is_file():
-        load_body_tensors(model, official(read_checkpoint(path), str(path)), path)
-    elif path.suffix or len(path.parts) > 1:
+    if Path(source).is_file():
+        load_body(model, source)
+    elif Path(source).suffix or len(Path(source).parts) > 1:
         raise InputError(f"`model.body`: there is no file {source}.")
     else:
-        row = find_published("HRNetClassifier", width, str(source))
+        row = find_published("HRNetClassifier", width, source)
         load_published(model, row, Built(model.name, width, include_top=True))
 
 
