@@ -23,7 +23,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["hrnet_tf", "hrnet_tf.*"]),
-    package_data={"hrnet_tf": ["keypoint_sets/*.yaml"]},
+    package_data={"hrnet_tf": ["keypoint_sets/*.yaml", "class_sets/*.yaml"]},
     python_requires=">=3.10",
     install_requires=REQUIREMENTS,
     extras_require={

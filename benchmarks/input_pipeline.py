@@ -26,7 +26,7 @@ from benchmarks.loader import Recipe, Samples, WorkerLoader
 from benchmarks.network import SIZE
 from benchmarks.photographs import draw_people
 from benchmarks.report import Result
-from hrnet_tf import HeatmapCodec, KeypointSet, normalise
+from hrnet_tf import HeatmapCodec, KeypointSet, preprocess_input
 from hrnet_tf.config.pose import AugmentationSection
 from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader, random_epochs, training_batches
@@ -98,7 +98,7 @@ class OurBatches:
         cells = (height // self.codec.stride, width // self.codec.stride)
 
         def finish(crops: tf.Tensor, keypoints: tf.Tensor) -> tuple:
-            return normalise(crops), *self.codec.encode(keypoints, cells)
+            return preprocess_input(crops), *self.codec.encode(keypoints, cells)
 
         # Compiled, as the step is of which this is a part in training on a GPU.
         return tf.function(finish, autograph=False, jit_compile=True)

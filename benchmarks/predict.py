@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from benchmarks.network import SIZE, make_manifest, make_network
 from benchmarks.report import Result
-from hrnet_tf import PosePredictor, normalise
+from hrnet_tf import PosePredictor, preprocess_input
 from hrnet_tf.fold import constant_graph, fold
 from hrnet_tf.latency import median_latency
 
@@ -28,7 +28,7 @@ def run() -> list[Result]:
     network = constant_graph(fold(model), signature)
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (480, 640, 3), dtype=np.uint8)
-    crop = normalise(predictor.crops(image, np.array([BOX])))
+    crop = preprocess_input(predictor.crops(image, np.array([BOX])))
     times = median_latency(
         {
             "predict(image, [box])": lambda: predictor.predict(image, [BOX]),

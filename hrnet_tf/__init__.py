@@ -13,7 +13,7 @@ from hrnet_tf.losses import DenseCrossEntropy, KeypointLoss
 from hrnet_tf.metrics.keypoints import KeypointAccuracy
 from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions
 from hrnet_tf.predictors.pose import PosePredictor
-from hrnet_tf.preprocess import normalise, read_image
+from hrnet_tf.preprocess import preprocess_input, read_image
 from hrnet_tf.pretrained import load_checkpoint
 from hrnet_tf.results import Pose
 from hrnet_tf.tasks import (
@@ -56,7 +56,7 @@ __all__ = [
     "load_body",
     "load_checkpoint",
     "load_official",
-    "normalise",
+    "preprocess_input",
     "read_config",
     "read_image",
     "train",

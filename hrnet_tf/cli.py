@@ -4,7 +4,9 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from hrnet_tf.check_data import check_data
 from hrnet_tf.config import read_config
 from hrnet_tf.convert import convert
 from hrnet_tf.data.shards import write_shards
@@ -12,9 +14,18 @@ from hrnet_tf.demo import run_demo
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export import FORMATS, export_run
+from hrnet_tf.export_converted import export_converted
 from hrnet_tf.loading import load
-from hrnet_tf.media import Boxes, ClassViewer, PoseViewer, Viewer, predict_files
+from hrnet_tf.media import (
+    Boxes,
+    ClassViewer,
+    PoseViewer,
+    SegmentViewer,
+    Viewer,
+    predict_files,
+)
 from hrnet_tf.predictors.pose import PosePredictor
+from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.run import newest_run
 from hrnet_tf.train import train
 from hrnet_tf.version import __version__
@@ -47,6 +58,8 @@ def predict_command(arguments: argparse.Namespace) -> None:
     if isinstance(predictor, PosePredictor):
         boxes = arguments.boxes and Boxes(arguments.boxes, arguments.box_threshold)
         viewer = PoseViewer(predictor, boxes, arguments.threshold)
+    elif isinstance(predictor, SegmentationPredictor):
+        viewer = SegmentViewer(predictor)
     else:
         viewer = ClassViewer(predictor)
     summary = predict_files(viewer, arguments.input, arguments.out)
@@ -57,9 +70,8 @@ def predict_command(arguments: argparse.Namespace) -> None:
 
 def export_command(arguments: argparse.Namespace) -> None:
     """Write SavedModel, TFLite and ONNX, each compared with the model."""
-    formats = list(FORMATS) if "all" in arguments.format else arguments.format
-    for name, path in export_run(arguments.run, formats, arguments.out).items():
-        print(f"{name}: {path} (facts in {path.name}.json)")
+    formats = _formats(arguments.format)
+    _print_artefacts(export_run(arguments.run, formats, arguments.out))
 
 
 def convert_command(arguments: argparse.Namespace) -> None:
@@ -75,6 +87,9 @@ def convert_command(arguments: argparse.Namespace) -> None:
         license_name=arguments.license,
     )
     print("{}, with its facts in {} and what was loaded in {}".format(*files))
+    if arguments.export:
+        formats = _formats(arguments.export)
+        _print_artefacts(export_converted(files[0], formats, arguments.labels))
 
 
 def shard_command(arguments: argparse.Namespace) -> None:
@@ -88,6 +103,15 @@ def shard_command(arguments: argparse.Namespace) -> None:
         arguments.seed,
     )
     print(f"{arguments.out}: {counts['written']} shards written, {counts['kept']} kept")
+
+
+def check_command(arguments: argparse.Namespace) -> None:
+    """Look at a data set before training: counts, broken files, a sheet of samples."""
+    config = read_config(arguments.config, arguments.settings)
+    out = Path(arguments.out or f"surveys/{Path(arguments.config).stem}")
+    for part, survey in check_data(config, out).items():
+        print(f"{part}: {survey.table()}")
+    print(f"look at {out / 'samples.jpg'}; written to {out / 'survey.json'}")
 
 
 def demo_command(arguments: argparse.Namespace) -> None:
@@ -178,6 +202,17 @@ def parser() -> argparse.ArgumentParser:
         help="tensors not to load, such as rpn_head",
     )
     command.add_argument("--license", help="of the weights, where it is not known")
+    command.add_argument(
+        "--export",
+        nargs="+",
+        choices=[*FORMATS, "all"],
+        help="export it too, to a folder named after the file",
+    )
+    command.add_argument(
+        "--labels",
+        help="for the export: a keypoint set (default: coco), or a file with a class "
+        "name a line (default: numbers)",
+    )
 
     command = add("shard", shard_command)
     command.add_argument("root", help="folder that holds a folder of images a class")
@@ -194,11 +229,30 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--seed", type=int, default=0, help="default: 0")
 
+    data = commands.add_parser("data", help="look at data: hrnet-tf data check CONFIG")
+    kinds = data.add_subparsers(required=True, metavar="COMMAND")
+    check = kinds.add_parser("check", help=check_command.__doc__)
+    check.set_defaults(function=check_command)
+    check.add_argument("config", help="YAML file, such as configs/pose/demo.yaml")
+    check.add_argument(
+        "--out", help="folder to write to; default: surveys/ and the file's name"
+    )
+    _add_settings(check, "data.root=FOLDER")
+
     command = add("demo", demo_command)
     command.add_argument(
         "--out", default="saved_models/demo", help="default: saved_models/demo"
     )
     return main
+
+
+def _formats(chosen: list[str]) -> list[str]:
+    return list(FORMATS) if "all" in chosen else chosen
+
+
+def _print_artefacts(artefacts: dict[str, Path]) -> None:
+    for name, path in artefacts.items():
+        print(f"{name}: {path} (facts in {path.name}.json)")
 
 
 def _add_settings(command: argparse.ArgumentParser, example: str) -> None:

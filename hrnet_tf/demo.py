@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from hrnet_tf.config import read_config
 from hrnet_tf.config.pose import PoseConfig
+from hrnet_tf.data.action_folders import write_class_folders
 from hrnet_tf.data.figures import draw_data_set
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.experiments import make_experiment
@@ -20,7 +21,7 @@ from hrnet_tf.latency import median_latency
 from hrnet_tf.loading import load, open_predictor
 from hrnet_tf.manifest import Manifest
 from hrnet_tf.media import Boxes, PoseViewer, predict_files
-from hrnet_tf.preprocess import normalise
+from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.run import Run
 from hrnet_tf.runtimes import open_artefact
 from hrnet_tf.train import train
@@ -44,6 +45,7 @@ def run_demo(out: str | Path) -> None:
     data, folder = out / "data", out / "run"
     print(f"1/5  drawing figures in {data}")
     draw_data_set(data)
+    write_class_folders(data, data / "classes")
     print("2/5  training")
     run = train(read_config(CONFIG, [f"output={folder}", *_settings(data)]))
     print("3/5  evaluating on unseen images")
@@ -92,7 +94,7 @@ def summary_table(run: Run, artefacts: dict[str, Path], score: float) -> str:
     """AP, latency of one crop and size of the model and of every artefact."""
     model, manifest = run.model(), Manifest.read(run.manifest)
     crops = np.load(run.samples)["crops"][:1]
-    image = normalise(crops, manifest.input.mean, manifest.input.std).numpy()
+    image = preprocess_input(crops, manifest.input.mean, manifest.input.std).numpy()
     compiled = tf.function(lambda images: model(images, training=False))
     tensor = tf.constant(image)
     calls: dict[str, Callable[[], object]] = {"keras": lambda: compiled(tensor).numpy()}

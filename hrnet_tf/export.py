@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hrnet_tf.compat import without_calls
 from hrnet_tf.errors import InputError
 from hrnet_tf.fold import StandIns, constant_graph, fold
 from hrnet_tf.manifest import Manifest, PoseManifest, TaskManifest
-from hrnet_tf.preprocess import normalise
+from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.run import Run, write_arrays
 from hrnet_tf.serving import Signature, signature_of
 
@@ -47,7 +48,7 @@ def write_savedmodel(
     `(people, 4)`, and gives `keypoints` and `scores` in pixels of that image;
     `classify` gives `probabilities` and a `label`.
     """
-    image = tf.TensorSpec((None, *manifest.input.size, 3), tf.float32, "image")
+    image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
     stand_ins = StandIns()
     folded = fold(model, stand_ins.constant)
     name, signature = manifest.output.name, signature_of(manifest)
@@ -87,7 +88,7 @@ def write_onnx(model: keras.Model, manifest: TaskManifest, path: str | Path) -> 
     """Write an ONNX file: normalised images `image`, any number of them."""
     import tf2onnx
 
-    image = tf.TensorSpec((None, *manifest.input.size, 3), tf.float32, "image")
+    image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
     graph = without_calls(constant_graph(fold(model), image))
     (given,), (answered,) = graph.inputs, graph.outputs
     with _environment("TF2ONNX_CATCH_ERRORS", "FALSE"):  # no copy before each change
@@ -155,10 +156,34 @@ def export_run(
     run = Run.open(folder)
     own = run.folder / "export"
     out = Path(out) if out else own
-    _check_targets(formats, out, replace=out.resolve() == own.resolve())
-    model, manifest = run.model(), Manifest.read(run.manifest)
+    check_targets(formats, out, replace=out.resolve() == own.resolve())
+    manifest = Manifest.read(run.manifest)
+    return export_model(run.model(), manifest, np.load(run.samples), formats, out)
+
+
+def export_model(
+    model: keras.Model,
+    manifest: TaskManifest,
+    samples: Mapping[str, np.ndarray],
+    formats: Sequence[str],
+    out: Path,
+) -> dict[str, Path]:
+    """Export a network that no run holds; what is there already is replaced.
+
+    Args:
+        model: takes normalised images.
+        manifest: its facts.
+        samples: what artefacts are compared on; see `compare`.
+        formats: names from `FORMATS`.
+        out: where to write.
+
+    Returns:
+        As `export_run`.
+
+    Raises:
+        ExportError: if an artefact differs from the model by more than `TOLERANCE`.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    samples = np.load(run.samples)
     done = {}
     for name in formats:
         file_name, write = FORMATS[name]
@@ -169,13 +194,26 @@ def export_run(
             write(model, manifest, fresh)
             difference = compare(fresh, model, manifest, samples)
             _replace(fresh, target)
-        manifest.write(target.with_name(f"{file_name}.json"))
+        beside = target.with_name(f"{file_name}.json")
+        (fixed_size(manifest) if name == "tflite" else manifest).write(beside)
         logger.info("%s equals the model to %.1e of its range", target, difference)
         done[name] = target
     return done
 
 
-def _check_targets(formats: Sequence[str], out: Path, replace: bool) -> None:
+def fixed_size(manifest: TaskManifest) -> Any:
+    """A manifest of an artefact that takes the input's size alone."""
+    return replace(manifest, input=replace(manifest.input, any_size=False))
+
+
+def check_targets(formats: Sequence[str], out: Path, *, replace: bool) -> None:
+    """Raise an InputError for an unknown format, or for one that is there already.
+
+    Args:
+        formats: names from `FORMATS`.
+        out: where they would be written.
+        replace: whether what is there may be replaced.
+    """
     for name in formats:
         if name not in FORMATS:
             raise InputError(
@@ -207,7 +245,7 @@ def compare(
     Raises:
         ExportError: if it is too large, or the artefact does not run.
     """
-    images = normalise(samples["crops"], manifest.input.mean, manifest.input.std)
+    images = preprocess_input(samples["crops"], manifest.input.mean, manifest.input.std)
     expected = model(images, training=False).numpy()
     signature, name = signature_of(manifest), manifest.output.name
     given = {spec.name: samples[spec.name] for spec in signature.inputs}
@@ -224,7 +262,11 @@ def compare(
         serve = signature.make(lambda images: model(images, training=False), manifest)
         encoded = tf.constant(given.pop("image_bytes").tobytes())
         wanted = serve(encoded, **{k: tf.constant(value) for k, value in given.items()})
-        allowed = {"scores": TOLERANCE * scale, "probabilities": TOLERANCE}
+        allowed = {
+            "scores": TOLERANCE * scale,
+            "probabilities": TOLERANCE,
+            "confidence": TOLERANCE,
+        }
         if isinstance(manifest, PoseManifest):
             # Between two equal neighbours rounding decides, by half a cell.
             largest = float(given["boxes"][:, 2:].max()) * manifest.decoding.padding

@@ -1,7 +1,10 @@
 """Networks of which only a part learns."""
 
+from collections.abc import Sequence
+
 import keras
 
+from hrnet_tf.errors import InputError
 from hrnet_tf.tasks.transfer import BODY
 
 
@@ -20,19 +23,45 @@ def freeze_body(network: keras.Model) -> None:
         model.compile("adam", "sparse_categorical_crossentropy")
         ```
     """
-    _set_trainable(network, False)
+    for layer in network.layers:
+        if BODY.match(f"{layer.name}."):
+            layer.trainable = False
+
+
+def freeze_layers(network: keras.Model, starts: Sequence[str]) -> None:
+    """Keep some layers from learning; compile the model anew afterwards.
+
+    Steps are quicker where the first layers are frozen: their gradients are not needed.
+
+    Args:
+        network: one of this package's networks.
+        starts: of the layers' names, such as `["conv", "bn", "layer1"]`.
+
+    Raises:
+        InputError: if no layer's name begins so.
+    """
+    for start in starts:
+        chosen = [layer for layer in network.layers if layer.name.startswith(start)]
+        if not chosen:
+            raise InputError(
+                f"`train.freeze_layers`: no layer's name of {network.name} begins with "
+                f"{start!r}; they are called {', '.join(_groups(network))}."
+            )
+        for layer in chosen:
+            layer.trainable = False
 
 
 def unfreeze(network: keras.Model) -> None:
     """Let everything learn again; compile the model anew afterwards.
 
     Args:
-        network: what `freeze_body` was given.
+        network: what `freeze_body` or `freeze_layers` was given.
     """
-    _set_trainable(network, True)
-
-
-def _set_trainable(network: keras.Model, trainable: bool) -> None:
     for layer in network.layers:
-        if BODY.match(f"{layer.name}."):
-            layer.trainable = trainable
+        layer.trainable = True
+
+
+def _groups(network: keras.Model) -> list[str]:
+    """First parts of the names of layers with weights, in order."""
+    names = [layer.name.split(".")[0] for layer in network.layers if layer.weights]
+    return list(dict.fromkeys(names))

@@ -7,15 +7,22 @@ from typing import Any
 import tensorflow as tf
 
 from hrnet_tf.errors import InputError
-from hrnet_tf.manifest import Manifest, PoseManifest, TaskManifest
+from hrnet_tf.manifest import (
+    Manifest,
+    PoseManifest,
+    SegmentationManifest,
+    TaskManifest,
+)
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.predictors.pose import PosePredictor
+from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.run import Run
 from hrnet_tf.runtimes import RUNTIMES, open_artefact
 
 PREDICTORS: dict[str, Any] = {
     "pose": PosePredictor,
     "classification": ImageClassifier,
+    "segmentation": SegmentationPredictor,
 }
 
 
@@ -29,7 +36,8 @@ def load(path: str | Path, *, flip: bool | None = None) -> Any:
             and takes twice as long; None: as the manifest says (exports say no).
 
     Returns:
-        A `PosePredictor` or an `ImageClassifier`; `predict(image)` takes uint8 RGB.
+        A `PosePredictor`, an `ImageClassifier` or a `SegmentationPredictor`;
+        `predict(image)` takes uint8 RGB.
 
     Raises:
         InputError: if there is nothing to open, or its manifest is missing.
@@ -82,4 +90,6 @@ def _with(manifest: TaskManifest, flip: bool | None) -> TaskManifest:
         return manifest
     if isinstance(manifest, PoseManifest):
         return replace(manifest, decoding=replace(manifest.decoding, flip=flip))
+    if isinstance(manifest, SegmentationManifest):
+        return replace(manifest, views=replace(manifest.views, flip=flip))
     return replace(manifest, flip=flip)

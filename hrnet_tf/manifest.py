@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.classes import ClassSet
 from hrnet_tf.codecs.heatmaps import HeatmapCodec, Refinement
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
@@ -32,6 +33,12 @@ class ImageInput:
     dtype: str = "float32"
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
+    any_size: bool = False  # whether it takes other heights and widths too
+
+    @property
+    def shape(self) -> tuple[int | None, int | None]:
+        """Height and width as a graph has them; None: any."""
+        return (None, None) if self.any_size else self.size
 
     @property
     def size(self) -> tuple[int, int]:
@@ -73,6 +80,29 @@ class LogitsOutput:
 
     name: str = "logits"
     dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class LogitMapOutput:
+    """What a labelling network answers: one number a class and cell, before softmax."""
+
+    stride: int = 4  # image pixels per cell
+    align_corners: bool = False  # how cells are resized to pixels
+    name: str = "logits"
+    layout: str = "NHWC"
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Views:
+    """How an image is looked at; what is seen is averaged."""
+
+    short_side: int | None = None  # resized to this first, in pixels; None: as it is
+    stretch: bool = False  # resized to the input's size first
+    flip: bool = False  # mirrored too
+    scales: tuple[float, ...] = (1.0,)  # enlarged and made smaller
+    window: bool = False  # through a window of the input's size that slides over it
+    stride_share: float = 2 / 3  # of the window, from one place to the next
 
 
 @dataclass(frozen=True)
@@ -135,11 +165,23 @@ class ClassificationManifest(Manifest):
     versions: dict[str, str] = field(default_factory=dict)
 
 
-TaskManifest = PoseManifest | ClassificationManifest
+@dataclass(frozen=True)
+class SegmentationManifest(Manifest):
+    """The facts of a trained labelling network."""
+
+    output: LogitMapOutput
+    classes: ClassSet
+    views: Views = Views()
+    task: Literal["segmentation"] = "segmentation"
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+TaskManifest = PoseManifest | ClassificationManifest | SegmentationManifest
 
 MANIFESTS: dict[str, type[TaskManifest]] = {
     "pose": PoseManifest,
     "classification": ClassificationManifest,
+    "segmentation": SegmentationManifest,
 }
 
 

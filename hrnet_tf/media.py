@@ -15,8 +15,16 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.opencv import cv2
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.predictors.pose import PosePredictor, check_boxes
+from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.preprocess import read_image
-from hrnet_tf.visualize import draw_label, draw_pose, write_image
+from hrnet_tf.results import LabelMap
+from hrnet_tf.visualize import (
+    draw_label,
+    draw_labels,
+    draw_pose,
+    write_image,
+    write_labels,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +104,9 @@ class Viewer(Protocol):
     def count(self) -> str:
         """How much was found, in words."""
 
+    def write_more(self, folder: Path, stem: str) -> None:
+        """Write what else is known of the last image, under names that begin so."""
+
 
 class PoseViewer:
     """Finds people; the entries are those of a COCO result file.
@@ -130,6 +141,9 @@ class PoseViewer:
         """How many people."""
         return f"{len(self.entries)} people"
 
+    def write_more(self, folder: Path, stem: str) -> None:
+        """Nothing; see `Viewer`."""
+
 
 class ClassViewer:
     """Classifies images; the entries hold the five likeliest classes."""
@@ -152,6 +166,42 @@ class ClassViewer:
         found = {entry["classes"][0]["class"] for entry in self.entries}
         return f"{len(found)} classes"
 
+    def write_more(self, folder: Path, stem: str) -> None:
+        """Nothing; see `Viewer`."""
+
+
+class SegmentViewer:
+    """Labels pixels; the entries hold each class's share of the image.
+
+    Args:
+        predictor: labels images.
+    """
+
+    file_name = "shares.json"
+
+    def __init__(self, predictor: SegmentationPredictor):
+        self.predictor = predictor
+        self.entries: list[dict[str, Any]] = []
+        self._last: LabelMap | None = None
+
+    def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
+        """Label pixels; see `Viewer`."""
+        answer = self.predictor.predict(image)
+        self._last = answer
+        shares = answer.shares()
+        self.entries.append({"file_name": name, "image_id": image_id, "shares": shares})
+        return draw_labels(image, answer)
+
+    def count(self) -> str:
+        """How many different classes."""
+        return f"{len({name for e in self.entries for name in e['shares']})} classes"
+
+    def write_more(self, folder: Path, stem: str) -> None:
+        """Write the labels as a PNG with a palette, at the size of the image."""
+        if self._last is not None:
+            target = folder / "masks" / f"{stem}.png"
+            write_labels(target, self._last.labels, self._last.classes)
+
 
 def predict_files(
     viewer: Viewer, source: str | Path, out: str | Path | None = None
@@ -160,8 +210,9 @@ def predict_files(
 
     Writes the input with what was found drawn on it, and a JSON file: for people
     `keypoints.json`, a COCO result file in pixels of the original images; for classes
-    `classes.json`. An image's id is its name's number if it is one, else its name; a
-    frame's id is its number, from 0.
+    `classes.json`; for labels of pixels `shares.json`, and `masks/`, PNG files whose
+    values are indices of the classes. An image's id is its name's number if it is one,
+    else its name; a frame's id is its number, from 0.
 
     Args:
         viewer: looks at the images.
@@ -196,6 +247,7 @@ def predict_files(
             if target.exists():  # a.jpg and a.png may lie in one folder
                 target = folder / f"{path.name}.jpg"
             write_image(target, look(path.name, image_id, image))
+            viewer.write_more(folder, target.stem)
     summary.found = len(viewer.entries)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / viewer.file_name).write_text(json.dumps(viewer.entries))

@@ -1,5 +1,6 @@
 """Stochastic gradient descent as PyTorch does it, in which the recipes were found."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -30,6 +31,8 @@ class CoupledSGD(keras.optimizers.SGD):
         coupled_weight_decay: at least 0.
         decay_kernels_only: leave variables with one axis out of the decay: biases, and
             batch norm's gamma and beta. The official programs decay all.
+        rates: multiples of the learning rate by the start of layers' names, such as
+            `{"last_layer": 10.0}`; other layers have 1.
         kwargs: what every Keras optimizer takes, such as `global_clipnorm` and
             `use_ema`.
 
@@ -52,6 +55,7 @@ class CoupledSGD(keras.optimizers.SGD):
         nesterov: bool = False,
         coupled_weight_decay: float = 0.0,
         decay_kernels_only: bool = False,
+        rates: Mapping[str, float] | None = None,
         name: str = "coupled_sgd",
         **kwargs: Any,
     ):
@@ -70,6 +74,7 @@ class CoupledSGD(keras.optimizers.SGD):
         )
         self.coupled_weight_decay = coupled_weight_decay
         self.decay_kernels_only = decay_kernels_only
+        self.rates = dict(rates or {})
 
     def build(self, variables):
         """Make a momentum buffer for each variable."""
@@ -91,7 +96,15 @@ class CoupledSGD(keras.optimizers.SGD):
             change = self.momentum * tf.convert_to_tensor(buffer) + gradient
             buffer.assign(change)
             gradient = gradient + self.momentum * change if self.nesterov else change
-        variable.assign_sub(rate * gradient)
+        variable.assign_sub(rate * self._multiple(variable) * gradient)
+
+    def _multiple(self, variable):
+        """Of the learning rate."""
+        layer = getattr(variable, "path", variable.name).split("/")[-2:][0]
+        for start, multiple in self.rates.items():
+            if layer.startswith(start):
+                return multiple
+        return 1.0
 
     def _decays(self, variable):
         if not self.coupled_weight_decay:
@@ -104,4 +117,5 @@ class CoupledSGD(keras.optimizers.SGD):
             **super().get_config(),
             "coupled_weight_decay": self.coupled_weight_decay,
             "decay_kernels_only": self.decay_kernels_only,
+            "rates": self.rates,
         }

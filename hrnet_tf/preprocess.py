@@ -25,7 +25,7 @@ JPEG = b"\xff\xd8\xff"
 PADDING = 1.25
 
 
-def normalise(
+def preprocess_input(
     images: tf.Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD
 ) -> tf.Tensor:
     """Images to network input: subtract the mean, divide by the standard deviation.

@@ -9,6 +9,8 @@ from hrnet_tf.components import create, find
 from hrnet_tf.config.common import TrainSection
 from hrnet_tf.errors import InputError
 
+POLY_POWER = 0.9  # of the official segmentation recipes
+
 
 def make_optimizer(settings: TrainSection, steps: int) -> keras.optimizers.Optimizer:
     """The configured optimizer, with schedule, clipping and averaging.
@@ -39,12 +41,12 @@ def learning_rate(settings: TrainSection, steps: int) -> Any:
     """
     first, schedules = settings.learning_rate, keras.optimizers.schedules
     warmup = round(settings.warmup_epochs * steps)
+    if settings.schedule != "step" and settings.drop_at:
+        raise InputError(
+            f"`train.drop_at` is {list(settings.drop_at)}, but a schedule "
+            f"{settings.schedule} has no drops; set train.drop_at=[]."
+        )
     if settings.schedule == "cosine":
-        if settings.drop_at:
-            raise InputError(
-                f"`train.drop_at` is {list(settings.drop_at)}, but a cosine schedule "
-                "has no drops; set train.drop_at=[]."
-            )
         after = max(1, settings.epochs * steps - warmup)
         if not warmup:
             return schedules.CosineDecay(first, after)
@@ -53,9 +55,12 @@ def learning_rate(settings: TrainSection, steps: int) -> Any:
         )
     if warmup:
         raise InputError(
-            f"`train.warmup_epochs` is {settings.warmup_epochs}, but steps have no "
-            "warm-up; set train.schedule=cosine."
+            f"`train.warmup_epochs` is {settings.warmup_epochs}, but a schedule "
+            f"{settings.schedule} has no warm-up; set train.schedule=cosine."
         )
+    if settings.schedule == "poly":
+        total = settings.epochs * steps
+        return schedules.PolynomialDecay(first, total, 0.0, POLY_POWER)
     drops = settings.drop_at
     boundaries = [epoch * steps - 1 for epoch in drops]  # last steps with the old rate
     rates = [first * settings.drop_factor**number for number in range(len(drops) + 1)]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from hrnet_tf.classes import ClassSet
 from hrnet_tf.labels import KeypointSet
 
 
@@ -110,3 +111,43 @@ class Classification:
         """The likeliest classes with their probabilities, the likeliest first."""
         order = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(self.classes[i], float(self.probabilities[i])) for i in order]
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """What each pixel of an image shows.
+
+    Attributes:
+        labels: uint8 `(height, width)`, indices of `classes.names`.
+        confidence: float32 `(height, width)`, probability of that class, 0 to 1.
+        classes: what labels mean.
+
+    Raises:
+        ValueError: if the shapes do not agree.
+
+    Example:
+        ```python
+        answer = predictor.predict(image)
+        answer.shares()  # {"background": 0.8, "person": 0.2}
+        ```
+    """
+
+    labels: np.ndarray
+    confidence: np.ndarray
+    classes: ClassSet
+
+    def __post_init__(self):
+        if self.labels.ndim != 2 or self.confidence.shape != self.labels.shape:
+            raise ValueError(
+                "`labels` and `confidence` must be (height, width), got "
+                f"{self.labels.shape} and {self.confidence.shape}."
+            )
+
+    def shares(self) -> dict[str, float]:
+        """The share of the image of every class that occurs, the largest first."""
+        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes))
+        return {
+            self.classes.names[index]: float(counts[index] / self.labels.size)
+            for index in np.argsort(-counts, kind="stable")
+            if counts[index]
+        }

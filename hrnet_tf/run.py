@@ -11,6 +11,7 @@ import numpy as np
 from hrnet_tf.config import Config, read_config
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
+from hrnet_tf.experiments.base import answering
 from hrnet_tf.manifest import Manifest, TaskManifest
 from hrnet_tf.typed_yaml import differences, write_config
 
@@ -133,9 +134,9 @@ class Run:
                 "written after the first validation. Start the training again to go "
                 "on."
             )
-        return make_experiment(self.config).build_network(
-            Manifest.read(self.manifest), str(self.best)
-        )
+        manifest = Manifest.read(self.manifest)
+        experiment = make_experiment(self.config)
+        return answering(experiment.build_network(manifest, str(self.best)))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -6,9 +6,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from hrnet_tf.manifest import ClassificationManifest, PoseManifest, TaskManifest
+from hrnet_tf.manifest import (
+    ClassificationManifest,
+    PoseManifest,
+    SegmentationManifest,
+    TaskManifest,
+)
 from hrnet_tf.predictors.classification import classifier
 from hrnet_tf.predictors.pose import locator
+from hrnet_tf.predictors.segmentation import label_pixels, scorer
 from hrnet_tf.preprocess import central_crop
 
 # Normalised images to heatmaps or logits.
@@ -126,6 +132,29 @@ def crop_people(
     return tf.round(crops)
 
 
+def serve_labels(network: Network, manifest: SegmentationManifest) -> Callable:
+    """From JPEG or PNG bytes to a label for every pixel: nothing is left to prepare.
+
+    Args:
+        network: normalised images of any size to logits.
+        manifest: what the network takes, and its classes.
+
+    Returns:
+        A function of `image_bytes` (a scalar string) to a dictionary: `labels`, uint8
+        `(height, width)`, indices of the manifest's classes, and `confidence`, float32
+        `(height, width)`, both at the size of the image. The image is looked at whole
+        and once; `views` of the manifest do not count, but for `flip`.
+    """
+    score = scorer(network, manifest)
+
+    def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
+        labels, confidence = label_pixels(score(image[None])[0])
+        return {"labels": labels, "confidence": confidence}
+
+    return serve
+
+
 _IMAGE_BYTES = tf.TensorSpec((), tf.string, "image_bytes")
 
 SIGNATURES = {
@@ -135,6 +164,7 @@ SIGNATURES = {
         serve_keypoints,
     ),
     "classification": Signature("classify", (_IMAGE_BYTES,), serve_classes),
+    "segmentation": Signature("segment", (_IMAGE_BYTES,), serve_labels),
 }
 
 

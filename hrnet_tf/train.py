@@ -22,8 +22,8 @@ from hrnet_tf.config import Config
 from hrnet_tf.config.common import Component, TrainSection
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
-from hrnet_tf.experiments.base import Evaluator, Experiment
-from hrnet_tf.fine_tuning import freeze_body
+from hrnet_tf.experiments.base import Evaluator, Experiment, answering
+from hrnet_tf.fine_tuning import freeze_body, freeze_layers
 from hrnet_tf.manifest import TaskManifest
 from hrnet_tf.recipe import make_optimizer
 from hrnet_tf.run import Run, write_arrays
@@ -121,6 +121,7 @@ def prepare_model(
             model = experiment.training_model(network)
             if settings.freeze_body:
                 freeze_body(network_in(model))
+            freeze_layers(network_in(model), settings.freeze_layers)
             optimizer = make_optimizer(settings, steps)
         # A loaded model too: not every loss of Keras is saved with its arguments.
         model.compile(
@@ -158,7 +159,7 @@ def make_callbacks(
     """Between epochs, in this order; see `hrnet_tf.callbacks`."""
     settings = run.config.train
     predictor = experiment.predictor.from_training(
-        network_in(model), evaluator.manifest
+        answering(network_in(model)), evaluator.manifest
     )
     score = monitor(evaluator)
     judged: list[Any] = [

@@ -1,14 +1,17 @@
 """Pictures of results: people drawn on images, contact sheets, training curves."""
 
 import csv
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from hrnet_tf.classes import ClassSet
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.opencv import cv2
-from hrnet_tf.results import Pose
+from hrnet_tf.results import LabelMap, Pose
 
 # RGB: the first of each flip pair (left), the second (right), and what has no pair.
 LEFT, RIGHT, MIDDLE = (255, 128, 0), (0, 128, 255), (51, 204, 51)
@@ -87,6 +90,51 @@ def draw_label(image: np.ndarray, text: str) -> np.ndarray:
     return canvas
 
 
+def draw_labels(
+    image: np.ndarray, answer: LabelMap, opacity: float = 0.6, legend: bool = True
+) -> np.ndarray:
+    """Colour an image by what its pixels show.
+
+    Args:
+        image: uint8 RGB, `(height, width, 3)`.
+        answer: labels of the same height and width.
+        opacity: of the colours, 0 to 1.
+        legend: whether to write what the colours mean on a strip below, of all classes
+            that cover at least a thousandth of the image.
+
+    Returns:
+        uint8 RGB of the same width; with the legend, higher.
+    """
+    colors = answer.classes.colors[answer.labels]
+    canvas = cv2.addWeighted(image, 1 - opacity, colors, opacity, 0)
+    if not legend:
+        return canvas
+    names = [name for name, share in answer.shares().items() if share >= 0.001]
+    return np.concatenate([canvas, _legend(names, answer.classes, image.shape[1])])
+
+
+def _legend(names: Sequence[str], classes: ClassSet, width: int) -> np.ndarray:
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, width / 2000)
+    line = round(34 * scale)
+    places, x, y = [], 0, 0
+    for name in names:
+        (wide, _), _ = cv2.getTextSize(name, font, scale, 1)
+        needed = wide + 2 * line
+        if x and x + needed > width:
+            x, y = 0, y + line
+        places.append((x, y))
+        x += needed
+    strip = np.zeros((y + line, width, 3), np.uint8)
+    for name, (left, top) in zip(names, places, strict=True):
+        color = classes.colors[classes.names.index(name)].tolist()
+        corners = (left + 3, top + 3), (left + line - 3, top + line - 3)
+        cv2.rectangle(strip, *corners, color, -1)
+        baseline = (left + line + 3, top + round(0.75 * line))
+        white = (255, 255, 255)
+        cv2.putText(strip, name, baseline, font, scale, white, 1, cv2.LINE_AA)
+    return strip
+
+
 def contact_sheet(
     images: Sequence[np.ndarray], columns: int, side: int = 256
 ) -> np.ndarray:
@@ -119,6 +167,31 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     stored = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     encoded = cv2.imencode(Path(path).suffix, stored)[1]
     Path(path).write_bytes(encoded.tobytes())
+
+
+def write_labels(path: str | Path, labels: np.ndarray, classes: ClassSet) -> None:
+    """Write labels as an indexed PNG: values are labels, colours those of the classes.
+
+    Args:
+        path: the file.
+        labels: uint8 `(height, width)`.
+        classes: what they mean.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    grey = cv2.imencode(".png", labels)[1].tobytes()
+    # OpenCV writes no palettes: make the grey file an indexed one. The signature (8
+    # bytes) is followed by the header (25), which tells the kind of colours.
+    header = bytearray(grey[12:29])
+    header[13] = 3
+    colors = classes.colors.tobytes()
+    palette = b"".join((_chunk(bytes(header)), _chunk(b"PLTE" + colors)))
+    Path(path).write_bytes(grey[:8] + palette + grey[33:])
+
+
+def _chunk(content: bytes) -> bytes:
+    """A part of a PNG: length, kind and data, checksum."""
+    length = struct.pack(">I", len(content) - 4)
+    return length + content + struct.pack(">I", zlib.crc32(content))
 
 
 def draw_curves(history: str | Path, picture: str | Path) -> None:

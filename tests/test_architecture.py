@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 RANKS = [
     {"backend", "errors", "version", "opencv", "compat", "latency"},
     {"typed_yaml", "layers", "optimizers", "runtimes", "hashing"},
-    {"labels", "config", "backbone"},
+    {"labels", "classes", "config", "backbone"},
     {"results", "components", "preprocess", "codecs", "checkpoints", "published"},
     {"losses", "heads", "metrics", "manifest", "weights", "fold", "recipe"},
     {"visualize", "plots"},
@@ -21,8 +21,8 @@ RANKS = [
     {"serving", "media", "pretrained", "evaluators", "fine_tuning"},
     {"experiments"},
     {"run"},
-    {"evaluate", "export", "loading", "convert", "callbacks"},
-    {"train"},
+    {"evaluate", "export", "loading", "convert", "callbacks", "check_data"},
+    {"train", "export_converted"},
     {"demo"},
     {"cli"},
 ]

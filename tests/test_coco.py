@@ -183,7 +183,7 @@ def test_nobody_left_is_an_error(on_error, part):
     def nobody(data):
         data["annotations"] = data["annotations"][UNLABELLED:]
 
-    with pytest.raises(InputError, match=r"annotations\.json holds no person"):
+    with pytest.raises(InputError, match=r"annotations\.json holds nothing"):
         part(nobody, on_error).people()
 
 

@@ -158,7 +158,7 @@ WRONG_TYPES = {
     "train: {epochs: '${output}'}": "`train.epochs`: .*could not be converted",
     "task: [pose]": r"`task` must be one of pose, .*, got \['pose'\]",
     "task: '${nowhere}'": r"`task` must be one of pose, .*, got '\${nowhere}'",
-    "task: segmentation": "`task` must be one of pose, .*, got 'segmentation'",
+    "task: cooking": "`task` must be one of pose, .*, got 'cooking'",
 }
 
 

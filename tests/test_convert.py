@@ -14,6 +14,7 @@ from hrnet_tf import cli
 from hrnet_tf import convert as conversion
 from hrnet_tf.convert import check_converted, convert, fixed_image
 from hrnet_tf.errors import InputError
+from hrnet_tf.export_converted import export_converted
 from hrnet_tf.published import PUBLISHED
 from hrnet_tf.weights import official_names
 
@@ -208,3 +209,66 @@ def test_a_labelling_network_keeps_the_rule_that_was_given(tmp_path):
     assert facts["any_size"]
     assert facts["license"] == "unknown"
     assert facts["outputs"]["output"]["shape"] == [1, 32, 32, 3]
+
+
+# From a checkpoint to artefacts, without a run
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory):
+    """A keypoint set of five points."""
+    path = tmp_path_factory.mktemp("sets") / "five.yaml"
+    sigmas = [0.05] * 5
+    path.write_text(
+        f"name: five\nnames: [a, b, c, d, e]\nflip_pairs: []\nsigmas: {sigmas}\n"
+    )
+    return path
+
+
+def test_a_checkpoint_goes_on_to_an_artefact(checkpoint, five, network, tmp_path, rng):
+    command = ["convert", str(checkpoint), "--out", str(tmp_path / "tiny.keras")]
+    command += ["--leave-out", "rpn_head", "--export", "tflite", "--labels", str(five)]
+    cli.main(command)
+    assert names(tmp_path) == ["tiny", *KEPT]
+    predictor = hrnet_tf.load(tmp_path / "tiny" / "model.tflite")
+    assert predictor.manifest.keypoints.names == tuple("abcde")
+    height, width, _ = network.input_shape[1:]
+    crops = rng.integers(0, 256, (1, height, width, 3), np.uint8)
+    cells, _ = hrnet_tf.PosePredictor.from_model(network, predictor.manifest).locate(
+        crops
+    )
+    np.testing.assert_allclose(predictor.locate(crops)[0], cells, atol=0.51)
+
+
+def test_labels_that_do_not_fit_are_refused(converted):
+    with pytest.raises(InputError, match="finds 5 keypoints, the set coco has 17"):
+        export_converted(converted, ["tflite"])
+    assert names(converted.parent) == KEPT
+
+
+@pytest.fixture
+def classifier(tmp_path):
+    """A converted classifier of three classes."""
+    model = hrnet_tf.HRNetClassifier(4, 3, input_shape=(32, 32, 3), **SMALL)
+    tensors = {n: torch_layout(v.numpy()) for n, v in official_names(model)}
+    tensors["classifier.weight"] = tensors["classifier.weight"].T
+    np.savez(tmp_path / "classifier.npz", **tensors)
+    return convert(tmp_path / "classifier.npz", tmp_path / "three.keras")[0]
+
+
+def test_a_classifier_keeps_the_names_of_a_file(classifier, tmp_path):
+    (tmp_path / "names.txt").write_text("cat\ndog\nhen\n")
+    export_converted(classifier, ["onnx"], str(tmp_path / "names.txt"))
+    predictor = hrnet_tf.load(tmp_path / "three" / "model.onnx")
+    assert predictor.manifest.classes == ("cat", "dog", "hen")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("cat\ndog\n", "names 2 classes"), (None, "no file")]
+)
+def test_names_that_do_not_fit_are_refused(content, message, classifier, tmp_path):
+    if content is not None:
+        (tmp_path / "names.txt").write_text(content)
+    with pytest.raises(InputError, match=message):
+        export_converted(classifier, ["onnx"], str(tmp_path / "names.txt"))
+    assert not (tmp_path / "three").exists()

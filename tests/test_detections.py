@@ -100,7 +100,7 @@ def test_a_missing_file_is_named(part, tmp_path):
 
 
 def test_no_boxes_is_nobody(part):
-    with pytest.raises(InputError, match=r"boxes\.json holds no person"):
+    with pytest.raises(InputError, match=r"boxes\.json holds nothing"):
         part([]).people()
 
 

@@ -5,7 +5,7 @@ from conftest import TINY
 
 import hrnet_tf
 from hrnet_tf.experiments.base import behind_normalisation
-from hrnet_tf.fine_tuning import freeze_body, unfreeze
+from hrnet_tf.fine_tuning import freeze_body, freeze_layers, unfreeze
 from hrnet_tf.tasks.transfer import BODY
 
 LABELS = np.array([0, 1, 2, 1])
@@ -58,12 +58,32 @@ def test_a_frozen_body_keeps_its_weights_and_statistics(nested, network, picture
     assert all(head)
 
 
+def test_chosen_layers_keep_their_weights(network, pictures):
+    freeze_layers(network, ["conv", "bn", "layer1"])
+    layers = [layer for layer in network.layers if layer.weights]
+    before = {layer.name: layer.get_weights() for layer in layers}
+    learn(network, pictures)
+    moved = {
+        layer.name.split(".")[0]
+        for layer in layers
+        for one, other in zip(before[layer.name], layer.get_weights(), strict=True)
+        if not np.array_equal(one, other)
+    }
+    assert not moved & {"conv1", "conv2", "bn1", "bn2", "layer1"}
+    assert {"stage2", "stage4", "classifier"} <= moved
+
+
+def test_layers_that_are_not_there_cannot_be_frozen(network):
+    with pytest.raises(hrnet_tf.InputError, match=r"begins with 'stage5'.*stage4"):
+        freeze_layers(network, ["stage5"])
+
+
 def test_a_frozen_body_computes_the_same_in_training(network, pictures):
     body = keras.Model(
         network.input, network.get_layer("stage4.0.branches.0.0.relu").output
     )
     freeze_body(network)
-    images = hrnet_tf.normalise(pictures)
+    images = hrnet_tf.preprocess_input(pictures)
     expected = body(images, training=False)
     np.testing.assert_array_equal(body(images, training=True), expected)
     unfreeze(network)

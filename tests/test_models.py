@@ -332,3 +332,14 @@ def test_a_file_that_holds_no_weights_is_refused(ending, tmp_path):
 def test_a_weights_file_that_is_not_there_is_named():
     with pytest.raises(ValueError, match=r"there is no file nowhere\.keras"):
         build("HRNetV1", weights="nowhere.keras")
+
+
+def test_a_classifier_may_have_a_narrower_head():
+    small = {"modules": (1, 1, 1), "blocks": 1, "input_shape": (32, 32, 3)}
+    model = hrnet_tf.HRNetClassifier(
+        4, 3, head_planes=(2, 4, 8, 16), features=24, **small
+    )
+    assert model.get_layer("classifier").kernel.shape == (24, 3)
+    assert model.get_layer("final_layer.0").kernel.shape == (1, 1, 64, 24)
+    with pytest.raises(ValueError, match=r"hold 4 numbers, got \[2, 4\]"):
+        hrnet_tf.HRNetClassifier(4, 3, head_planes=(2, 4), **small)

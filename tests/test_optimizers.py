@@ -73,6 +73,21 @@ def test_biases_can_be_left_out_of_the_decay(start, gradients):
     assert_near(by_keras(optimizer, start, gradients), expected)
 
 
+def test_layers_may_have_rates_of_their_own(batch):
+    x, y = batch
+    moved = []
+    for rates in (None, {"head": 10.0}):
+        model = small_model(CoupledSGD(0.01, 0.0, rates=rates))
+        before = values_of(model)
+        model.train_on_batch(x, y)
+        moved.append([a - b for a, b in zip(values_of(model), before, strict=True)])
+    owners = [layer.name for layer in model.layers for _ in layer.trainable_variables]
+    assert owners.count("head") == 2
+    for owner, plain, scaled in zip(owners, *moved, strict=True):
+        factor = 10 if owner == "head" else 1
+        np.testing.assert_allclose(scaled, factor * plain, rtol=1e-3, atol=1e-6)
+
+
 def test_gradients_are_clipped_before_the_decay(start, gradients):
     optimizer = CoupledSGD(DROP, 0.9, coupled_weight_decay=0.5, global_clipnorm=1.0)
     clipped = []
@@ -91,7 +106,7 @@ def small_model(optimizer):
         [
             keras.Input((3,)),
             keras.layers.Dense(4, activation="relu"),
-            keras.layers.Dense(1, dtype="float32"),
+            keras.layers.Dense(1, dtype="float32", name="head"),
         ]
     )
     model.compile(optimizer, loss="mse")

@@ -3,7 +3,7 @@ import pytest
 from official import read_arrays
 from PIL import Image
 
-from hrnet_tf import InputError, normalise, read_image
+from hrnet_tf import InputError, preprocess_input, read_image
 from hrnet_tf.preprocess import (
     MEAN,
     STD,
@@ -54,11 +54,11 @@ def random_matrices(rng):
 def test_normalising_takes_off_the_mean_and_divides_by_the_deviation():
     images = np.array([MEAN, np.add(MEAN, STD), np.subtract(MEAN, STD)], np.float32)
     expected = [[0, 0, 0], [1, 1, 1], [-1, -1, -1]]
-    np.testing.assert_allclose(normalise(images), expected, atol=1e-6)
+    np.testing.assert_allclose(preprocess_input(images), expected, atol=1e-6)
 
 
 def test_normalising_bytes_gives_float32():
-    normalised = normalise(
+    normalised = preprocess_input(
         np.array([[[0, 128, 255]]], np.uint8), (0, 128, 0), (1, 2, 5)
     )
     assert normalised.dtype == np.float32

@@ -91,6 +91,29 @@ def test_a_body_comes_from_a_keras_file_too(tmp_path, tiny_model):
                 np.testing.assert_array_equal(value, expected)
 
 
+def test_a_pose_network_gives_its_body_to_one_that_ends_in_all_resolutions(
+    tmp_path, tiny_model
+):
+    tiny_model.save(tmp_path / "pose.keras")
+    names = {key: TINY[key] for key in ("modules", "blocks", "stem")}
+    classifier = hrnet_tf.HRNetClassifier(4, 3, input_shape=(64, 32, 3), **names)
+    assert load_body(classifier, tmp_path / "pose.keras") == ("final_layer",)
+    for name in ("conv1", "stage4.0.fuse_layers.0.3.0"):
+        (found,) = classifier.get_layer(name).get_weights()
+        np.testing.assert_array_equal(
+            found, tiny_model.get_layer(name).get_weights()[0]
+        )
+
+
+def test_a_pose_checkpoint_gives_its_body_too(tmp_path):
+    path = save(tmp_path, tensors(read_case("models", "pose_w32")))
+    model = hrnet_tf.HRNetClassifier(32, 3, input_shape=(64, 64, 3))
+    assert load_body(model, path) == ("final_layer.bias", "final_layer.weight")
+    kernel = tensor("stage4.2.fuse_layers.0.3.0.weight", [32, 256, 1, 1])
+    found = model.get_layer("stage4.2.fuse_layers.0.3.0").get_weights()[0]
+    np.testing.assert_array_equal(found, kernel.transpose(2, 3, 1, 0))
+
+
 def test_a_body_of_another_network_is_refused(tmp_path, tiny_model):
     tiny_model.save(tmp_path / "pose.keras")
     wider = hrnet_tf.HRNetV1(input_shape=(64, 32, 3), **TINY | {"width": 8})
@@ -156,6 +179,19 @@ def test_names_of_the_frameworks_are_known():
     }
     for name, ours in theirs.items():
         assert list(official({name: np.zeros(1)}, "some.pth")) == [ours]
+
+
+@pytest.mark.parametrize(
+    ("inner", "last"),
+    [
+        ("keypoint_head.final_layer", "keypoint_head.final_layer.3"),
+        ("head.conv_layers", "head.final_layer"),
+    ],
+)
+def test_heads_of_faces_are_told_from_those_of_people(inner, last):
+    names = (f"{inner}.0.weight", f"{inner}.1.running_mean", f"{last}.bias")
+    found = official({name: np.zeros(1) for name in names}, "some.pth")
+    assert list(found) == ["head.0.weight", "head.1.running_mean", "head.3.bias"]
 
 
 def test_a_missing_bias_before_a_batch_norm_is_zero():

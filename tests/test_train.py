@@ -13,7 +13,7 @@ from hrnet_tf.config.common import Component, TrainSection
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.experiments.pose import PoseExperiment, weighted
-from hrnet_tf.preprocess import normalise
+from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.recipe import make_optimizer
 from hrnet_tf.run import Run
 from hrnet_tf.train import (
@@ -237,7 +237,7 @@ def test_gradients_are_clipped_by_their_global_norm():
 def test_crops_are_normalised_inside_the_training_model(configured, tiny_model, rng):
     model = PoseExperiment(configured()).training_model(tiny_model)
     crops = rng.integers(0, 256, (2, 64, 32, 3)).astype(np.uint8)
-    expected = tiny_model(normalise(crops), training=False)
+    expected = tiny_model(preprocess_input(crops), training=False)
     np.testing.assert_allclose(model(crops, training=False), expected, atol=1e-4)
 
 
@@ -249,7 +249,7 @@ def test_colours_change_in_training_alone(configured, tiny_model, rng):
     crops = rng.integers(0, 256, (1, 64, 32, 3)).astype(np.uint8)
     until = model.get_layer("normalise").output
     colours = keras.Model(model.input, until)
-    plain = normalise(crops)
+    plain = preprocess_input(crops)
     np.testing.assert_allclose(colours(crops, training=False), plain, atol=1e-5)
     assert np.abs(colours(crops, training=True) - plain).max() > 0.01
 

@@ -13,6 +13,11 @@ PREFIXES = re.compile(
     r"^(module\.|model\.|1\.)*(backbone\.|keypoint_head\.|head\.(?=final_layer\.))?"
 )
 
+# A head of two convolutions, for faces, in both generations of one framework: all but
+# the last layer, and the last one of the newer generation.
+FACE_INNER = re.compile(r"^(keypoint_head\.final_layer|head\.conv_layers)\.(?=\d)")
+FACE_LAST = re.compile(r"^head\.final_layer\.")
+
 # What is saved beside a network: a loss's class weights, batch counters.
 NO_WEIGHTS = re.compile(r"(^|\.)(loss|criterion)\.|(^|\.)num_batches_tracked$")
 
@@ -105,7 +110,10 @@ def folded_gammas(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _renamed(
     tensors: Mapping[str, np.ndarray],
 ) -> Iterator[tuple[str, np.ndarray]]:
+    faces = any(name.startswith("head.conv_layers.") for name in tensors)
     for name, tensor in tensors.items():
+        name = FACE_INNER.sub("head.", name)
+        name = FACE_LAST.sub("head.3.", name) if faces else name
         if not NO_WEIGHTS.search(name):
             layer, _, leaf = PREFIXES.sub("", name, count=1).rpartition(".")
             yield f"{LAYERS.get(layer, layer)}.{leaf}", tensor

@@ -9,14 +9,16 @@ from omegaconf import OmegaConf
 
 from hrnet_tf.config.classification import ClassificationConfig
 from hrnet_tf.config.pose import PoseConfig
+from hrnet_tf.config.segmentation import SegmentationConfig
 from hrnet_tf.errors import InputError
 from hrnet_tf.typed_yaml import load_yaml, merge
 
-Config = PoseConfig | ClassificationConfig
+Config = PoseConfig | ClassificationConfig | SegmentationConfig
 
 CONFIGS: dict[str, type[Config]] = {
     "pose": PoseConfig,
     "classification": ClassificationConfig,
+    "segmentation": SegmentationConfig,
 }
 
 

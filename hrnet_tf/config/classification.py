@@ -19,6 +19,13 @@ class ClassificationModel(NetworkSection):
 
     name: Literal["HRNetClassifier"] = "HRNetClassifier"
     width: int | str = 18
+    head_planes: tuple[int, int, int, int] = (32, 64, 128, 256)
+    features: int = 2048  # channels before pooling
+
+    def __post_init__(self):
+        super().__post_init__()
+        positive("model.head_planes", *self.head_planes)
+        positive("model.features", self.features)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ class Component:
 class NetworkSection:
     """The network."""
 
+    name: str = ""  # of the constructor
     width: int | str = 32
     weights: str | None = None  # a file or a published name; see the constructors
     body: str | None = None  # likewise, or a .keras file; the head starts anew
@@ -57,7 +58,7 @@ class TrainSection:
     batch_size: int = 128  # over all devices
     steps_per_epoch: int | None = None  # None: as many as it takes to see everything
     learning_rate: float = 0.001
-    schedule: Literal["step", "cosine"] = "step"
+    schedule: Literal["step", "cosine", "poly"] = "step"
     warmup_epochs: float = 0.0  # in which the rate rises from nothing
     drop_at: tuple[int, ...] = ()  # steps: epochs (from 0) at which the rate drops
     drop_factor: float = 0.1
@@ -66,6 +67,7 @@ class TrainSection:
     )
     loss: Component | None = None  # in place of the task's own
     freeze_body: bool = False  # learn the head only
+    freeze_layers: tuple[str, ...] = ()  # these do not learn: starts of their names
     clip_norm: float | None = None  # largest global norm of the gradients
     ema: float | None = None  # momentum of averaged weights, such as 0.999
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"

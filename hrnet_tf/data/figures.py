@@ -49,15 +49,15 @@ class Picture:
 
 
 def draw_data_set(
-    folder: str | Path, train: int = 500, validation: int = 100, seed: int = 0
+    folder: str | Path, train: int = 1500, validation: int = 100, seed: int = 0
 ) -> None:
     """Draw the data set, unless it is there already.
 
     Args:
         folder: where to; gets `images/{train,val}`, `masks/{train,val}` (PNG, indices
             of `CLASSES`), `annotations/person_keypoints_{train,val}.json` (COCO's
-            format) and `annotations/actions_{train,val}.csv` (file and class of each
-            image).
+            format), `annotations/actions_{train,val}.csv` (file and class of each
+            image) and `classes.txt` (the names of what is in the masks).
         train: number of training images.
         validation: number of validation images; none of them is among the training
             ones.
@@ -69,6 +69,8 @@ def draw_data_set(
         ```
     """
     folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "classes.txt").write_text("\n".join(CLASSES) + "\n")
     for number, (split, count) in enumerate((("train", train), ("val", validation))):
         if not (folder / "annotations" / f"actions_{split}.csv").is_file():
             _draw_split(folder, split, count, np.random.default_rng([seed, number]))

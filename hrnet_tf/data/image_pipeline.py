@@ -66,7 +66,7 @@ class ImageReader:
         Raises:
             InputError: if an image is broken and the policy is to stop.
         """
-        decoded = [self._decode(*row) for row in zip(*batch, strict=True)]
+        decoded = [self.decode(*row) for row in zip(*batch, strict=True)]
         sizes = [(1, 1) if image is None else image.shape[:2] for image in decoded]
         windows, what = view.plan(np.array(sizes), epoch, position)
         pictures = np.zeros((len(decoded), *view.size, 3), np.uint8)
@@ -78,7 +78,12 @@ class ImageReader:
         weights = np.array([image is not None for image in decoded], np.float32)
         return pictures, weights
 
-    def _decode(self, index: int, name: bytes, encoded: bytes) -> np.ndarray | None:
+    def decode(self, index: int, name: bytes, encoded: bytes) -> np.ndarray | None:
+        """Decode one image, see `LabelledImages.in_order`; None: it is broken.
+
+        Raises:
+            InputError: if it is broken and the policy is to stop.
+        """
         try:
             if self.images.in_files:
                 with open(name, "rb") as stream:

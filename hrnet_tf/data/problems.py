@@ -49,7 +49,7 @@ class Problems:
             lines.append(f"and {len(self.found) - self.SHOWN} more")
         listed = "".join(f"\n  {line}" for line in lines)
         if not kept:
-            raise InputError(f"{self.where} holds no person to work with.{listed}")
+            raise InputError(f"{self.where} holds nothing to work with.{listed}")
         if self.found and self.policy == "stop":
             raise InputError(
                 f"{self.where}: {len(self.found)} broken samples (data.on_error=skip "

@@ -12,6 +12,7 @@ from hrnet_tf.config.classification import ClassificationEvaluate, ImageSection
 from hrnet_tf.data.image_pipeline import ImageReader, validation_images
 from hrnet_tf.data.image_views import CentralView
 from hrnet_tf.data.images import LabelledImages
+from hrnet_tf.data.survey import Survey, survey_images
 from hrnet_tf.errors import InputError
 from hrnet_tf.manifest import ClassificationManifest
 from hrnet_tf.metrics.classification import ClassificationScores
@@ -135,6 +136,10 @@ class ClassificationEvaluator:
                 skipped += int((weights.numpy() == 0).sum())
         classes = self.manifest.classes
         return ClassificationEvaluation(scores, len(self), skipped, classes)
+
+    def survey(self) -> Survey:
+        """Images by class."""
+        return survey_images(self.reader)
 
     def samples(self) -> dict[str, np.ndarray]:
         """Some crops, and an encoded image, to check exports on."""

@@ -13,6 +13,7 @@ from hrnet_tf.data.augment import plain_crops
 from hrnet_tf.data.coco import CocoKeypoints
 from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader, crop_batches
+from hrnet_tf.data.survey import Survey, survey_people
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import PoseManifest
@@ -149,6 +150,10 @@ class PoseEvaluator:
             self.part.ground_truth, results, self.part.category, sigmas
         )
         return PoseEvaluation(statistics, len(self.people), int((~good).sum()), results)
+
+    def survey(self) -> Survey:
+        """Annotated keypoints by name; none if the boxes are a detector's."""
+        return survey_people(self.reader, self.manifest.keypoints)
 
     def sample_crops(self, count: int) -> np.ndarray:
         """Crops of people all over the data, uint8 `(n, height, width, 3)`."""

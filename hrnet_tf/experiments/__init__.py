@@ -6,10 +6,12 @@ from hrnet_tf.config import Config
 from hrnet_tf.experiments.base import Experiment
 from hrnet_tf.experiments.classification import ClassificationExperiment
 from hrnet_tf.experiments.pose import PoseExperiment
+from hrnet_tf.experiments.segmentation import SegmentationExperiment
 
 EXPERIMENTS: dict[str, type[Any]] = {
     "pose": PoseExperiment,
     "classification": ClassificationExperiment,
+    "segmentation": SegmentationExperiment,
 }
 
 

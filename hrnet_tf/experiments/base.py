@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from hrnet_tf.data.survey import Survey
 from hrnet_tf.preprocess import MEAN, STD
 
 
@@ -47,6 +48,9 @@ class Evaluator(Protocol):
     def evaluate(self, predictor: Any, progress: bool = False) -> Evaluation:
         """Predict everything and compare."""
 
+    def survey(self) -> Survey:
+        """Read everything and count."""
+
     def samples(self) -> dict[str, np.ndarray]:
         """Network inputs (`crops`, uint8) and a request, to check exports on."""
 
@@ -65,6 +69,12 @@ class TrainingData(Protocol):
 
     def errors_explained(self) -> AbstractContextManager[None]:
         """In here broken data is an InputError."""
+
+    def survey(self) -> Survey:
+        """Read everything and count."""
+
+    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
+        """Images of a batch, uint8 RGB, with their targets drawn on them."""
 
 
 class Experiment(Protocol):
@@ -92,6 +102,17 @@ class Experiment(Protocol):
 
     def compile_settings(self, manifest: Any) -> dict[str, Any]:
         """Loss and metrics."""
+
+
+def answering(network: keras.Model) -> keras.Model:
+    """The part of a network that answers, without what only helps it to learn.
+
+    Args:
+        network: with one output, or several by name, of which `logits` answers.
+    """
+    if not isinstance(network.output, dict):
+        return network
+    return keras.Model(network.input, network.output["logits"], name=network.name)
 
 
 def behind_normalisation(

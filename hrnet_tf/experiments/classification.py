@@ -6,17 +6,20 @@ from functools import cached_property
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.components import create
 from hrnet_tf.config.classification import ClassificationConfig
 from hrnet_tf.data.image_pipeline import ImageReader, training_images
 from hrnet_tf.data.images import LabelledImages, open_images
+from hrnet_tf.data.survey import Survey, survey_images
 from hrnet_tf.evaluators.classification import ClassificationEvaluator
 from hrnet_tf.experiments.base import behind_normalisation
 from hrnet_tf.manifest import ClassificationManifest, ImageInput, versions
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.tasks import build_network
+from hrnet_tf.visualize import contact_sheet, draw_label
 
 
 class ClassificationExperiment:
@@ -57,7 +60,13 @@ class ClassificationExperiment:
         body = self.config.model.body if weights is None else None
         section = replace(self.config.model, weights=weights, body=body)
         count = len(manifest.classes)
-        return build_network(section.name, section, count, synchronized=synchronized)
+        return build_network(
+            section,
+            count,
+            synchronized=synchronized,
+            head_planes=section.head_planes,
+            features=section.features,
+        )
 
     def training_data(self, manifest: ClassificationManifest) -> "ImageTrainingData":
         """The images of the training part."""
@@ -122,3 +131,15 @@ class ImageTrainingData:
     def errors_explained(self) -> AbstractContextManager[None]:
         """In here a broken image is an InputError."""
         return self.reader.errors_explained()
+
+    def survey(self) -> Survey:
+        """Images by class."""
+        return survey_images(self.reader)
+
+    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
+        """Images with the name of the class that has the largest share."""
+        names = [self.images.classes[int(row.argmax())] for row in targets.numpy()]
+        return [
+            draw_label(contact_sheet([image], columns=1), name)
+            for image, name in zip(images, names, strict=True)
+        ]

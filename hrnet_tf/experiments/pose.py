@@ -14,6 +14,7 @@ from hrnet_tf.config.pose import AugmentationSection, PoseConfig
 from hrnet_tf.data.coco import CocoKeypoints
 from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader, random_epochs, training_batches
+from hrnet_tf.data.survey import Survey, survey_people
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.pose import PoseEvaluator
 from hrnet_tf.experiments.base import behind_normalisation
@@ -28,7 +29,9 @@ from hrnet_tf.manifest import (
 )
 from hrnet_tf.metrics.keypoints import KeypointAccuracy
 from hrnet_tf.predictors.pose import PosePredictor
+from hrnet_tf.results import Pose
 from hrnet_tf.tasks import build_network
+from hrnet_tf.visualize import draw_pose
 
 
 class PoseExperiment:
@@ -63,7 +66,7 @@ class PoseExperiment:
         body = self.config.model.body if weights is None else None
         section = replace(self.config.model, weights=weights, body=body)
         count = len(manifest.keypoints)
-        return build_network(section.name, section, count, synchronized=synchronized)
+        return build_network(section, count, synchronized=synchronized)
 
     def training_data(self, manifest: PoseManifest) -> "PoseTrainingData":
         """Everyone with keypoints."""
@@ -131,6 +134,22 @@ class PoseTrainingData:
     def errors_explained(self) -> AbstractContextManager[None]:
         """In here a broken image is an InputError."""
         return self.reader.broken.explained()
+
+    def survey(self) -> Survey:
+        """Annotated keypoints by name."""
+        return survey_people(self.reader, self.keypoints)
+
+    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
+        """Crops with the annotated keypoints on them."""
+        height, width = images.shape[1:3]
+        box = np.array([[0, 0, width, height]], np.float32)
+        sure = np.ones(1, np.float32)
+        pictures = []
+        for crop, points in zip(images, targets.numpy(), strict=True):
+            found = points[None].astype(np.float32)
+            pose = Pose(found[..., :2], found[..., 2], box, sure, self.keypoints)
+            pictures.append(draw_pose(crop, pose))
+        return pictures
 
 
 def weighted(people: People, keypoint_set: KeypointSet) -> People:

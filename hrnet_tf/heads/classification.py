@@ -9,34 +9,39 @@ from hrnet_tf.layers import Conventions, bottleneck, output_dtype
 
 # Planes of the bottleneck on each branch; it has four times as many channels.
 PLANES = (32, 64, 128, 256)
-FEATURES = 2048
+FEATURES = 2048  # channels before pooling
 
 
 def classification_features(
-    maps: Sequence[tf.Tensor], conventions: Conventions
+    maps: Sequence[tf.Tensor],
+    conventions: Conventions,
+    planes: Sequence[int] = PLANES,
+    features: int = FEATURES,
 ) -> tf.Tensor:
     """Widen each resolution and add it to the next lower one.
 
     Args:
         maps: the body's four maps, highest resolution first.
         conventions: what the network's layers have in common.
+        planes: of the bottleneck on each branch.
+        features: channels of the result.
 
     Returns:
-        One map at the lowest resolution, `(batch, h, w, 2048)`.
+        One map at the lowest resolution, `(batch, h, w, features)`.
 
     Source: Wang et al., https://arxiv.org/abs/1908.07919, appendix (ImageNet).
     """
     y = None
-    for i, (x, planes) in enumerate(zip(maps, PLANES, strict=True)):
-        x = bottleneck(x, planes, conventions, name=f"incre_modules.{i}.0")
+    for i, (x, width) in enumerate(zip(maps, planes, strict=True)):
+        x = bottleneck(x, width, conventions, name=f"incre_modules.{i}.0")
         if y is not None:
             name = f"downsamp_modules.{i - 1}"
             names = (f"{name}.0", f"{name}.1")
-            y = conventions.conv_bn(y, 4 * planes, 3, 2, bias=True, names=names)
+            y = conventions.conv_bn(y, 4 * width, 3, 2, bias=True, names=names)
             x = layers.Add(name=f"{name}.add")([x, y])
         y = x
     names = ("final_layer.0", "final_layer.1")
-    return conventions.conv_bn(y, FEATURES, 1, bias=True, names=names)
+    return conventions.conv_bn(y, features, 1, bias=True, names=names)
 
 
 def classification_head(x: tf.Tensor, classes: int) -> tf.Tensor:

@@ -62,7 +62,7 @@ class Predictor:
 
 
 def _crops(manifest: Any) -> tf.TensorSpec:
-    return tf.TensorSpec((None, *manifest.input.size, 3), tf.uint8, "crops")
+    return tf.TensorSpec((None, *manifest.input.shape, 3), tf.uint8, "crops")
 
 
 def _on_arrays(graph: Callable) -> Callable[[np.ndarray], Any]:

@@ -10,7 +10,7 @@ from keras.applications import imagenet_utils
 from hrnet_tf.errors import InputError
 from hrnet_tf.manifest import ClassificationManifest
 from hrnet_tf.predictors.base import Predictor
-from hrnet_tf.preprocess import central_crop, check_image, normalise
+from hrnet_tf.preprocess import central_crop, check_image, preprocess_input
 from hrnet_tf.results import Classification
 
 
@@ -29,7 +29,7 @@ def classifier(
     """
 
     def classify(crops: tf.Tensor) -> tf.Tensor:
-        images = normalise(crops, manifest.input.mean, manifest.input.std)
+        images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
         if not manifest.flip:
             return tf.nn.softmax(network(images))
         both = network(tf.concat([images, tf.reverse(images, [2])], axis=0))
@@ -97,7 +97,7 @@ def decode_predictions(
 
     Example:
         ```python
-        logits = model(hrnet_tf.normalise(images))
+        logits = model(hrnet_tf.preprocess_input(images))
         decode_predictions(logits, top=1)  # [[("tabby", 0.83)], ...]
         ```
     """

@@ -14,7 +14,7 @@ from hrnet_tf.preprocess import (
     crop_matrix,
     crop_of_box,
     invert,
-    normalise,
+    preprocess_input,
     transform,
     warp,
 )
@@ -59,7 +59,7 @@ def locator(
     decoding, mirror = manifest.decoding, manifest.keypoints.mirror
 
     def locate(crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = normalise(crops, manifest.input.mean, manifest.input.std)
+        images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
         if not decoding.flip:
             return manifest.codec.decode(network(images))
         both = network(tf.concat([images, tf.reverse(images, [2])], axis=0))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import keras
 
@@ -39,34 +40,33 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
 
 
 def build_network(
-    name: str, section: NetworkSection, outputs: int, *, synchronized: bool = False
+    section: NetworkSection, outputs: int, *, synchronized: bool = False, **more: Any
 ) -> keras.Model:
     """Build the network that a configuration describes.
 
     Args:
-        name: of the constructor, one of `MODELS`.
-        section: the configuration's `model`.
+        section: the configuration's `model`; its `name` is one of `MODELS`.
         outputs: number of keypoints or classes.
         synchronized: whether batch norm shares its statistics between devices.
+        more: arguments of this constructor alone, or in place of these.
 
     Raises:
         InputError: if its numbers do not make a network, or a layer cannot be imported.
     """
     try:
-        network = MODELS[name](
-            section.width,
-            outputs,
-            weights=section.weights,
-            input_shape=(*section.size, 3),
-            upsampling=section.upsampling,
-            bn_momentum=section.bn_momentum,
-            synchronized=synchronized,
-            modules=section.modules,
-            blocks=section.blocks,
-            stem=section.stem,
-            normalization=_layer(section.normalization, "model.normalization"),
-            activation=_layer(section.activation, "model.activation"),
-        )
+        arguments = {
+            "weights": section.weights,
+            "input_shape": (*section.size, 3),
+            "upsampling": section.upsampling,
+            "bn_momentum": section.bn_momentum,
+            "synchronized": synchronized,
+            "modules": section.modules,
+            "blocks": section.blocks,
+            "stem": section.stem,
+            "normalization": _layer(section.normalization, "model.normalization"),
+            "activation": _layer(section.activation, "model.activation"),
+        }
+        network = MODELS[section.name](section.width, outputs, **arguments | more)
         if section.body is not None:
             load_body_of(network, section.body, section.width)
         return network

@@ -1,11 +1,17 @@
 """HRNetClassifier: ImageNet classification, which all other tasks start from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
 from hrnet_tf.backbone import Stem, body, hrnet
-from hrnet_tf.heads.classification import classification_features, classification_head
+from hrnet_tf.heads.classification import (
+    FEATURES,
+    PLANES,
+    classification_features,
+    classification_head,
+)
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
 from hrnet_tf.tasks.common import image_input, load_weights
 from hrnet_tf.tasks.transfer import Built
@@ -24,6 +30,8 @@ def HRNetClassifier(
     modules: tuple[int, ...] | None = None,
     blocks: int | None = None,
     stem: Stem | None = None,
+    head_planes: Sequence[int] = PLANES,
+    features: int = FEATURES,
     normalization: LayerFactory | None = None,
     activation: LayerFactory | None = None,
     name: str | None = None,
@@ -31,7 +39,7 @@ def HRNetClassifier(
     """HRNet-C: logits of classes for a whole image.
 
     The model takes normalised RGB images, float `(batch, height, width, 3)` (see
-    `hrnet_tf.normalise`), and returns float32 logits `(batch, classes)`. It is
+    `hrnet_tf.preprocess_input`), and returns float32 logits `(batch, classes)`. It is
     compiled: `fit(images, labels)` takes integer labels `(batch,)`.
 
     Args:
@@ -39,7 +47,7 @@ def HRNetClassifier(
             64), or `"18_small_v1"` or `"18_small_v2"`.
         classes: number of classes.
         include_top: whether to pool and classify; without it the model returns features
-            `(batch, height / 32, width / 32, 2048)` and is not compiled.
+            `(batch, height / 32, width / 32, features)` and is not compiled.
         weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
             `.safetensors` or `.npz` file of the same network, or the name of published
             ones, such as `"imagenet"`.
@@ -52,6 +60,9 @@ def HRNetClassifier(
         modules: modules in stages 2, 3 and 4 (published: 1, 4, 3).
         blocks: residual blocks a branch in each module (published: 4).
         stem: filters and stride of each of the two stem convolutions.
+        head_planes: planes of the bottleneck on each of the four resolutions
+            (published: 32, 64, 128, 256, ten million parameters at any width).
+        features: channels before pooling (published: 2048).
         normalization: layer class to use in place of batch norm; called with `name=`.
         activation: layer class to use in place of ReLU; called with `name=`.
         name: the model's name.
@@ -68,7 +79,7 @@ def HRNetClassifier(
     Example:
         ```python
         model = hrnet_tf.HRNetClassifier(width=18, classes=10)
-        model.fit(hrnet_tf.normalise(images), labels)
+        model.fit(hrnet_tf.preprocess_input(images), labels)
         ```
     """
     spec = body(width, modules, blocks, stem)
@@ -76,11 +87,21 @@ def HRNetClassifier(
         upsampling, bn_momentum, synchronized, "kaiming", normalization, activation
     )
     image = image_input(input_shape, spec, upsampling)
-    x = classification_features(hrnet(image, spec, conventions), conventions)
+    maps = hrnet(image, spec, conventions)
+    if len(head_planes) != len(maps):
+        raise ValueError(
+            f"`head_planes` must hold {len(maps)} numbers, got {list(head_planes)}."
+        )
+    x = classification_features(maps, conventions, head_planes, features)
     if include_top:
         x = classification_head(x, classes)
     model = keras.Model(image, x, name=name or f"hrnet_c_w{width}")
-    fits = {"classes": classes, "upsampling": upsampling}
+    fits = {
+        "classes": classes,
+        "upsampling": upsampling,
+        "head_planes": tuple(head_planes),
+        "features": features,
+    }
     load_weights(model, weights, Built("HRNetClassifier", width, include_top, fits))
     if include_top:
         model.compile(

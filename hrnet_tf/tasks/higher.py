@@ -31,9 +31,9 @@ def HigherHRNet(
     """HigherHRNet: everyone in an image at once, keypoints grouped by their tags.
 
     The model takes normalised RGB images, float `(batch, height, width, 3)` (see
-    `hrnet_tf.normalise`), and returns float32 `{"heatmaps_and_tags": ..., "heatmaps":
-    ...}`: `(batch, height / 4, width / 4, 2 * keypoints)`, heatmaps first, and
-    `(batch, height / 2, width / 2, keypoints)`. It is not compiled.
+    `hrnet_tf.preprocess_input`), and returns float32 `{"heatmaps_and_tags": ...,
+    "heatmaps": ...}`: `(batch, height / 4, width / 4, 2 * keypoints)`, heatmaps first,
+    and `(batch, height / 2, width / 2, keypoints)`. It is not compiled.
 
     Args:
         width: channels of the highest resolution (published: 32, 48), or
@@ -69,7 +69,7 @@ def HigherHRNet(
     Example:
         ```python
         model = hrnet_tf.HigherHRNet(width=32, keypoints=17)
-        maps = model(hrnet_tf.normalise(images))        # images (1, 512, 512, 3)
+        maps = model(hrnet_tf.preprocess_input(images))        # images (1, 512, 512, 3)
         maps["heatmaps_and_tags"].shape                 # (1, 128, 128, 34)
         maps["heatmaps"].shape                          # (1, 256, 256, 17)
         ```

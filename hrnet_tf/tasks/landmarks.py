@@ -31,7 +31,7 @@ def HRNetLandmarks(
     """HRNetV2 on faces: one heatmap a landmark, from all resolutions.
 
     The model takes normalised RGB crops of faces, float `(batch, height, width, 3)`
-    (see `hrnet_tf.normalise`), and returns float32 heatmaps `(batch, height / 4,
+    (see `hrnet_tf.preprocess_input`), and returns float32 heatmaps `(batch, height / 4,
     width / 4, landmarks)`. It is not compiled.
 
     Args:
@@ -69,7 +69,7 @@ def HRNetLandmarks(
     Example:
         ```python
         model = hrnet_tf.HRNetLandmarks(width=18, landmarks=98)
-        heatmaps = model(hrnet_tf.normalise(faces))     # (batch, 64, 64, 98)
+        heatmaps = model(hrnet_tf.preprocess_input(faces))     # (batch, 64, 64, 98)
         ```
     """
     spec = body(width, modules, blocks, stem)

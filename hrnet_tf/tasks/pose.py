@@ -33,9 +33,9 @@ def HRNetV1(
     """HRNetV1: the high-resolution map, and heatmaps of keypoints from it.
 
     The model takes normalised RGB crops, float `(batch, height, width, 3)` (see
-    `hrnet_tf.normalise`), and returns float32 heatmaps `(batch, height / 4, width / 4,
-    keypoints)`. It is compiled: `fit(images, keypoints)` takes keypoints of shape
-    `(batch, keypoints, 3)` as x, y in crop pixels and weight.
+    `hrnet_tf.preprocess_input`), and returns float32 heatmaps `(batch, height / 4,
+    width / 4, keypoints)`. It is compiled: `fit(images, keypoints)` takes keypoints of
+    shape `(batch, keypoints, 3)` as x, y in crop pixels and weight.
 
     Args:
         width: channels of the highest resolution (published: 32, 48), or
@@ -72,7 +72,7 @@ def HRNetV1(
     Example:
         ```python
         model = hrnet_tf.HRNetV1(width=32, keypoints=17)
-        heatmaps = model(hrnet_tf.normalise(images))    # (batch, 64, 48, 17)
+        heatmaps = model(hrnet_tf.preprocess_input(images))    # (batch, 64, 48, 17)
         ```
     """
     spec = body(width, modules, blocks, stem)

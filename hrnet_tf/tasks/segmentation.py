@@ -3,14 +3,18 @@
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from hrnet_tf.backbone import Stem, body, hrnet
+from hrnet_tf.heads.aspp import aspp_head
 from hrnet_tf.heads.dense import concatenate, dense_head
 from hrnet_tf.heads.ocr import ocr_head
-from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
+from hrnet_tf.layers import Conventions, LayerFactory, Upsample, Upsampling
 from hrnet_tf.losses import DenseCrossEntropy
 from hrnet_tf.tasks.common import image_input, load_weights
 from hrnet_tf.tasks.transfer import Built
+
+STRIDE = 4  # image pixels per cell of the logits
 
 
 def HRNetV2(
@@ -18,6 +22,8 @@ def HRNetV2(
     classes: int = 19,
     *,
     ocr: bool = False,
+    aspp: bool = False,
+    full_size: bool = False,
     include_top: bool = True,
     weights: str | Path | None = None,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
@@ -34,9 +40,9 @@ def HRNetV2(
     """HRNetV2: all resolutions concatenated, and logits of classes from them.
 
     The model takes normalised RGB images of any size, float `(batch, height, width, 3)`
-    (see `hrnet_tf.normalise`), and returns float32 logits `(batch, height / 4, width /
-    4, classes)`, sizes rounded up. It is compiled: `fit(images, labels)` takes integer
-    labels `(batch, height, width)`; 255 is ignored.
+    (see `hrnet_tf.preprocess_input`), and returns float32 logits `(batch, height / 4,
+    width / 4, classes)`, sizes rounded up. It is compiled: `fit(images, labels)` takes
+    integer labels `(batch, height, width)`; 255 is ignored.
 
     Args:
         width: channels of the highest resolution (published: 18, 32, 40, 48), or
@@ -44,6 +50,9 @@ def HRNetV2(
         classes: number of classes.
         ocr: add object-contextual representations: the model then returns
             `{"auxiliary": ..., "logits": ...}`, and `fit` takes labels for both.
+        aspp: add atrous spatial pyramid pooling in place of the plain head.
+        full_size: logits at the size of the image; else at a quarter of it, which is
+            how the network learns.
         include_top: whether to add the labelling head; without it the model returns the
             representation `(batch, height / 4, width / 4, 15 * width)` and is not
             compiled.
@@ -76,7 +85,7 @@ def HRNetV2(
     Example:
         ```python
         model = hrnet_tf.HRNetV2(width=48, classes=19)
-        model.fit(hrnet_tf.normalise(images), labels)
+        model.fit(hrnet_tf.preprocess_input(images), labels)
         ```
     """
     spec = body(width, modules, blocks, stem)
@@ -84,16 +93,22 @@ def HRNetV2(
         upsampling, bn_momentum, synchronized, "normal", normalization, activation
     )
     image = image_input(input_shape, spec, upsampling)
+    if ocr and aspp:
+        raise ValueError("`ocr` and `aspp` exclude each other: a network has one head.")
+    rule: Upsampling = "bilinear" if upsampling == "nearest" else upsampling
     x = concatenate(hrnet(image, spec, conventions), conventions)
     if include_top and ocr:
         x = ocr_head(x, classes, conventions)
+    elif include_top and aspp:
+        x = aspp_head(x, classes, conventions)
     elif include_top:
         x = dense_head(x, classes, conventions, name="last_layer")
+    if include_top and full_size:
+        x = _enlarged(x, image, rule)
     model = keras.Model(image, x, name=name or f"hrnet_v2_w{width}")
-    fits = {"classes": classes, "ocr": ocr, "upsampling": upsampling}
+    fits = {"classes": classes, "ocr": ocr, "aspp": aspp, "upsampling": upsampling}
     load_weights(model, weights, Built("HRNetV2", width, include_top, fits))
     if include_top:
-        rule = "bilinear" if upsampling == "nearest" else upsampling
         loss = DenseCrossEntropy(rule)
         model.compile(
             keras.optimizers.SGD(0.01, momentum=0.9),
@@ -101,3 +116,15 @@ def HRNetV2(
             loss_weights={"auxiliary": 0.4, "logits": 1.0} if ocr else None,
         )
     return model
+
+
+def _enlarged(
+    logits: tf.Tensor | dict[str, tf.Tensor], image: tf.Tensor, rule: Upsampling
+) -> tf.Tensor | dict[str, tf.Tensor]:
+    """Logits, one map or several by name, at the size of the image."""
+    if isinstance(logits, dict):
+        return {
+            key: Upsample(STRIDE, rule, name=f"full_size.{key}")([value, image])
+            for key, value in logits.items()
+        }
+    return Upsample(STRIDE, rule, name="full_size")([logits, image])

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 # Names of the body's layers; all others are a head's.
 BODY = re.compile(r"(conv[12]|bn[12]|layer1|transition[123]|stage[234])\.")
+LAST_STAGE = re.compile(r"stage4\.(\d+)\.")
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -106,9 +107,10 @@ def load_body_tensors(
         for name, tensor in tensors.items()
         if BODY.match(name) and name.rpartition(".")[0] in ours
     }
-    heads = tuple(name for name in ours if not BODY.match(f"{name}."))
+    heads = {name for name in ours if not BODY.match(f"{name}.")}
+    given = {name.rpartition(".")[0] for name in body}
     try:
-        load_official(model, body, new=heads)
+        load_official(model, body, new=tuple(heads | _lower_ends(ours, given)))
     except ValueError as error:
         raise InputError(f"{path} does not fit: {error}") from None
     left_out = tuple(sorted(tensors.keys() - body.keys()))
@@ -122,7 +124,9 @@ def load_body(model: keras.Model, path: str | Path) -> tuple[str, ...]:
     Args:
         model: a network of this package.
         path: a checkpoint, or a `.keras` file of another network of this package, with
-            a body of the same width, modules and blocks.
+            a body of the same width, modules and blocks. The body of a network that
+            ends in one resolution, one for pose, lacks the layers that fuse into the
+            lower ones at the end: these keep the weights they have.
 
     Returns:
         The names of what was left out: the other network's head.
@@ -146,6 +150,8 @@ def load_body(model: keras.Model, path: str | Path) -> tuple[str, ...]:
         raise InputError(f"{path} is no model that Keras can load: {error}") from error
     layers = {layer.name: layer for layer in donor.layers if layer.weights}
     body = [x for x in model.layers if x.weights and BODY.match(f"{x.name}.")]
+    ends = _lower_ends({layer.name for layer in body}, layers.keys())
+    body = [layer for layer in body if layer.name not in ends]
     try:
         for layer in body:
             layer.set_weights(layers[layer.name].get_weights())
@@ -230,6 +236,22 @@ def load_keras_weights(model: keras.Model, path: str | Path) -> None:
         raise InputError(
             f"The weights in {path} do not fit {model.name}: {error}"
         ) from error
+
+
+def _lower_ends(ours: Set[str], given: Set[str]) -> set[str]:
+    """Our layers of the last fusion that a network of one resolution has not.
+
+    Such a network, one for pose, only fuses into its highest resolution at the end; all
+    other layers of its body go on in a network that ends in all resolutions.
+    """
+    modules = [LAST_STAGE.match(name) for name in ours]
+    last = max((int(match[1]) for match in modules if match), default=0)
+    lower = re.compile(rf"stage4\.{last}\.fuse_layers\.[123]\.")
+    ends = {name for name in ours if lower.match(name)}
+    if not ends or ends & given:
+        return set()
+    logger.info("the body ends in one resolution: %d layers start anew", len(ends))
+    return ends
 
 
 def body_of(model: keras.Model) -> keras.Model:

@@ -1,14 +1,11 @@
-"""Losses, as plain functions of tensors and as Keras losses for `compile`."""
+"""Losses of keypoints' heatmaps, as plain functions and as a Keras loss."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from hrnet_tf.codecs.heatmaps import HeatmapCodec
-from hrnet_tf.errors import InputError
-from hrnet_tf.layers import UPSAMPLING, Upsampling, resize_bilinear
 
 
 def joint_errors(
@@ -112,88 +109,4 @@ class KeypointLoss(keras.losses.Loss):
             "sigma": self.codec.sigma,
             "hardest": self.hardest,
             "loss": self.loss and keras.losses.serialize(self.loss),
-        }
-
-
-@keras.saving.register_keras_serializable("hrnet_tf")
-class DenseCrossEntropy(keras.losses.Loss):
-    """Cross-entropy of every pixel at the labels' size.
-
-    Args:
-        upsampling: how logits are brought to the labels' size: `"bilinear"` (half
-            pixel) or `"bilinear_align_corners"`.
-        ignored: the label that does not count.
-        class_weights: what a pixel of each class counts; None: all the same.
-
-    Call arguments:
-        y_true: integer labels, `(batch, height, width)`.
-        y_pred: logits at any size, `(batch, h, w, classes)`.
-
-    Returns:
-        The weighted mean over all pixels that count (0 if there is none).
-
-    Raises:
-        InputError: if the logits have another number of classes than there are weights.
-
-    Source: Wang et al., https://arxiv.org/abs/1908.07919, section 5.
-
-    Example:
-        ```python
-        loss = DenseCrossEntropy(class_weights=(0.8, 1.2))
-        hrnet_tf.HRNetV2(width=18, classes=2).compile("adam", loss=loss)
-        ```
-    """
-
-    def __init__(
-        self,
-        upsampling: Upsampling = "bilinear",
-        ignored: int = 255,
-        class_weights: Sequence[float] | None = None,
-        name: str = "dense_cross_entropy",
-        **kwargs: Any,
-    ):
-        super().__init__(name=name, **kwargs)
-        if upsampling not in UPSAMPLING or upsampling == "nearest":
-            raise ValueError(
-                '`upsampling` must be "bilinear" or "bilinear_align_corners", got '
-                f"{upsampling!r}."
-            )
-        self.upsampling = upsampling
-        self.ignored = ignored
-        self.class_weights = (
-            None if class_weights is None else tuple(map(float, class_weights))
-        )
-
-    def call(self, y_true, y_pred):
-        """Mean cross-entropy; see the class."""
-        labels = tf.cast(y_true, tf.int32)
-        size = tf.shape(labels)[1:3]
-        logits = resize_bilinear(
-            y_pred, size, self.upsampling == "bilinear_align_corners"
-        )
-        counts = labels != self.ignored
-        labels = tf.where(counts, labels, 0)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=labels, logits=logits
-        )
-        counts = tf.cast(counts, losses.dtype)
-        if self.class_weights is not None:
-            if len(self.class_weights) != logits.shape[-1]:
-                raise InputError(
-                    "`class_weights` must have one weight for each of the "
-                    f"{logits.shape[-1]} classes, got {len(self.class_weights)}."
-                )
-            weights = tf.constant(self.class_weights, losses.dtype)
-            counts *= tf.gather(weights, labels)
-        return tf.math.divide_no_nan(
-            tf.reduce_sum(losses * counts), tf.reduce_sum(counts)
-        )
-
-    def get_config(self):
-        """Arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "upsampling": self.upsampling,
-            "ignored": self.ignored,
-            "class_weights": self.class_weights,
         }

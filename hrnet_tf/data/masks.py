@@ -1,0 +1,379 @@
+"""Images with a mask each, that says for every pixel what is to be seen."""
+
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hrnet_tf.classes import UNKNOWN, ClassSet
+from hrnet_tf.config.segmentation import MaskSection
+from hrnet_tf.data.images import SUFFIXES
+from hrnet_tf.data.problems import Problems
+from hrnet_tf.errors import InputError
+from hrnet_tf.opencv import cv2
+
+PNG = b"\x89PNG\r\n\x1a\n"
+GREY, PALETTE = 0, 3  # colour types of PNG files
+
+CLASS_FILES = ("classes.yaml", "classes.txt")
+
+
+class Layout(NamedTuple):
+    """Where images and masks lie; `{}` stands for a part of the data set."""
+
+    images: str
+    masks: str
+    parts: tuple[str, ...] = ("train", "val")
+    image_end: str = ""  # of an image's name, before its suffix
+    mask_end: str = ""
+
+
+LAYOUTS: dict[str, tuple[Layout, ...]] = {
+    "folder": (
+        Layout("images/{}", "masks/{}"),
+        Layout("images", "masks", parts=("",)),
+    ),
+    "cityscapes": (
+        Layout(
+            "leftImg8bit/{}",
+            "gtFine/{}",
+            image_end="_leftImg8bit",
+            mask_end="_gtFine_labelIds",
+        ),
+    ),
+    "ade20k": (
+        Layout("{}/image", "{}/label"),
+        Layout("images/{}", "annotations/{}", ("training", "validation")),
+    ),
+    "lip": (
+        Layout(
+            "TrainVal_images/{}_images", "TrainVal_parsing_annotations/{}_segmentations"
+        ),
+    ),
+    "coco_stuff": (Layout("{}/image", "{}/label"),),
+}
+
+# PASCAL-Context: JPEG files and masks of all parts together, and lists of names.
+CONTEXT_FOLDERS = ("VOCdevkit/VOC2010", "VOC2010", ".")
+CONTEXT_IMAGES, CONTEXT_MASKS = "JPEGImages", "SegmentationClassContext"
+CONTEXT_LISTS = "ImageSets/SegmentationContext"
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedImages:
+    """Images and their masks, in files.
+
+    Attributes:
+        class_set: what values in the masks mean.
+        images: `(n,)`, paths.
+        masks: `(n,)`, paths.
+        names: `(n,)`, of the samples: paths in the folder of images, without suffix.
+    """
+
+    class_set: ClassSet
+    images: np.ndarray
+    masks: np.ndarray
+    names: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def take(self, rows: np.ndarray) -> "MaskedImages":
+        """Some of them, by index or by a mask of bool."""
+        return MaskedImages(
+            self.class_set, self.images[rows], self.masks[rows], self.names[rows]
+        )
+
+
+# Image and mask of each sample by its name.
+Pairs = dict[str, tuple[str, str]]
+
+
+def open_masks(
+    section: MaskSection, seed: int = 0
+) -> tuple[MaskedImages, MaskedImages]:
+    """Open a data set of images with masks; nothing is decoded yet.
+
+    Below `section.root` lie, by `section.layout`, with images of any format and masks
+    in PNG, in folders of their own or not:
+
+    * `folder`: `images/NAME.jpg` and `masks/NAME.png`, or both with `train/` and `val/`
+      in between, and `classes.txt` (a name a line) or `classes.yaml` (a `ClassSet`);
+      without `val/` a share is held out.
+    * `cityscapes`: `leftImg8bit/{train,val}/CITY/*_leftImg8bit.png` and
+      `gtFine/{train,val}/CITY/*_gtFine_labelIds.png`.
+    * `ade20k`: `{train,val}/{image,label}`, or `images/{training,validation}` and
+      `annotations/{training,validation}`.
+    * `lip`: `TrainVal_images/{train,val}_images` and
+      `TrainVal_parsing_annotations/{train,val}_segmentations`.
+    * `pascal_context`: in `VOCdevkit/VOC2010`, in `VOC2010` or directly
+      `JPEGImages/NAME.jpg`; `SegmentationClassContext/NAME.png`, values 0 to 59; and
+      `ImageSets/SegmentationContext/{train,val}.txt`, a name a line.
+    * `coco_stuff`: `{train,val}/{image,label}`.
+
+    Args:
+        section: the configuration's `data`.
+        seed: of the choice whom to hold out; not negative.
+
+    Returns:
+        Training and validation images.
+
+    Raises:
+        InputError: if there is no such folder, class set or sample, or samples are
+            broken and the policy is to stop: a mask or an image is missing or empty.
+
+    Example:
+        ```python
+        training, validation = open_masks(MaskSection("cityscapes", "cityscapes"))
+        training.class_set.names[0]  # "road"
+        ```
+    """
+    root = Path(section.root)
+    if not root.is_dir():
+        raise InputError(
+            f"There is no folder {root}; `data.root` must be one that holds images and "
+            f"masks in the layout {section.layout!r}."
+        )
+    class_set = find_class_set(section)
+    problems = Problems(str(root), section.on_error)
+    find = _listed_parts if section.layout == "pascal_context" else _paired_parts
+    parts = [_in_columns(class_set, pairs) for pairs in find(section, problems)]
+    if not all(map(len, parts)):
+        first = f", such as: {problems.found[0]}" if problems.found else ""
+        raise InputError(
+            f"{root} holds no image that has a mask in one of its parts; "
+            f"{len(problems.found)} files are broken or alone{first}."
+        )
+    problems.settle(sum(map(len, parts)))
+    if len(parts) == 1:
+        return _held_out(parts[0], section, seed)
+    return parts[0], parts[1]
+
+
+def find_class_set(section: MaskSection) -> ClassSet:
+    """The classes that the configuration names, or those that go with its data.
+
+    Raises:
+        InputError: if there are none, or they are not valid.
+    """
+    if section.classes:
+        return ClassSet.read(section.classes)
+    if section.layout == "pascal_context":
+        return ClassSet.read("pascal_context_59")
+    if section.layout != "folder":
+        return ClassSet.read(section.layout)
+    for name in CLASS_FILES:
+        if (Path(section.root) / name).is_file():
+            return ClassSet.read(Path(section.root) / name)
+    raise InputError(
+        f"{section.root} holds neither {' nor '.join(CLASS_FILES)}; write the names of "
+        "the classes into classes.txt, one a line in the order of their values in the "
+        "masks, or set `data.classes`."
+    )
+
+
+def read_labels(path: str | Path, class_set: ClassSet) -> np.ndarray:
+    """Read a mask file as labels.
+
+    Args:
+        path: see `read_mask`.
+        class_set: what its values mean.
+
+    Returns:
+        uint8 `(height, width)`: indices of `class_set.names`; 255: does not count.
+
+    Raises:
+        InputError: if the mask is broken, or a value in it means nothing.
+    """
+    raw, table = read_mask(path), class_set.lookup
+    labels = cv2.LUT(raw, table[:256]) if raw.dtype == np.uint8 else table[raw]
+    unknown = labels == UNKNOWN
+    if unknown.any():
+        y, x = np.argwhere(unknown)[0]
+        values = ", ".join(map(str, np.unique(raw[unknown])[:5]))
+        raise InputError(
+            f"the mask {path} holds values that stand for none of the {len(class_set)} "
+            f"classes of {class_set.name}, such as {values}, in {int(unknown.sum())} "
+            f"pixels, the first in row {y}, column {x}; correct it, or name the values "
+            "in the class set's `ids` or `ignored_ids`"
+        )
+    return labels
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """Read the values of a mask file.
+
+    Args:
+        path: a PNG file, grey or with a palette (then its indices are the values).
+
+    Returns:
+        uint8, or uint16 if the file holds 16 bits a pixel, `(height, width)`.
+
+    Raises:
+        InputError: if it is broken, empty, or something else.
+    """
+    encoded = Path(path).read_bytes()
+    if not encoded.startswith(PNG) or len(encoded) < 33:
+        raise InputError(
+            f"the mask {path} is broken, empty or no PNG file; other formats do not "
+            "keep values as they are"
+        )
+    bits, color = encoded[24], encoded[25]
+    if color not in (GREY, PALETTE):
+        raise InputError(
+            f"the mask {path} holds colours; it must be a PNG file with one value a "
+            "pixel, grey or with a palette"
+        )
+    if color == PALETTE:
+        encoded = _without_palette(encoded)
+    # Not IMREAD_UNCHANGED, which adds channels to a file that names a clear value.
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    raw = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
+    if raw is None:
+        raise InputError(f"the mask {path} cannot be decoded: it is broken")
+    # Grey of fewer bits is stretched to the whole range, which is for looking at it.
+    return raw if bits >= 8 else raw // (255 // (2**bits - 1))
+
+
+def _without_palette(encoded: bytes) -> bytes:
+    """A PNG file with a palette as a grey one of the same numbers.
+
+    OpenCV and TensorFlow give colours, and no two classes need to differ in theirs.
+
+    Source: https://www.w3.org/TR/png-3/#5Chunk-layout.
+    """
+    kept, start = [PNG], len(PNG)
+    while start + 12 <= len(encoded):
+        length = int.from_bytes(encoded[start : start + 4], "big")
+        chunk = encoded[start : start + 12 + length]
+        if chunk[4:8] == b"IHDR":
+            body = chunk[4:17] + bytes([GREY]) + chunk[18:21]
+            chunk = chunk[:4] + body + zlib.crc32(body).to_bytes(4, "big")
+        if chunk[4:8] in (b"IHDR", b"IDAT", b"IEND"):
+            kept.append(chunk)
+        start += 12 + length
+    return b"".join(kept)
+
+
+def _paired_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
+    """Files of the same name in two folders, for each part of the data set."""
+    root, candidates = Path(section.root), LAYOUTS[section.layout]
+    for layout in candidates:
+        parts = [part for part in layout.parts if _folder(root, layout, part).is_dir()]
+        alone = section.layout == "folder" and parts == ["train"]
+        if alone or len(parts) == len(layout.parts):
+            return [_pair(root, layout, part, problems) for part in parts]
+    expected = " or ".join(
+        " and ".join(layout.images.format(part) for part in layout.parts)
+        for layout in candidates
+    )
+    raise InputError(
+        f"{root} is not in the layout {section.layout!r}: it must hold the folders "
+        f"{expected}; see `data.root` and `data.layout`."
+    )
+
+
+def _folder(root: Path, layout: Layout, part: str) -> Path:
+    return root / layout.images.format(part)
+
+
+def _pair(root: Path, layout: Layout, part: str, problems: Problems) -> Pairs:
+    image_ends = tuple(layout.image_end + suffix for suffix in sorted(SUFFIXES))
+    images = _list_files(_folder(root, layout, part), image_ends, problems)
+    folder, end = root / layout.masks.format(part), f"{layout.mask_end}.png"
+    masks = _list_files(folder, (end,), problems)
+    for name in sorted(images.keys() - masks.keys()):
+        problems.add(f"{images[name]}: has no mask {folder / name}{end}")
+    for name in sorted(masks.keys() - images.keys()):
+        problems.add(f"{masks[name]}: there is no image that it belongs to")
+    pairs = {}
+    for name in sorted(images.keys() & masks.keys()):
+        if _good(images[name], masks[name], problems):
+            pairs[name] = (images[name], masks[name])
+    return pairs
+
+
+def _list_files(
+    folder: Path, ends: tuple[str, ...], problems: Problems
+) -> dict[str, str]:
+    """Files in a folder and those below that end like this, by their names."""
+    found: dict[str, str] = {}
+    for path in sorted(_walk(folder)):
+        end = next((end for end in ends if path.lower().endswith(end.lower())), None)
+        if end is None:
+            continue
+        name = Path(os.path.relpath(path, folder)).as_posix()[: -len(end)]
+        if name in found:
+            problems.add(f"{path}: has the same name as {found[name]}")
+        else:
+            found[name] = path
+    return found
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    for where, _, names in os.walk(folder, followlinks=True):
+        for name in names:
+            if not name.startswith("."):
+                yield os.path.join(where, name)
+
+
+def _good(image: str, mask: str, problems: Problems) -> bool:
+    """Whether both files are there and hold something; notes what does not."""
+    kept = len(problems.found)
+    for path in (image, mask):
+        if not os.path.isfile(path):
+            problems.add(f"{path}: does not exist")
+        elif not os.path.getsize(path):
+            problems.add(f"{path}: is empty")
+    return len(problems.found) == kept
+
+
+def _listed_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
+    """PASCAL-Context, where lists say what belongs to which part."""
+    root = Path(section.root)
+    inside = [root / folder for folder in CONTEXT_FOLDERS]
+    base = next((path for path in inside if (path / CONTEXT_IMAGES).is_dir()), None)
+    if base is None:
+        raise InputError(
+            f"{root} is not in the layout 'pascal_context': neither it nor VOC2010 in "
+            f"it holds the folder {CONTEXT_IMAGES}."
+        )
+    parts: list[Pairs] = []
+    for part in ("train", "val"):
+        path = base / CONTEXT_LISTS / f"{part}.txt"
+        if not path.is_file():
+            raise InputError(
+                f"There is no list {path}; it must hold the names of the images of "
+                "this part, one a line, without suffix."
+            )
+        parts.append({})
+        for name in path.read_text().split():
+            image = str(base / CONTEXT_IMAGES / f"{name}.jpg")
+            mask = str(base / CONTEXT_MASKS / f"{name}.png")
+            if _good(image, mask, problems):
+                parts[-1][name] = (image, mask)
+    return parts
+
+
+def _in_columns(class_set: ClassSet, pairs: Pairs) -> MaskedImages:
+    images, masks = zip(*pairs.values(), strict=True) if pairs else ((), ())
+    columns = (np.array(column, object) for column in (images, masks, list(pairs)))
+    return MaskedImages(class_set, *columns)
+
+
+def _held_out(
+    images: MaskedImages, section: MaskSection, seed: int
+) -> tuple[MaskedImages, MaskedImages]:
+    if len(images) < 2:
+        raise InputError(
+            f"{section.root} holds one image, {images.images[0]}; with no val/ there "
+            "must be two, one to train on and one to hold out."
+        )
+    count = min(max(1, round(section.validation_share * len(images))), len(images) - 1)
+    held = np.zeros(len(images), bool)
+    held[np.random.default_rng(seed).permutation(len(images))[:count]] = True
+    return images.take(~held), images.take(held)

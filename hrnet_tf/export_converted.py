@@ -1,0 +1,114 @@
+"""Converted checkpoints to SavedModel, TFLite and ONNX."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf.convert import check_converted, fixed_image
+from hrnet_tf.errors import InputError
+from hrnet_tf.export import FORMATS, check_targets, export_model
+from hrnet_tf.labels import KeypointSet
+from hrnet_tf.manifest import (
+    ClassificationManifest,
+    Decoding,
+    HeatmapOutput,
+    ImageInput,
+    PoseManifest,
+    TaskManifest,
+    versions,
+)
+
+STRIDE = 4  # crop pixels per heatmap cell, of every published network
+
+
+def export_converted(
+    path: str | Path,
+    formats: Sequence[str] = tuple(FORMATS),
+    labels: str | None = None,
+) -> dict[str, Path]:
+    """Export what `convert` has written; each artefact is compared with the model.
+
+    Args:
+        path: the `.keras` file; its manifest lies beside it.
+        formats: names from `hrnet_tf.export.FORMATS`.
+        labels: what the outputs mean: a keypoint set for pose (None: COCO's), a file
+            with a class name a line for a classifier (None: classes are numbered).
+
+    Returns:
+        The artefact of each format, in a folder named after the file.
+
+    Raises:
+        InputError: if the files are broken, networks of this task cannot be exported
+            yet, the labels do not fit, or an artefact is there already.
+
+    Example:
+        ```python
+        convert("hrnetv2_w18_imagenet_pretrained.pth", "saved_models/w18.keras")
+        export_converted("saved_models/w18.keras", ["tflite"])
+        ```
+    """
+    path = Path(path)
+    out = path.with_suffix("")
+    check_targets(formats, out, replace=False)
+    model = check_converted(path)
+    facts = json.loads(path.with_suffix(".json").read_text())
+    manifest = _manifest(facts, labels, path)
+    return export_model(model, manifest, _samples(manifest), formats, out)
+
+
+def _manifest(facts: dict[str, Any], labels: str | None, path: Path) -> TaskManifest:
+    name, arguments = facts["model"], facts["arguments"]
+    given = ImageInput(facts["input"]["height"], facts["input"]["width"])
+    title = f"{name} width {arguments['width']}"
+    if name == "HRNetClassifier":
+        classes = _class_names(labels, arguments["classes"])
+        return ClassificationManifest(title, given, classes, versions=versions())
+    if name == "HRNetV1":
+        keypoints = KeypointSet.read(labels or "coco")
+        if len(keypoints) != arguments["keypoints"]:
+            raise InputError(
+                f"{path} finds {arguments['keypoints']} keypoints, the set "
+                f"{keypoints.name} has {len(keypoints)}; name another set or its YAML "
+                "file with --labels."
+            )
+        height, width = (side // STRIDE for side in given.size)
+        output = HeatmapOutput(height, width, STRIDE)
+        return PoseManifest(
+            title, given, output, keypoints, Decoding(), versions=versions()
+        )
+    raise InputError(
+        f"{path} is a network of the kind {name}; only HRNetV1 and HRNetClassifier can "
+        "be exported from a checkpoint."
+    )
+
+
+def _class_names(file: str | None, count: int) -> tuple[str, ...]:
+    if file is None:
+        return tuple(f"class {number}" for number in range(count))
+    if not Path(file).is_file():
+        raise InputError(f"There is no file of class names {file}.")
+    names = tuple(Path(file).read_text().split("\n"))
+    names = names[:-1] if names and not names[-1] else names
+    if len(names) != count:
+        raise InputError(
+            f"{file} names {len(names)} classes, the model has {count}; it must hold "
+            "one name a line."
+        )
+    return names
+
+
+def _samples(manifest: TaskManifest) -> dict[str, np.ndarray]:
+    """What artefacts are compared on: the fixed image, as bytes too."""
+    height, width = manifest.input.size
+    waves = (fixed_image(height, width) + 2) * (255 / 4)
+    crops = np.round(waves).astype(np.uint8)
+    encoded = tf.io.encode_png(crops[0]).numpy()
+    return {
+        "crops": crops,
+        "image_bytes": np.frombuffer(encoded, np.uint8),
+        "boxes": np.array([[0, 0, width, height]], np.float32),
+    }

@@ -1,0 +1,103 @@
+"""Losses of numbers at every pixel, such as depth or height."""
+
+from typing import Any, Literal, get_args
+
+import keras
+import tensorflow as tf
+
+from hrnet_tf.errors import InputError
+from hrnet_tf.layers import Upsampling
+from hrnet_tf.losses.dense import DenseLoss
+
+Kind = Literal["l1", "l2", "berhu"]
+KINDS = get_args(Kind)
+
+# Share of a batch's largest error at which berHu becomes quadratic.
+BERHU_SHARE = 0.2
+
+
+@keras.saving.register_keras_serializable("hrnet_tf")
+class DenseRegression(DenseLoss):
+    """Errors of numbers at every pixel, at the targets' size; NaN is not annotated.
+
+    Args:
+        kind: `"l1"` (absolute errors), `"l2"` (squared errors) or `"berhu"` (absolute
+            errors up to a fifth of the batch's largest, quadratic above; on several
+            devices the largest of each device's part of the batch).
+        upsampling: how predictions are brought to the targets' size: `"bilinear"` (half
+            pixel) or `"bilinear_align_corners"`.
+
+    Call arguments:
+        y_true: float `(batch, height, width, channels)`, or `(batch, height, width)`
+            for one channel; numbers that are NaN do not count.
+        y_pred: float at any size, `(batch, h, w, channels)`.
+
+    Returns:
+        The mean over all numbers that count (0 if there is none).
+
+    Raises:
+        InputError: if an argument is unknown, or targets and predictions differ in
+            channels.
+
+    Source: berHu: Laina et al., https://arxiv.org/abs/1606.00373, section 3.2.
+
+    Example:
+        ```python
+        depth[depth == 0] = np.nan  # the sensor saw nothing
+        model = hrnet_tf.HRNetV2(width=18, classes=1)
+        model.compile("adam", loss=DenseRegression("berhu"))
+        model.fit(images, depth)
+        ```
+    """
+
+    def __init__(
+        self,
+        kind: Kind = "l1",
+        upsampling: Upsampling = "bilinear",
+        name: str = "dense_regression",
+        **kwargs: Any,
+    ):
+        super().__init__(upsampling, name, **kwargs)
+        if kind not in KINDS:
+            raise InputError(f"`kind` must be one of {KINDS}, got {kind!r}.")
+        self.kind = kind
+
+    def call(self, y_true, y_pred):
+        """Mean error; see the class."""
+        target = tf.cast(y_true, tf.float32)
+        target = target[..., None] if len(target.shape) == 3 else target
+        if target.shape[-1] != y_pred.shape[-1]:
+            raise InputError(
+                f"The predictions have {y_pred.shape[-1]} channels and the targets "
+                f"{target.shape[-1]}; the model must have one channel for each number "
+                "of a pixel."
+            )
+        counts = ~tf.math.is_nan(target)
+        # Before the losses: their gradients at NaN would be NaN, though masked later.
+        errors = tf.where(counts, self.resized(y_pred, target) - target, 0.0)
+        losses = {"l1": tf.abs, "l2": tf.square, "berhu": berhu}[self.kind](errors)
+        return tf.math.divide_no_nan(
+            tf.reduce_sum(losses), tf.reduce_sum(tf.cast(counts, losses.dtype))
+        )
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "kind": self.kind}
+
+
+def berhu(errors: tf.Tensor) -> tf.Tensor:
+    """Reverse Huber loss of each error; the largest of all errors sets its scale.
+
+    Args:
+        errors: float32 of any shape.
+
+    Returns:
+        float32 of the same shape: `|e|` up to `c`, and `(e**2 + c**2) / (2 * c)` above,
+        `c` being a fifth of the largest `|e|`, taken as a constant.
+
+    Source: Laina et al., https://arxiv.org/abs/1606.00373, equation 1.
+    """
+    sizes = tf.abs(errors)
+    c = tf.stop_gradient(BERHU_SHARE * tf.reduce_max(sizes))
+    squared = tf.math.divide_no_nan(tf.square(errors) + tf.square(c), 2 * c)
+    return tf.where(sizes <= c, sizes, squared)

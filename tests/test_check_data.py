@@ -1,0 +1,105 @@
+"""What a data set holds, of every task, before anything is trained on it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import hrnet_tf
+from hrnet_tf import cli
+from hrnet_tf.check_data import check_data
+from hrnet_tf.data.action_folders import write_class_folders
+from hrnet_tf.data.figures import ACTIONS, CLASSES
+from hrnet_tf.data.masks import read_mask
+from hrnet_tf.data.survey import Survey
+
+
+@pytest.fixture
+def data(data_folder, tmp_path):
+    """The drawn data set with folders for its classes, to be damaged."""
+    root = tmp_path / "data"
+    shutil.copytree(data_folder, root)
+    write_class_folders(data_folder, root / "classes")
+    return root
+
+
+@pytest.fixture
+def config_of(data, tmp_path):
+    def make(task, *more):
+        path = tmp_path / f"{task}.yaml"
+        root = data / "classes/train" if task == "classification" else data
+        path.write_text(
+            f"task: {task}\nmodel: {{width: 4, size: [64, 64]}}\n"
+            f"data: {{root: {root}}}\ntrain: {{batch_size: 4}}\n"
+        )
+        return path
+
+    return make
+
+
+def test_pixels_are_counted_by_class(data, config_of, tmp_path):
+    config = hrnet_tf.read_config(config_of("segmentation"))
+    surveys = check_data(config, tmp_path / "out")
+    masks = [read_mask(path) for path in sorted((data / "masks/train").iterdir())]
+    expected = np.bincount(np.concatenate(masks, axis=None), minlength=len(CLASSES))
+    assert surveys["train"].counts == dict(zip(CLASSES, expected.tolist(), strict=True))
+    assert (surveys["train"].samples, surveys["validation"].samples) == (12, 6)
+    sheet = hrnet_tf.read_image(tmp_path / "out" / "samples.jpg")
+    assert sheet.shape == (4 * 256, 8 * 256, 3)
+    facts = json.loads((tmp_path / "out" / "survey.json").read_text())
+    assert facts["train"]["counts"] == surveys["train"].counts
+    with pytest.raises(hrnet_tf.InputError, match="holds a survey already"):
+        check_data(config, tmp_path / "out")
+
+
+def test_broken_masks_are_listed(data, config_of, tmp_path):
+    victims = sorted((data / "masks/train").iterdir())
+    victims[0].write_bytes(b"no image")
+    surveys = check_data(
+        hrnet_tf.read_config(config_of("segmentation")), tmp_path / "out"
+    )
+    (line,) = surveys["train"].broken
+    assert victims[0].stem in line
+    assert surveys["validation"].broken == ()
+
+
+def test_images_are_counted_by_class_and_broken_ones_listed(data, config_of, tmp_path):
+    victim = next((data / "classes" / "train").glob("*/*.jpg"))
+    victim.unlink()
+    victim.write_bytes(b"\xff\xd8\xff no image")
+    surveys = check_data(
+        hrnet_tf.read_config(config_of("classification")), tmp_path / "out"
+    )
+    parts = surveys["train"], surveys["validation"]
+    assert [set(part.counts) for part in parts] == [set(ACTIONS)] * 2
+    assert [sum(part.counts.values()) for part in parts] == [p.samples for p in parts]
+    assert sum(part.samples for part in parts) == 12
+    (line,) = (line for part in parts for line in part.broken)
+    assert str(victim) in line
+
+
+def test_keypoints_are_counted_and_broken_images_listed(
+    data, experiment, tmp_path, capsys
+):
+    image = sorted((data / "images" / "train").iterdir())[0]
+    image.write_bytes(b"no image")
+    out = tmp_path / "out"
+    settings = [f"data.train.images={data / 'images/train'}"]
+    cli.main(["data", "check", str(experiment), *settings, "--out", str(out)])
+    facts = json.loads((out / "survey.json").read_text())["train"]
+    assert list(facts["counts"])[:2] == ["nose", "left_eye"]
+    assert 0 < facts["counts"]["nose"] <= facts["samples"]
+    assert len(facts["broken"]) == 1
+    assert image.name in facts["broken"][0]
+    printed = capsys.readouterr().out
+    assert "annotated keypoints" in printed
+    assert f"look at {out / 'samples.jpg'}" in printed
+
+
+def test_labels_that_never_occur_are_named():
+    survey = Survey(3, "images", {"cat": 3, "dog": 0}, tuple("abcdefghijkl"))
+    table = survey.table()
+    assert "never seen: dog" in table
+    assert "cat            3 " + 40 * "#" in table
+    assert "and 2 more broken samples" in table

@@ -1,0 +1,415 @@
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hrnet_tf import InputError
+from hrnet_tf.classes import IGNORED, ClassSet
+from hrnet_tf.config.segmentation import MaskAugmentation, MaskSection
+from hrnet_tf.data.mask_augment import (
+    Cut,
+    cut_image,
+    cut_labels,
+    mirrored_labels,
+    random_cut,
+    scaled_size,
+)
+from hrnet_tf.data.mask_pipeline import MaskReader, training_masks
+from hrnet_tf.data.masks import open_masks
+
+SIZE = (40, 56)
+BATCH = 3
+STEPS = 4
+SHAPES = [(60, 90), (90, 60), (33, 200), (48, 48), (61, 83), (120, 50)]
+CLASSES = ("sky", "left", "right")
+PLAIN = MaskAugmentation(scale=(1.0, 1.0), flip_probability=0.0)
+
+
+def picture(height, width):
+    """A smooth image, and labels that follow from it: bright is 1, dark is 2."""
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x / 9 + i) + np.cos(y / 7 - i) for i in range(3)]
+    image = (127 + 60 * np.stack(waves, axis=-1)).astype(np.uint8)
+    green = image[..., 1].astype(int)
+    labels = np.where(green > 180, 1, np.where(green < 80, 2, 0)).astype(np.uint8)
+    return image, labels
+
+
+def put(root, part, name, image, labels):
+    for folder, array in (("images", image[..., ::-1]), ("masks", labels)):
+        path = root / folder / part / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), array)
+
+
+@pytest.fixture
+def section(tmp_path):
+    root = tmp_path / "data"
+    for part, shapes in (("train", SHAPES), ("val", SHAPES[:2])):
+        for i, shape in enumerate(shapes):
+            put(root, part, f"{i}", *picture(*shape))
+    (root / "classes.yaml").write_text(
+        f"{{name: sides, names: [{', '.join(CLASSES)}], flip_pairs: [[left, right]]}}"
+    )
+    return MaskSection(root=str(root))
+
+
+def training(section, epochs=range(2), seed=0, reader=None):
+    reader = reader or MaskReader(open_masks(section)[0], section)
+    data = training_masks(reader, SIZE, section, epochs, STEPS, BATCH, seed)
+    with reader.broken.explained():
+        return list(data.as_numpy_iterator())
+
+
+def assert_same(batches, expected):
+    for batch, other in zip(batches, expected, strict=True):
+        for part, its in zip(batch, other, strict=True):
+            np.testing.assert_array_equal(part, its)
+
+
+def make_crop(image, labels, size, cut, mirror=(0, 2, 1)):
+    crop = np.zeros((*size, 3), np.uint8), np.empty(size, np.uint8)
+    cut_image(image, cut, crop[0])
+    cut_labels(labels, cut, mirrored_labels(np.array(mirror)), crop[1])
+    return crop
+
+
+def crop_whole(image, labels, size, cut, mirror=(0, 2, 1)):
+    """The plain order: resize all of it, pad, crop, mirror."""
+    # OpenCV's nearest neighbour differs where the middle lies between two pixels.
+    nearest = [
+        np.floor((np.arange(whole) + 0.5) * source / whole).astype(int)
+        for whole, source in zip(cut.resized, labels.shape, strict=True)
+    ]
+    labels = labels[np.ix_(*nearest)]
+    image = cv2.resize(image, cut.resized[::-1], interpolation=cv2.INTER_LINEAR)
+    bottom, right = (max(0, size[i] - cut.resized[i]) for i in (0, 1))
+    image = np.pad(image, ((0, bottom), (0, right), (0, 0)))
+    labels = np.pad(labels, ((0, bottom), (0, right)), constant_values=IGNORED)
+    rows = slice(cut.top, cut.top + size[0])
+    columns = slice(cut.left, cut.left + size[1])
+    image, labels = image[rows, columns], labels[rows, columns]
+    if cut.flip:
+        image, labels = image[:, ::-1], labels[:, ::-1]
+        labels = np.append(mirror, IGNORED)[np.minimum(labels, len(mirror))]
+    return image, labels
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_crop_is_that_of_the_whole_image(seed):
+    rng = np.random.default_rng(seed)
+    source = tuple(rng.integers(40, 160, 2).tolist())
+    image, labels = picture(*source)
+    section = MaskSection(root="x", augmentation=MaskAugmentation(scale=(0.51, 2.0)))
+    for _ in range(10):
+        size = tuple(rng.integers(20, 130, 2).tolist())
+        cut = random_cut(source, size, section, rng.random(4))
+        found = make_crop(image, labels, size, cut)
+        expected = crop_whole(image, labels, size, cut)
+        assert np.abs(found[0].astype(int) - expected[0]).max() <= 1
+        np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_at_its_own_size_a_crop_is_a_part_of_the_image(rng):
+    image = rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    labels = rng.integers(0, 3, (50, 70), dtype=np.uint8)
+    found = make_crop(image, labels, (20, 30), Cut((50, 70), 13, 40, False))
+    np.testing.assert_array_equal(found[0], image[13:33, 40:])
+    np.testing.assert_array_equal(found[1], labels[13:33, 40:])
+
+
+def test_a_crop_beyond_the_image_is_black_and_does_not_count(rng):
+    image = rng.integers(1, 256, (10, 12, 3), dtype=np.uint8)
+    labels = rng.integers(0, 3, (10, 12), dtype=np.uint8)
+    found = make_crop(image, labels, (20, 30), Cut((10, 12), 0, 0, False))
+    np.testing.assert_array_equal(found[0][:10, :12], image)
+    np.testing.assert_array_equal(found[1][:10, :12], labels)
+    assert not found[0][10:].any()
+    assert not found[0][:, 12:].any()
+    assert (found[1][10:] == IGNORED).all()
+    assert (found[1][:, 12:] == IGNORED).all()
+
+
+def test_much_smaller_images_are_averages(rng):
+    image = rng.integers(0, 256, (160, 240, 3), dtype=np.uint8)
+    labels = np.zeros((160, 240), np.uint8)
+    found, _ = make_crop(image, labels, (10, 12), Cut((16, 24), 3, 9, False))
+    expected = image.reshape(16, 10, 24, 10, 3).mean(axis=(1, 3))
+    assert np.abs(found - expected[3:13, 9:21]).max() <= 1
+
+
+def test_a_mirror_exchanges_the_sides_of_lip():
+    lip = ClassSet.read("lip")
+    labels = np.tile(np.append(np.arange(20), IGNORED), (3, 1)).astype(np.uint8)
+    image = np.zeros((3, 21, 3), np.uint8)
+    _, found = make_crop(image, labels, (3, 21), Cut((3, 21), 0, 0, True), lip.mirror)
+    expected = [IGNORED, 18, 19, 16, 17, 14, 15, *range(13, -1, -1)]
+    assert found[0].tolist() == expected
+
+
+SIZES = {
+    # Half the long side of 2048, the size of Cityscapes.
+    "long side": ({"base_size": 2048}, (1024, 2048), 0.5, (512, 1024)),
+    "its own": ({}, (300, 200), 1.5, (450, 300)),
+    "rounded": ({}, (100, 75), 0.333, (33, 25)),
+    # ADE20K: the short side becomes 520, then the long side scale times 520.
+    "short side first": (
+        {"short_side": 520, "base_size": 520},
+        (260, 390),
+        2.0,
+        (693, 1040),
+    ),
+    "short side only": ({"short_side": 100}, (50, 80), 1.0, (100, 160)),
+    # LIP: all have one shape.
+    "no shape": ({"keep_aspect": False}, (700, 300), 2.0, (80, 112)),
+    "never nothing": ({}, (1, 300), 0.5, (1, 150)),
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "source", "scale", "size"), SIZES.values(), ids=SIZES
+)
+def test_sizes_at_a_scale(given, source, scale, size):
+    assert scaled_size(source, SIZE, MaskSection(root="x", **given), scale) == size
+
+
+def test_crops_are_drawn_from_the_whole_range():
+    section = MaskSection(root="x", augmentation=MaskAugmentation(scale=(0.5, 2.0)))
+    rng = np.random.default_rng(0)
+    cuts = [random_cut((100, 200), SIZE, section, rng.random(4)) for _ in range(2000)]
+    scales = np.array([cut.resized[1] for cut in cuts]) / 200
+    assert 0.5 <= scales.min() < 0.51
+    assert 1.99 < scales.max() <= 2
+    assert scales.mean() == pytest.approx(1.25, abs=0.03)
+    assert np.mean([cut.flip for cut in cuts]) == pytest.approx(0.5, abs=0.05)
+    tops = np.array([(cut.top, cut.resized[0] - SIZE[0] - cut.top) for cut in cuts])
+    assert tops.min(axis=0).tolist() == [0, 0]  # both edges are reached, none passed
+
+
+def test_batches_are_bytes_that_fit_each_other(section):
+    batches = training(section)
+    assert len(batches) == 2 * STEPS
+    for images, labels in batches:
+        assert (images.shape, images.dtype) == ((BATCH, *SIZE, 3), np.uint8)
+        assert (labels.shape, labels.dtype) == ((BATCH, *SIZE), np.uint8)
+        for image, label in zip(images, labels, strict=True):
+            inside = label != IGNORED
+            assert inside.any()
+            assert not image[~inside].any()
+    plain = training(replace(section, augmentation=PLAIN))
+    images, labels = map(np.concatenate, zip(*plain, strict=True))
+    # Unscaled, green tells the label.
+    green = images[..., 1].astype(int)
+    expected = np.where(green > 180, 1, np.where(green < 80, 2, 0))
+    inside = labels != IGNORED
+    np.testing.assert_array_equal(labels[inside], expected[inside])
+
+
+def test_shapes_are_known_to_the_graph(section):
+    reader = MaskReader(open_masks(section)[0], section)
+    data = training_masks(reader, SIZE, section, range(1), STEPS, BATCH)
+    assert data.element_spec == (
+        tf.TensorSpec((BATCH, *SIZE, 3), tf.uint8),
+        tf.TensorSpec((BATCH, *SIZE), tf.uint8),
+    )
+
+
+def test_a_mirrored_batch_has_its_sides_exchanged(section):
+    flips = [replace(PLAIN, flip_probability=p) for p in (0.0, 1.0)]
+    plain, mirrored = (training(replace(section, augmentation=it)) for it in flips)
+    table = np.arange(256)
+    table[[1, 2]] = [2, 1]
+    for batch, other in zip(plain, mirrored, strict=True):
+        np.testing.assert_array_equal(batch[0][:, :, ::-1], other[0])
+        np.testing.assert_array_equal(table[batch[1]][:, :, ::-1], other[1])
+
+
+def test_the_seed_says_what_comes(section):
+    expected = training(section)
+    assert_same(training(section), expected)
+    other = training(section, seed=1)
+    assert not np.array_equal(other[0][0], expected[0][0])
+
+
+def test_epochs_differ_and_a_later_one_can_be_the_first(section):
+    colored = MaskAugmentation(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1)
+    section = replace(section, augmentation=colored)
+    whole = training(section, epochs=range(3))
+    assert_same(training(section, epochs=range(1, 3)), whole[STEPS:])
+    assert not np.array_equal(whole[0][0], whole[STEPS][0])
+
+
+def test_an_epoch_shows_every_sample_equally_often(section):
+    for path in (section.root + "/images/train", section.root + "/masks/train"):
+        for i in range(len(SHAPES)):
+            value = np.full((*SIZE, 3), 10 * i + 5, np.uint8)
+            array = value if "images" in path else np.zeros(SIZE, np.uint8)
+            cv2.imwrite(f"{path}/{i}.png", array)
+    batches = training(replace(section, augmentation=PLAIN), range(1))
+    shown = np.concatenate([images[:, 0, 0, 0] for images, _ in batches])
+    assert len(shown) == 2 * len(SHAPES)
+    values, counts = np.unique(shown, return_counts=True)
+    assert values.tolist() == [10 * i + 5 for i in range(len(SHAPES))]
+    assert (counts == 2).all()
+
+
+def test_colours_change_and_labels_do_not(section):
+    before = training(replace(section, augmentation=PLAIN))
+    brighter = replace(PLAIN, brightness=0.5)
+    after = training(replace(section, augmentation=brighter))
+    for batch, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(batch[1], other[1])
+        assert np.abs(batch[0].astype(int) - other[0]).mean() > 2
+
+
+def test_a_reader_gives_whole_samples(section):
+    _, validation = open_masks(section)
+    image, labels = MaskReader(validation, section).read(1)
+    expected = picture(*SHAPES[1])
+    np.testing.assert_array_equal(image, expected[0])
+    np.testing.assert_array_equal(labels, expected[1])
+
+
+def test_the_drawn_data_set_is_read(data_folder, tmp_path):
+    (tmp_path / "classes.txt").write_text("background\nperson\nball\nbox\n")
+    section = MaskSection(root=str(data_folder), classes=str(tmp_path / "classes.txt"))
+    batches = training(section, range(1))
+    assert set(np.unique([labels for _, labels in batches])) <= {0, 1, 2, 3, IGNORED}
+    assert all(images.std() > 5 for images, _ in batches)
+
+
+def spoil_value(image, mask):
+    cv2.imwrite(mask, np.full(SHAPES[2], 7, np.uint8))
+    return f"{mask} holds values .* such as 7, in {33 * 200} pixels"
+
+
+def spoil_size(image, mask):
+    cv2.imwrite(mask, np.zeros((33, 199), np.uint8))
+    return f"the image has 200x33 pixels .*, its mask {mask} has 199x33"
+
+
+def spoil_image(image, mask):
+    with open(image, "wb") as stream:
+        stream.write(b"text")
+    return "the image cannot be decoded"
+
+
+def spoil_mask(image, mask):
+    with open(mask, "wb") as stream:
+        stream.write(b"text")
+    return f"the mask {mask} is broken, empty or no PNG file"
+
+
+def lose_mask(image, mask):
+    os.unlink(mask)
+    return "No such file"
+
+
+@pytest.fixture(params=[spoil_value, spoil_size, spoil_image, spoil_mask, lose_mask])
+def broken(request, section):
+    """One training sample is broken: `(images, its image, what is wrong)`."""
+    images, _ = open_masks(section)
+    image, mask = images.images[2], images.masks[2]
+    return images, image, request.param(image, mask)
+
+
+def test_a_broken_sample_stops_with_its_name(broken, section):
+    images, name, wrong = broken
+    expected = rf"^{name}: .*{wrong}.* \(data\.on_error=skip goes on without it\)\.$"
+    with pytest.raises(InputError, match=expected):
+        training(section, reader=MaskReader(images, section))
+    with pytest.raises(InputError, match=expected):
+        MaskReader(images, section).read(2)
+
+
+def test_a_broken_sample_does_not_count_and_changes_no_other(broken, section, caplog):
+    images, name, _ = broken
+    section = replace(section, on_error="skip")
+    reader = MaskReader(images, section)
+    assert reader.read(2) is None
+    batches = training(section, reader=reader)
+    pictures, labels = map(np.concatenate, zip(*batches, strict=True))
+    empty = (labels == IGNORED).all(axis=(1, 2))
+    assert empty.sum() == 4  # each comes up twice an epoch
+    assert not pictures[empty].any()
+    assert len(reader.broken.found) == 1
+    assert caplog.text.count("skipped") == 1
+    assert name in caplog.text
+    put(Path(section.root), "train", "2", *picture(*SHAPES[2]))
+    repaired = training(section, reader=MaskReader(images, section))
+    expected, _ = map(np.concatenate, zip(*repaired, strict=True))
+    np.testing.assert_array_equal(pictures[~empty], expected[~empty])
+
+
+@pytest.fixture
+def cached(section, tmp_path):
+    return replace(section, cache=str(tmp_path / "cache"))
+
+
+def test_a_cache_changes_nothing_and_is_used(section, cached, monkeypatch):
+    expected = training(section)
+    assert_same(training(cached), expected)
+
+    def never(*arguments):
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(MaskReader, "_decode", never)
+    assert_same(training(cached), expected)
+    image, labels = MaskReader(open_masks(cached)[0], cached).read(0)
+    np.testing.assert_array_equal(image, picture(*SHAPES[0])[0])
+    assert image.flags.writeable
+    assert labels.flags.writeable
+
+
+def test_a_cache_holds_two_arrays_a_sample(cached, tmp_path):
+    training(cached)
+    files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".npy"}
+    assert len(files) == 2 * len(SHAPES)
+
+
+@pytest.mark.parametrize("change", ["time", "size", "classes"])
+def test_a_cache_follows_its_source(change, cached):
+    images, _ = open_masks(cached)
+    before = MaskReader(images, cached).read(0)
+    mask = images.masks[0]
+    facts = os.stat(mask)
+    expected = 2 - before[1]
+    if change == "classes":
+        names = f"{{name: turned, names: [{', '.join(CLASSES)}], ids: [2, 1, 0]}}"
+        with open(f"{cached.root}/classes.yaml", "w") as stream:
+            stream.write(names)
+        images, _ = open_masks(cached)
+    else:
+        level = 0 if change == "size" else 3  # of compression
+        cv2.imwrite(mask, expected, [cv2.IMWRITE_PNG_COMPRESSION, level])
+        later = facts.st_mtime_ns + (10**9 if change == "time" else 0)
+        os.utime(mask, ns=(later, later))
+        assert change == "time" or os.stat(mask).st_size != facts.st_size
+    _, labels = MaskReader(images, cached).read(0)
+    np.testing.assert_array_equal(labels, expected)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", None])
+def test_a_damaged_array_is_written_anew(content, cached, tmp_path):
+    images, _ = open_masks(cached)
+    expected = MaskReader(images, cached).read(0)
+    files = sorted((tmp_path / "cache").rglob("*.npy"))
+    for path in files:
+        path.write_bytes(path.read_bytes()[:-5] if content is None else content)
+    for found, part in zip(MaskReader(images, cached).read(0), expected, strict=True):
+        np.testing.assert_array_equal(found, part)
+    assert all(np.load(path).size for path in files)
+
+
+def test_without_room_for_a_cache_everything_is_decoded(section, tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
+    (tmp_path / "file").write_text("no folder")
+    full = replace(section, cache=str(tmp_path / "file" / "cache"))
+    assert_same(training(full), training(section))
+    assert caplog.text.count("is decoded each time") == 1
