@@ -210,8 +210,8 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--labels",
-        help="for the export: a keypoint set (default: coco), or a file with a class "
-        "name a line (default: numbers)",
+        help="for the export: a keypoint set (default: coco), a class set, or a file "
+        "with a class name a line (default: numbers)",
     )
 
     command = add("shard", shard_command)

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.classes import ClassSet
 from hrnet_tf.convert import check_converted, fixed_image
 from hrnet_tf.errors import InputError
+from hrnet_tf.experiments.base import answering
 from hrnet_tf.export import FORMATS, check_targets, export_model
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import (
@@ -17,7 +20,9 @@ from hrnet_tf.manifest import (
     Decoding,
     HeatmapOutput,
     ImageInput,
+    LogitMapOutput,
     PoseManifest,
+    SegmentationManifest,
     TaskManifest,
     versions,
 )
@@ -35,8 +40,9 @@ def export_converted(
     Args:
         path: the `.keras` file; its manifest lies beside it.
         formats: names from `hrnet_tf.export.FORMATS`.
-        labels: what the outputs mean: a keypoint set for pose (None: COCO's), a file
-            with a class name a line for a classifier (None: classes are numbered).
+        labels: what the outputs mean: a keypoint set for pose (None: COCO's), a class
+            set for labels of pixels, a file with a class name a line for a classifier
+            (None: classes are numbered).
 
     Returns:
         The artefact of each format, in a folder named after the file.
@@ -54,7 +60,7 @@ def export_converted(
     path = Path(path)
     out = path.with_suffix("")
     check_targets(formats, out, replace=False)
-    model = check_converted(path)
+    model = answering(check_converted(path))
     facts = json.loads(path.with_suffix(".json").read_text())
     manifest = _manifest(facts, labels, path)
     return export_model(model, manifest, _samples(manifest), formats, out)
@@ -65,8 +71,8 @@ def _manifest(facts: dict[str, Any], labels: str | None, path: Path) -> TaskMani
     given = ImageInput(facts["input"]["height"], facts["input"]["width"])
     title = f"{name} width {arguments['width']}"
     if name == "HRNetClassifier":
-        classes = _class_names(labels, arguments["classes"])
-        return ClassificationManifest(title, given, classes, versions=versions())
+        names = _class_names(labels, arguments["classes"])
+        return ClassificationManifest(title, given, names, versions=versions())
     if name == "HRNetV1":
         keypoints = KeypointSet.read(labels or "coco")
         if len(keypoints) != arguments["keypoints"]:
@@ -76,14 +82,33 @@ def _manifest(facts: dict[str, Any], labels: str | None, path: Path) -> TaskMani
                 "file with --labels."
             )
         height, width = (side // STRIDE for side in given.size)
-        output = HeatmapOutput(height, width, STRIDE)
+        heatmaps = HeatmapOutput(height, width, STRIDE)
         return PoseManifest(
-            title, given, output, keypoints, Decoding(), versions=versions()
+            title, given, heatmaps, keypoints, Decoding(), versions=versions()
         )
+    if name == "HRNetV2":
+        classes = _class_set(labels, arguments["classes"])
+        output = LogitMapOutput(
+            align_corners=arguments["upsampling"] == "bilinear_align_corners"
+        )
+        given = replace(given, any_size=True)
+        return SegmentationManifest(title, given, output, classes, versions=versions())
     raise InputError(
-        f"{path} is a network of the kind {name}; only HRNetV1 and HRNetClassifier can "
-        "be exported from a checkpoint."
+        f"{path} is a network of the kind {name}; only HRNetV1, HRNetV2 and "
+        "HRNetClassifier can be exported from a checkpoint."
     )
+
+
+def _class_set(source: str | None, count: int) -> ClassSet:
+    if source is None:
+        return ClassSet("numbered", _class_names(None, count))
+    classes = ClassSet.read(source)
+    if len(classes) != count:
+        raise InputError(
+            f"The class set {classes.name} has {len(classes)} classes, the model has "
+            f"{count}; name another set or its file with --labels."
+        )
+    return classes
 
 
 def _class_names(file: str | None, count: int) -> tuple[str, ...]:

@@ -272,3 +272,19 @@ def test_names_that_do_not_fit_are_refused(content, message, classifier, tmp_pat
     with pytest.raises(InputError, match=message):
         export_converted(classifier, ["onnx"], str(tmp_path / "names.txt"))
     assert not (tmp_path / "three").exists()
+
+
+def test_a_labelling_network_goes_on_with_its_rule_and_classes(tmp_path):
+    rule = "bilinear_align_corners"
+    model = hrnet_tf.HRNetV2(4, 20, ocr=True, upsampling=rule, **SMALL)
+    tensors = {n: torch_layout(v.numpy()) for n, v in official_names(model)}
+    np.savez(tmp_path / "labels.npz", **tensors)
+    command = ["convert", str(tmp_path / "labels.npz"), "--align-corners", "yes"]
+    command += ["--out", str(tmp_path / "ocr.keras"), "--export", "onnx"]
+    cli.main([*command, "--labels", "lip"])
+    predictor = hrnet_tf.load(tmp_path / "ocr" / "model.onnx")
+    assert predictor.manifest.output.align_corners
+    assert predictor.manifest.classes.flip_pairs
+    assert predictor.predict(np.zeros((37, 50, 3), np.uint8)).labels.shape == (37, 50)
+    with pytest.raises(InputError, match="cityscapes has 19 classes, the model has 20"):
+        export_converted(tmp_path / "ocr.keras", ["tflite"], "cityscapes")

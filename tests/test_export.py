@@ -140,6 +140,7 @@ def test_the_facts_lie_beside_every_artefact(name, exported):
         "dtype": "float32",
         "mean": [123.675, 116.28, 103.53],
         "std": [58.395, 57.12, 57.375],
+        "any_size": False,
     }
     assert facts["output"] == {
         "height": 16,
