@@ -1,6 +1,5 @@
 """What labels of pixels mean: sets of classes, as data."""
 
-import difflib
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.name_sets import find_set, nearest_name, order_in_mirror
 from hrnet_tf.typed_yaml import read_typed
 
 FOLDER = Path(__file__).parent / "class_sets"
@@ -112,7 +112,7 @@ class ClassSet:
                 )
             for name in pair:
                 if name not in self.names:
-                    near = difflib.get_close_matches(name, self.names, 1, 0.0)[0]
+                    near = nearest_name(name, self.names)
                     self._refuse(
                         f"`flip_pairs` names an unknown class {name}; did you mean "
                         f"{near}?"
@@ -138,13 +138,8 @@ class ClassSet:
         Raises:
             InputError: if there is none, or the file does not hold a valid set.
         """
-        shipped = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
-        path = shipped.get(str(source), Path(source))
-        if not path.is_file():
-            raise InputError(
-                f"There is no class set {source}: give the path of a YAML file, of a "
-                f".txt file with a name in each line, or one of {', '.join(shipped)}."
-            )
+        files = "a YAML file, of a .txt file with a name in each line,"
+        path = find_set(source, FOLDER, "class set", files)
         if path.suffix.lower() != ".txt":
             return read_typed(cls, path)
         try:
@@ -171,11 +166,7 @@ class ClassSet:
     @cached_property
     def mirror(self) -> np.ndarray:
         """int64 `(classes,)`: where each index goes in a mirror."""
-        order = np.arange(len(self.names))
-        for left, right in self.flip_pairs:
-            i, j = self.names.index(left), self.names.index(right)
-            order[i], order[j] = j, i
-        return order
+        return order_in_mirror(self.names, self.flip_pairs)
 
     @cached_property
     def colors(self) -> np.ndarray:

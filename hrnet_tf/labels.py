@@ -1,6 +1,5 @@
 """What indices mean: sets of keypoints, as data."""
 
-import difflib
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.name_sets import find_set, nearest_name, order_in_mirror
 from hrnet_tf.typed_yaml import read_typed
 
 FOLDER = Path(__file__).parent / "keypoint_sets"
@@ -82,7 +82,7 @@ class KeypointSet:
     def _check_known(self, key: str, names: tuple[str, ...]) -> None:
         for name in names:
             if name not in self.names:
-                near = difflib.get_close_matches(name, self.names, n=1, cutoff=0.0)[0]
+                near = nearest_name(name, self.names)
                 self._refuse(
                     f"`{key}` names an unknown keypoint {name}; did you mean {near}?"
                 )
@@ -97,23 +97,13 @@ class KeypointSet:
         Raises:
             InputError: if there is neither, or the file does not hold a valid set.
         """
-        shipped = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
-        path = shipped.get(str(source), Path(source))
-        if not path.is_file():
-            raise InputError(
-                f"There is no keypoint set {source}: give the path of a YAML file or "
-                f"one of {', '.join(shipped)}."
-            )
+        path = find_set(source, FOLDER, "keypoint set", "a YAML file")
         return read_typed(cls, path)
 
     @cached_property
     def mirror(self) -> np.ndarray:
         """int64 `(keypoints,)`: where each index goes in a mirror."""
-        order = np.arange(len(self.names))
-        for left, right in self.flip_pairs:
-            i, j = self.names.index(left), self.names.index(right)
-            order[i], order[j] = j, i
-        return order
+        return order_in_mirror(self.names, self.flip_pairs)
 
     @cached_property
     def bones(self) -> np.ndarray:

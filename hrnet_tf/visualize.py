@@ -1,14 +1,13 @@
 """Pictures of results: people drawn on images, contact sheets, training curves."""
 
 import csv
-import struct
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from hrnet_tf.classes import ClassSet
+from hrnet_tf.indexed_png import to_indexed
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.opencv import cv2
 from hrnet_tf.results import LabelMap, Pose
@@ -179,19 +178,7 @@ def write_labels(path: str | Path, labels: np.ndarray, classes: ClassSet) -> Non
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     grey = cv2.imencode(".png", labels)[1].tobytes()
-    # OpenCV writes no palettes: make the grey file an indexed one. The signature (8
-    # bytes) is followed by the header (25), which tells the kind of colours.
-    header = bytearray(grey[12:29])
-    header[13] = 3
-    colors = classes.colors.tobytes()
-    palette = b"".join((_chunk(bytes(header)), _chunk(b"PLTE" + colors)))
-    Path(path).write_bytes(grey[:8] + palette + grey[33:])
-
-
-def _chunk(content: bytes) -> bytes:
-    """A part of a PNG: length, kind and data, checksum."""
-    length = struct.pack(">I", len(content) - 4)
-    return length + content + struct.pack(">I", zlib.crc32(content))
+    Path(path).write_bytes(to_indexed(grey, classes.colors.tobytes()))
 
 
 def draw_curves(history: str | Path, picture: str | Path) -> None:

@@ -12,7 +12,15 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 RANKS = [
     {"backend", "errors", "version", "opencv", "compat", "latency"},
-    {"typed_yaml", "layers", "optimizers", "runtimes", "hashing"},
+    {
+        "typed_yaml",
+        "layers",
+        "optimizers",
+        "runtimes",
+        "hashing",
+        "indexed_png",
+        "name_sets",
+    },
     {"labels", "classes", "config", "backbone"},
     {"results", "components", "preprocess", "codecs", "checkpoints", "published"},
     {"losses", "heads", "metrics", "manifest", "weights", "fold", "recipe"},

@@ -1,7 +1,6 @@
 """Images with a mask each, that says for every pixel what is to be seen."""
 
 import os
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,8 @@ from hrnet_tf.config.segmentation import MaskSection
 from hrnet_tf.data.images import SUFFIXES
 from hrnet_tf.data.problems import Problems
 from hrnet_tf.errors import InputError
+from hrnet_tf.indexed_png import GREY, INDEXED, header_of, to_grey
 from hrnet_tf.opencv import cv2
-
-PNG = b"\x89PNG\r\n\x1a\n"
-GREY, PALETTE = 0, 3  # colour types of PNG files
 
 CLASS_FILES = ("classes.yaml", "classes.txt")
 
@@ -217,19 +214,20 @@ def read_mask(path: str | Path) -> np.ndarray:
         InputError: if it is broken, empty, or something else.
     """
     encoded = Path(path).read_bytes()
-    if not encoded.startswith(PNG) or len(encoded) < 33:
+    header = header_of(encoded)
+    if header is None:
         raise InputError(
             f"the mask {path} is broken, empty or no PNG file; other formats do not "
             "keep values as they are"
         )
-    bits, color = encoded[24], encoded[25]
-    if color not in (GREY, PALETTE):
+    bits, color = header
+    if color not in (GREY, INDEXED):
         raise InputError(
             f"the mask {path} holds colours; it must be a PNG file with one value a "
             "pixel, grey or with a palette"
         )
-    if color == PALETTE:
-        encoded = _without_palette(encoded)
+    if color == INDEXED:  # OpenCV gives colours, and two classes may have the same
+        encoded = to_grey(encoded)
     # Not IMREAD_UNCHANGED, which adds channels to a file that names a clear value.
     flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     raw = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
@@ -237,26 +235,6 @@ def read_mask(path: str | Path) -> np.ndarray:
         raise InputError(f"the mask {path} cannot be decoded: it is broken")
     # Grey of fewer bits is stretched to the whole range, which is for looking at it.
     return raw if bits >= 8 else raw // (255 // (2**bits - 1))
-
-
-def _without_palette(encoded: bytes) -> bytes:
-    """A PNG file with a palette as a grey one of the same numbers.
-
-    OpenCV and TensorFlow give colours, and no two classes need to differ in theirs.
-
-    Source: https://www.w3.org/TR/png-3/#5Chunk-layout.
-    """
-    kept, start = [PNG], len(PNG)
-    while start + 12 <= len(encoded):
-        length = int.from_bytes(encoded[start : start + 4], "big")
-        chunk = encoded[start : start + 12 + length]
-        if chunk[4:8] == b"IHDR":
-            body = chunk[4:17] + bytes([GREY]) + chunk[18:21]
-            chunk = chunk[:4] + body + zlib.crc32(body).to_bytes(4, "big")
-        if chunk[4:8] in (b"IHDR", b"IDAT", b"IEND"):
-            kept.append(chunk)
-        start += 12 + length
-    return b"".join(kept)
 
 
 def _paired_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
