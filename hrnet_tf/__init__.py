@@ -6,7 +6,7 @@ from hrnet_tf.config import read_config
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export import export_run
-from hrnet_tf.fine_tuning import freeze_body, unfreeze
+from hrnet_tf.fine_tuning import freeze_body, freeze_layers, unfreeze
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.loading import load
 from hrnet_tf.losses import DenseCrossEntropy, KeypointLoss
@@ -52,6 +52,7 @@ __all__ = [
     "evaluate_run",
     "export_run",
     "freeze_body",
+    "freeze_layers",
     "load",
     "load_body",
     "load_checkpoint",

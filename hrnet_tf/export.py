@@ -192,16 +192,16 @@ def export_model(
             fresh = Path(scratch) / file_name
             logger.info("writing %s", target)
             write(model, manifest, fresh)
-            difference = compare(fresh, model, manifest, samples)
+            facts = _fixed_size(manifest) if name == "tflite" else manifest
+            difference = compare(fresh, model, facts, samples)
             _replace(fresh, target)
-        beside = target.with_name(f"{file_name}.json")
-        (fixed_size(manifest) if name == "tflite" else manifest).write(beside)
+        facts.write(target.with_name(f"{file_name}.json"))
         logger.info("%s equals the model to %.1e of its range", target, difference)
         done[name] = target
     return done
 
 
-def fixed_size(manifest: TaskManifest) -> Any:
+def _fixed_size(manifest: TaskManifest) -> Any:
     """A manifest of an artefact that takes the input's size alone."""
     return replace(manifest, input=replace(manifest.input, any_size=False))
 
@@ -245,7 +245,10 @@ def compare(
     Raises:
         ExportError: if it is too large, or the artefact does not run.
     """
-    images = preprocess_input(samples["crops"], manifest.input.mean, manifest.input.std)
+    crops = samples["crops"]
+    if manifest.input.any_size:  # what fits at odd sizes fits at all
+        crops = crops[:, :-3, :-5]
+    images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
     expected = model(images, training=False).numpy()
     signature, name = signature_of(manifest), manifest.output.name
     given = {spec.name: samples[spec.name] for spec in signature.inputs}

@@ -13,6 +13,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from hrnet_tf.errors import InputError
+
 Upsampling = Literal["nearest", "bilinear", "bilinear_align_corners"]
 UPSAMPLING = get_args(Upsampling)
 
@@ -39,6 +41,25 @@ def resize_bilinear(x: tf.Tensor, size: tf.Tensor, align_corners: bool) -> tf.Te
         half_pixel_centers=not align_corners,
     )
     return tf.cast(resized, x.dtype)
+
+
+def aligns_corners(upsampling: Upsampling) -> bool:
+    """Which corner rule brings dense predictions to the size of their targets.
+
+    Raises:
+        InputError: if `upsampling` is not bilinear.
+    """
+    if upsampling not in UPSAMPLING or upsampling == "nearest":
+        raise InputError(
+            '`upsampling` must be "bilinear" or "bilinear_align_corners", got '
+            f"{upsampling!r}."
+        )
+    return upsampling == "bilinear_align_corners"
+
+
+def dense_rule(upsampling: Upsampling) -> Upsampling:
+    """How dense predictions are resized in a network with this rule: never nearest."""
+    return "bilinear" if upsampling == "nearest" else upsampling
 
 
 def repeat_nearest(x: tf.Tensor, factor: int) -> tf.Tensor:
@@ -151,6 +172,7 @@ class Conventions:
         kernel: int = 1,
         stride: int = 1,
         *,
+        dilation: int = 1,
         bias: bool = False,
         name: str,
     ) -> tf.Tensor:
@@ -162,6 +184,7 @@ class Conventions:
             kernel,
             stride,
             padding="same" if stride == 1 else "valid",
+            dilation_rate=dilation,
             use_bias=bias,
             kernel_initializer=self.new_initializer(),
             name=name,
@@ -189,6 +212,7 @@ class Conventions:
         kernel: int = 3,
         stride: int = 1,
         *,
+        dilation: int = 1,
         bias: bool = False,
         relu: bool = True,
         names: tuple[str, str],
@@ -199,7 +223,9 @@ class Conventions:
         checkpoints.
         """
         conv, bn = names
-        x = self.conv(x, filters, kernel, stride, bias=bias, name=conv)
+        x = self.conv(
+            x, filters, kernel, stride, dilation=dilation, bias=bias, name=conv
+        )
         x = self.norm(x, name=bn)
         return self.relu(x, name=f"{bn}.relu") if relu else x
 

@@ -2,10 +2,11 @@
 
 import json
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from tqdm import tqdm
@@ -87,7 +88,7 @@ class Boxes:
         return boxes, np.array([box.get("score", 1.0) for box in found])
 
 
-class Viewer(Protocol):
+class Viewer(ABC):
     """Looks at images: what differs between tasks.
 
     Attributes:
@@ -95,20 +96,24 @@ class Viewer(Protocol):
         file_name: of that file.
     """
 
-    entries: list[dict[str, Any]]
-    file_name: str
+    file_name: ClassVar[str]
 
+    def __init__(self) -> None:
+        self.entries: list[dict[str, Any]] = []
+
+    @abstractmethod
     def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
         """Look at an image, uint8 RGB; gives it with the findings drawn on it."""
 
+    @abstractmethod
     def count(self) -> str:
         """How much was found, in words."""
 
-    def write_more(self, folder: Path, stem: str) -> None:
+    def write_more(self, folder: Path, stem: str) -> None:  # noqa: B027  (most do not)
         """Write what else is known of the last image, under names that begin so."""
 
 
-class PoseViewer:
+class PoseViewer(Viewer):
     """Finds people; the entries are those of a COCO result file.
 
     Args:
@@ -125,10 +130,10 @@ class PoseViewer:
         boxes: Boxes | None = None,
         threshold: float = 0.2,
     ):
+        super().__init__()
         self.predictor = predictor
         self.boxes = boxes
         self.threshold = threshold
-        self.entries: list[dict[str, Any]] = []
 
     def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
         """Find people; see `Viewer`."""
@@ -141,18 +146,15 @@ class PoseViewer:
         """How many people."""
         return f"{len(self.entries)} people"
 
-    def write_more(self, folder: Path, stem: str) -> None:
-        """Nothing; see `Viewer`."""
 
-
-class ClassViewer:
+class ClassViewer(Viewer):
     """Classifies images; the entries hold the five likeliest classes."""
 
     file_name = "classes.json"
 
     def __init__(self, predictor: ImageClassifier):
+        super().__init__()
         self.predictor = predictor
-        self.entries: list[dict[str, Any]] = []
 
     def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
         """Classify; see `Viewer`."""
@@ -166,11 +168,8 @@ class ClassViewer:
         found = {entry["classes"][0]["class"] for entry in self.entries}
         return f"{len(found)} classes"
 
-    def write_more(self, folder: Path, stem: str) -> None:
-        """Nothing; see `Viewer`."""
 
-
-class SegmentViewer:
+class SegmentViewer(Viewer):
     """Labels pixels; the entries hold each class's share of the image.
 
     Args:
@@ -180,8 +179,8 @@ class SegmentViewer:
     file_name = "shares.json"
 
     def __init__(self, predictor: SegmentationPredictor):
+        super().__init__()
         self.predictor = predictor
-        self.entries: list[dict[str, Any]] = []
         self._last: LabelMap | None = None
 
     def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hrnet_tf.config.common import (
+    ColorSection,
     Component,
     NetworkSection,
     TrainSection,
@@ -29,7 +30,7 @@ class ClassificationModel(NetworkSection):
 
 
 @dataclass(frozen=True)
-class ImageAugmentation:
+class ImageAugmentation(ColorSection):
     """Random changes of training images; the defaults are the official recipe.
 
     MixUp, CutMix and RandAugment are Keras's own layers and need Keras 3.
@@ -38,16 +39,13 @@ class ImageAugmentation:
     scale: tuple[float, float] = (0.08, 1.0)  # of the crop, as a share of the area
     ratio: tuple[float, float] = (3 / 4, 4 / 3)  # width over height of the crop
     flip_probability: float = 0.5
-    brightness: float = 0.0  # largest change, as a share of the range
-    contrast: float = 0.0  # largest change, as a share of the contrast
-    saturation: float = 0.0  # largest change, as a share of the saturation
-    hue: float = 0.0  # largest change, as a share of the colour circle
     mixup: float = 0.0  # alpha of the Beta distribution; 0: off
     cutmix: float = 0.0  # alpha, at most 1; 0: off; with MixUp: one of them a batch
     randaugment: int = 0  # operations on each image
     randaugment_magnitude: float = 0.5  # of each operation, 0 to 1
 
     def __post_init__(self):
+        super().__post_init__()
         low, high = self.scale
         if not 0 < low <= high <= 1:
             raise InputError(
@@ -60,10 +58,8 @@ class ImageAugmentation:
                 "`data.augmentation.ratio` must be two positive numbers, the smaller "
                 f"one first, got {list(self.ratio)}."
             )
-        shares = ("flip_probability", "brightness", "contrast", "saturation")
-        for name in (*shares, "mixup", "cutmix", "randaugment_magnitude"):
+        for name in ("flip_probability", "mixup", "cutmix", "randaugment_magnitude"):
             self._check(name, 1)
-        self._check("hue", 0.5)
         self._check("randaugment", 11)  # as many kinds as there are
 
     def _check(self, name: str, highest: float) -> None:
@@ -73,11 +69,6 @@ class ImageAugmentation:
                 f"`data.augmentation.{name}` must lie between 0 and {highest}, got "
                 f"{value}."
             )
-
-    @property
-    def changes_colors(self) -> bool:
-        """Whether brightness, contrast, saturation or hue change."""
-        return any((self.brightness, self.contrast, self.saturation, self.hue))
 
     @property
     def mixes(self) -> bool:

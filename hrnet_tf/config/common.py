@@ -51,6 +51,29 @@ class NetworkSection:
 
 
 @dataclass(frozen=True)
+class ColorSection:
+    """Random changes of colours, each off by default."""
+
+    brightness: float = 0.0  # largest change, as a share of the range
+    contrast: float = 0.0  # largest change, as a share of the contrast
+    saturation: float = 0.0  # largest change, as a share of the saturation
+    hue: float = 0.0  # largest change, as a share of the colour circle
+
+    def __post_init__(self):
+        for name in ("brightness", "contrast", "saturation"):
+            share(f"data.augmentation.{name}", getattr(self, name))
+        if not 0 <= self.hue <= 0.5:
+            raise InputError(
+                f"`data.augmentation.hue` must lie between 0 and 0.5, got {self.hue}."
+            )
+
+    @property
+    def changes_colors(self) -> bool:
+        """Whether brightness, contrast, saturation or hue change."""
+        return any((self.brightness, self.contrast, self.saturation, self.hue))
+
+
+@dataclass(frozen=True)
 class TrainSection:
     """The recipe."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hrnet_tf.config.common import (
+    ColorSection,
     Component,
     NetworkSection,
     TrainSection,
@@ -36,29 +37,21 @@ class SegmentationModel(NetworkSection):
 
 
 @dataclass(frozen=True)
-class MaskAugmentation:
+class MaskAugmentation(ColorSection):
     """Random changes of training images; the defaults are the official recipe."""
 
     scale: tuple[float, float] = (0.5, 2.0)
     flip_probability: float = 0.5
-    brightness: float = 0.0  # largest change, as a share of the range
-    contrast: float = 0.0  # largest change, as a share of the contrast
-    saturation: float = 0.0  # largest change, as a share of the saturation
-    hue: float = 0.0  # largest change, as a share of the colour circle
 
     def __post_init__(self):
+        super().__post_init__()
         positive("data.augmentation.scale", *self.scale)
         if self.scale[0] > self.scale[1]:
             raise InputError(
                 "`data.augmentation.scale` must be two numbers, the smaller one first, "
                 f"got {list(self.scale)}."
             )
-        for name in ("flip_probability", "brightness", "contrast", "saturation"):
-            share(f"data.augmentation.{name}", getattr(self, name))
-        if not 0 <= self.hue <= 0.5:
-            raise InputError(
-                f"`data.augmentation.hue` must lie between 0 and 0.5, got {self.hue}."
-            )
+        share("data.augmentation.flip_probability", self.flip_probability)
 
 
 @dataclass(frozen=True)
@@ -136,14 +129,12 @@ class SegmentationTrain(TrainSection):
 class SegmentationEvaluate:
     """How predictions are made and judged."""
 
-    batch_size: int = 4
     flip: bool = False  # average with the mirrored image
     scales: tuple[float, ...] = (1.0,)  # averaged
     window: bool = False  # slide a window of `model.size` over the image
     stride_share: float = 2 / 3  # of the window, from one place to the next
 
     def __post_init__(self):
-        positive("evaluate.batch_size", self.batch_size)
         if not self.scales:
             raise InputError("`evaluate.scales` must hold at least one scale.")
         positive("evaluate.scales", *self.scales)

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.config.classification import ImageAugmentation
+from hrnet_tf.config.common import ColorSection
 from hrnet_tf.errors import InputError
 
 # (key, images, labels, weights) -> (images, labels, weights)
@@ -64,23 +65,40 @@ def augment_batch(settings: ImageAugmentation, classes: int) -> Augment:
     """
     _check_layers(settings)
     # In this order, as colours of a mixed image belong to two.
-    each = [_recolored(settings)] if settings.changes_colors else []
-    each += [_randomly_augmented(settings)] if settings.randaugment else []
+    recolor = recolor_batch(settings)
+    each = [_randomly_augmented(settings)] if settings.randaugment else []
     mix = _mixed(settings) if settings.mixes else None
 
     def augment(key, images, labels, weights):
-        for number, change in enumerate(each):
+        images = recolor(tf.random.fold_in(key, 0), images)
+        for number, change in enumerate(each, start=1):
             images = _one_by_one(change, tf.random.fold_in(key, number), images)
         if mix is None:
             return images, labels, weights
         shares = tf.one_hot(labels, classes)
         # The layers mix rows of labels; weights take part as one more class.
         rows = tf.concat([shares, weights[:, None]], axis=1)
-        images, rows = mix(tf.random.fold_in(key, len(each)), images, rows)
+        images, rows = mix(tf.random.fold_in(key, 1 + len(each)), images, rows)
         weights = tf.where(rows[:, -1] > 1 - 1e-4, 1.0, 0.0)
         return images, rows[:, :-1], weights
 
     return augment
+
+
+def recolor_batch(
+    settings: ColorSection,
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The step that changes the colours of a batch: of a key and uint8 images."""
+    if not settings.changes_colors:
+        return lambda key, images: images
+    change = _recolored(settings)
+    return lambda key, images: _one_by_one(change, key, images)
+
+
+def batch_key(seed: int, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+    """The key of a batch: of the epoch and of its first sample's place in it."""
+    key = tf.random.fold_in(tf.constant([seed, 0], tf.int64), epoch)
+    return tf.random.fold_in(key, position)
 
 
 def _check_layers(settings: ImageAugmentation) -> None:
@@ -113,7 +131,7 @@ def _one_by_one(
     return tf.ensure_shape(changed, images.shape)
 
 
-def _recolored(settings: ImageAugmentation) -> Callable:
+def _recolored(settings: ColorSection) -> Callable:
     def change(key, image):
         keys = [tf.random.fold_in(key, number) for number in range(4)]
         if settings.brightness:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.data.image_augment import ImageAugmentation, augment_batch
+from hrnet_tf.data.image_augment import ImageAugmentation, augment_batch, batch_key
 from hrnet_tf.data.image_views import CentralView, RandomView, View
 from hrnet_tf.data.images import LabelledImages
 from hrnet_tf.data.pipeline import AHEAD, in_parallel
@@ -197,8 +197,8 @@ def training_images(
     def load(epoch, position, *sample):
         *batch, labels = sample
         pictures, weights = reader.in_graph(view, epoch[0], position[0], tuple(batch))
-        key = tf.random.fold_in(tf.constant([seed, 0], tf.int64), epoch[0])
-        return augment(tf.random.fold_in(key, position[0]), pictures, labels, weights)
+        key = batch_key(seed, epoch[0], position[0])
+        return augment(key, pictures, labels, weights)
 
     drawn = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(samples)
     return in_parallel(drawn, batch_size, load).prefetch(AHEAD)

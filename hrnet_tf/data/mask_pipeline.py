@@ -4,7 +4,6 @@ All in OpenCV and in one step for a batch, which releases Python's lock where it
 colours change later, on whole batches.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.classes import IGNORED
-from hrnet_tf.config.classification import ImageAugmentation
-from hrnet_tf.config.segmentation import MaskAugmentation, MaskSection
-from hrnet_tf.data.image_augment import augment_batch
+from hrnet_tf.config.segmentation import MaskSection
+from hrnet_tf.data.image_augment import batch_key, recolor_batch
 from hrnet_tf.data.image_pipeline import decode
 from hrnet_tf.data.mask_augment import (
     NUMBERS,
@@ -203,33 +201,8 @@ def training_masks(
         )
         images.set_shape((batch_size, *size, 3))
         labels.set_shape((batch_size, *size))
-        key = tf.random.fold_in(tf.constant([seed, 0], tf.int64), epoch[0])
-        return recolor(tf.random.fold_in(key, position[0]), images), labels
+        return recolor(batch_key(seed, epoch[0], position[0]), images), labels
 
-    recolor = _recolored(section.augmentation)
+    recolor = recolor_batch(section.augmentation)
     drawn = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(samples)
     return in_parallel(drawn, batch_size, load).prefetch(AHEAD)
-
-
-def _recolored(
-    settings: MaskAugmentation,
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The step that changes colours, given a key and a batch of images."""
-    colors = ImageAugmentation(
-        brightness=settings.brightness,
-        contrast=settings.contrast,
-        saturation=settings.saturation,
-        hue=settings.hue,
-    )
-    if not colors.changes_colors:
-        return lambda key, images: images
-    augment = augment_batch(colors, classes=0)
-
-    def recolor(key, images):
-        count = images.shape[0]
-        changed, _, _ = augment(
-            key, images, tf.zeros([count], tf.int32), tf.ones([count])
-        )
-        return changed
-
-    return recolor

@@ -17,6 +17,7 @@ from hrnet_tf.data.survey import Survey, survey_masks
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.segmentation import SegmentationEvaluator
 from hrnet_tf.experiments.base import behind_normalisation
+from hrnet_tf.layers import aligns_corners, dense_rule
 from hrnet_tf.losses import (
     DenseCrossEntropy,
     HardPixelCrossEntropy,
@@ -51,7 +52,7 @@ class SegmentationExperiment:
     def make_manifest(self) -> SegmentationManifest:
         """The facts of the model; its classes are those of the data."""
         model = self.config.model
-        align_corners = model.upsampling == "bilinear_align_corners"
+        align_corners = aligns_corners(dense_rule(model.upsampling))
         return SegmentationManifest(
             model=f"{model.name} width {model.width}",
             input=ImageInput(*model.size, any_size=True),
@@ -119,8 +120,7 @@ class SegmentationExperiment:
                 "no `weights`."
             )
         weights = classes.weights if settings.class_weights else None
-        rule = self.config.model.upsampling
-        rule = "bilinear" if rule == "nearest" else rule
+        rule = dense_rule(self.config.model.upsampling)
         plain = DenseCrossEntropy(rule, class_weights=weights)
         loss: keras.losses.Loss = plain
         if settings.hardest_pixels:

@@ -44,7 +44,8 @@ def aspp_head(
     branches = [conv_bn(x, channels, 1, names=(f"{branch}.0", f"{branch}.1"))]
     for i, rate in enumerate(rates, start=1):
         branch = f"{name}.convs.{i}"
-        branches.append(_atrous(x, channels, rate, conventions, name=branch))
+        names = (f"{branch}.0", f"{branch}.1")
+        branches.append(conv_bn(x, channels, 3, dilation=rate, names=names))
 
     branch = f"{name}.convs.{len(rates) + 1}"
     # Half precision can hold neither the sum nor the number of a large map's cells.
@@ -59,19 +60,3 @@ def aspp_head(
     y = conv_bn(y, channels, 1, names=(f"{name}.project.0", f"{name}.project.1"))
     y = layers.Dropout(DROPOUT, name=f"{name}.project.3")(y)
     return conventions.output_conv(y, classes, name=f"{name}.logits")
-
-
-def _atrous(
-    x: tf.Tensor, channels: int, rate: int, conventions: Conventions, *, name: str
-) -> tf.Tensor:
-    x = layers.Conv2D(
-        channels,
-        3,
-        padding="same",
-        dilation_rate=rate,
-        use_bias=False,
-        kernel_initializer=conventions.new_initializer(),
-        name=f"{name}.0",
-    )(x)
-    x = conventions.norm(x, name=f"{name}.1")
-    return conventions.relu(x, name=f"{name}.1.relu")

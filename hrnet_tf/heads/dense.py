@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 from keras import layers
 
-from hrnet_tf.layers import Conventions, Upsample
+from hrnet_tf.layers import Conventions, Upsample, dense_rule
 
 
 def concatenate(maps: Sequence[tf.Tensor], conventions: Conventions) -> tf.Tensor:
@@ -21,8 +21,7 @@ def concatenate(maps: Sequence[tf.Tensor], conventions: Conventions) -> tf.Tenso
 
     Source: Wang et al., https://arxiv.org/abs/1908.07919, section 3.4.
     """
-    rule = conventions.upsampling
-    rule = "bilinear" if rule == "nearest" else rule
+    rule = dense_rule(conventions.upsampling)
     high = maps[0]
     resized = [
         Upsample(2**i, rule, name=f"concatenate.{i}")([x, high])

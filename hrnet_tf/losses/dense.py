@@ -5,8 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from hrnet_tf.errors import InputError
-from hrnet_tf.layers import UPSAMPLING, Upsampling, resize_bilinear
+from hrnet_tf.layers import Upsampling, aligns_corners, resize_bilinear
 
 
 class DenseLoss(keras.losses.Loss):
@@ -21,12 +20,8 @@ class DenseLoss(keras.losses.Loss):
 
     def __init__(self, upsampling: Upsampling, name: str, **kwargs: Any):
         super().__init__(name=name, **kwargs)
-        if upsampling not in UPSAMPLING or upsampling == "nearest":
-            raise InputError(
-                '`upsampling` must be "bilinear" or "bilinear_align_corners", got '
-                f"{upsampling!r}."
-            )
         self.upsampling = upsampling
+        self._align_corners = aligns_corners(upsampling)
 
     def resized(self, y_pred: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
         """Predictions at the size of targets, float32 under any precision.
@@ -38,9 +33,8 @@ class DenseLoss(keras.losses.Loss):
         Returns:
             `(batch, height, width, channels)`.
         """
-        align_corners = self.upsampling == "bilinear_align_corners"
         y_pred = tf.cast(y_pred, tf.float32)
-        return resize_bilinear(y_pred, tf.shape(like)[1:3], align_corners)
+        return resize_bilinear(y_pred, tf.shape(like)[1:3], self._align_corners)
 
     def get_config(self):
         """Arguments of the constructor."""

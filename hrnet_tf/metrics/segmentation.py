@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.errors import InputError
-from hrnet_tf.layers import UPSAMPLING, Upsampling, resize_bilinear
+from hrnet_tf.layers import Upsampling, aligns_corners, resize_bilinear
 
 COLUMNS = ("class", "pixels", "IoU", "accuracy")
 
@@ -194,14 +194,10 @@ class SegmentationScore(keras.metrics.Metric):
         **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
-        if upsampling not in UPSAMPLING or upsampling == "nearest":
-            raise InputError(
-                '`upsampling` must be "bilinear" or "bilinear_align_corners", got '
-                f"{upsampling!r}."
-            )
         self.classes = classes
         self.ignored = ignored
         self.upsampling = upsampling
+        self._align_corners = aligns_corners(upsampling)
         # float64 counts to 2**53; float32 would stop at 2**24, eight street scenes.
         self.confusion_matrix = self.add_weight(
             name="confusion_matrix",
@@ -241,7 +237,7 @@ class SegmentationScore(keras.metrics.Metric):
         logits = resize_bilinear(
             tf.cast(y_pred, tf.float32),
             tf.shape(labels)[1:3],
-            self.upsampling == "bilinear_align_corners",
+            self._align_corners,
         )
         predicted = tf.argmax(logits, axis=-1, output_type=tf.int32)
         # What falls into a negative cell is dropped.

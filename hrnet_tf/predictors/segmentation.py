@@ -138,9 +138,8 @@ def _places(side: int, window: int, share: float) -> list[int]:
 
 
 def _resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bilinear; OpenCV takes four channels at most where it must be told borders."""
+    """An image or a map of scores, bilinear."""
     if array.shape[:2] == size:
         return array
-    if array.dtype == np.uint8:
-        return cv2.resize(array, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return tf.image.resize(array, size).numpy()
+    resized = cv2.resize(array, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return resized.reshape(*size, -1)  # OpenCV drops a single channel

@@ -96,12 +96,7 @@ def HRNetClassifier(
     if include_top:
         x = classification_head(x, classes)
     model = keras.Model(image, x, name=name or f"hrnet_c_w{width}")
-    fits = {
-        "classes": classes,
-        "upsampling": upsampling,
-        "head_planes": tuple(head_planes),
-        "features": features,
-    }
+    fits = {"classes": classes, "upsampling": upsampling}
     load_weights(model, weights, Built("HRNetClassifier", width, include_top, fits))
     if include_top:
         model.compile(

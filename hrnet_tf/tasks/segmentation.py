@@ -9,7 +9,13 @@ from hrnet_tf.backbone import Stem, body, hrnet
 from hrnet_tf.heads.aspp import aspp_head
 from hrnet_tf.heads.dense import concatenate, dense_head
 from hrnet_tf.heads.ocr import ocr_head
-from hrnet_tf.layers import Conventions, LayerFactory, Upsample, Upsampling
+from hrnet_tf.layers import (
+    Conventions,
+    LayerFactory,
+    Upsample,
+    Upsampling,
+    dense_rule,
+)
 from hrnet_tf.losses import DenseCrossEntropy
 from hrnet_tf.tasks.common import image_input, load_weights
 from hrnet_tf.tasks.transfer import Built
@@ -95,7 +101,7 @@ def HRNetV2(
     image = image_input(input_shape, spec, upsampling)
     if ocr and aspp:
         raise ValueError("`ocr` and `aspp` exclude each other: a network has one head.")
-    rule: Upsampling = "bilinear" if upsampling == "nearest" else upsampling
+    rule = dense_rule(upsampling)
     x = concatenate(hrnet(image, spec, conventions), conventions)
     if include_top and ocr:
         x = ocr_head(x, classes, conventions)
@@ -106,7 +112,7 @@ def HRNetV2(
     if include_top and full_size:
         x = _enlarged(x, image, rule)
     model = keras.Model(image, x, name=name or f"hrnet_v2_w{width}")
-    fits = {"classes": classes, "ocr": ocr, "aspp": aspp, "upsampling": upsampling}
+    fits = {"classes": classes, "ocr": ocr, "upsampling": upsampling}
     load_weights(model, weights, Built("HRNetV2", width, include_top, fits))
     if include_top:
         loss = DenseCrossEntropy(rule)
