@@ -32,6 +32,12 @@ def test_a_cosine_falls_from_the_first_rate_to_zero(step):
     assert rate_at(step, schedule="cosine") == pytest.approx(expected, abs=1e-7)
 
 
+@pytest.mark.parametrize("step", [0, 1, 25, 50])
+def test_a_polynomial_falls_from_the_first_rate_to_zero(step):
+    expected = 0.4 * (1 - step / (EPOCHS * STEPS)) ** 0.9
+    assert rate_at(step, schedule="poly") == pytest.approx(expected, abs=1e-7)
+
+
 @pytest.mark.parametrize("step", [0, 4, 10, 30, 50])
 def test_a_warm_up_rises_before_the_cosine_falls(step):
     rise = 2 * STEPS
