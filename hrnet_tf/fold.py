@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from hrnet_tf.batch_norm import FusedBatchNorm
 from hrnet_tf.compat import freeze
 from hrnet_tf.layers import Upsample, resize_bilinear
 
@@ -227,6 +228,7 @@ RULES: dict[type, Callable[..., Emitter | None]] = {
     layers.Conv2D: convolution,
     layers.Dense: dense,
     layers.BatchNormalization: normalization,
+    FusedBatchNorm: normalization,
     layers.ZeroPadding2D: padding,
     layers.ReLU: relu,
     layers.Activation: activation,
@@ -271,7 +273,7 @@ def _foldable_norms(model: keras.Model, called: list[_Call]) -> dict[int, _Call]
     found = {}
     for call in called:
         if (
-            type(call.layer) is layers.BatchNormalization
+            RULES.get(type(call.layer)) is normalization
             and readers[id(call.inputs)] == 1
         ):
             producer = producers.get(id(call.inputs))

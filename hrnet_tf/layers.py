@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from hrnet_tf.batch_norm import BatchNorm
 from hrnet_tf.errors import InputError
 
 Upsampling = Literal["nearest", "bilinear", "bilinear_align_corners"]
@@ -194,7 +195,7 @@ class Conventions:
         """Batch norm, or what stands in its place."""
         if self.normalization is not None:
             return self.normalization(name=name)(x)
-        return layers.BatchNormalization(
+        return BatchNorm(
             momentum=self.bn_momentum,
             epsilon=1e-5,
             synchronized=self.synchronized,

@@ -12,6 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 RANKS = [
     {"backend", "errors", "version", "opencv", "compat", "latency"},
+    {"batch_norm"},
     {
         "typed_yaml",
         "layers",

@@ -31,7 +31,12 @@ def concatenate(maps: Sequence[tf.Tensor], conventions: Conventions) -> tf.Tenso
 
 
 def dense_head(
-    x: tf.Tensor, channels: int, conventions: Conventions, *, name: str
+    x: tf.Tensor,
+    channels: int,
+    conventions: Conventions,
+    *,
+    features: int | None = None,
+    name: str,
 ) -> tf.Tensor:
     """1x1 convolution, batch norm, ReLU and 1x1 convolution to what is wanted.
 
@@ -39,6 +44,7 @@ def dense_head(
         x: the concatenated representation, `(batch, h, w, width)`.
         channels: classes, or landmarks.
         conventions: what the network's layers have in common.
+        features: channels in between; None: as many as there are.
         name: the head's name in official checkpoints.
 
     Returns:
@@ -46,5 +52,5 @@ def dense_head(
         float32.
     """
     names = (f"{name}.0", f"{name}.1")
-    y = conventions.conv_bn(x, x.shape[-1], 1, bias=True, names=names)
+    y = conventions.conv_bn(x, features or x.shape[-1], 1, bias=True, names=names)
     return conventions.output_conv(y, channels, name=f"{name}.3")

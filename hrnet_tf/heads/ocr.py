@@ -11,7 +11,7 @@ from keras import layers
 from hrnet_tf.heads.dense import dense_head
 from hrnet_tf.layers import Conventions
 
-FEATURES, KEYS = 512, 256
+FEATURES = 512
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")
@@ -65,7 +65,7 @@ class AttendObjects(layers.Layer):
 
 
 def ocr_head(
-    x: tf.Tensor, classes: int, conventions: Conventions
+    x: tf.Tensor, classes: int, conventions: Conventions, features: int | None = None
 ) -> dict[str, tf.Tensor]:
     """Object-contextual representations and logits from them.
 
@@ -73,37 +73,44 @@ def ocr_head(
         x: the concatenated representation, `(batch, h, w, channels)`.
         classes: number of classes.
         conventions: what the network's layers have in common.
+        features: channels of pixels and of objects; keys, queries and values have half as
+            many. None: 512, as published.
 
     Returns:
         `{"auxiliary": ..., "logits": ...}`, both `(batch, h, w, classes)`, float32: the
         soft regions' logits, which are trained too, and the result.
     """
+    features = features or FEATURES
     conv_bn = conventions.conv_bn
     auxiliary = dense_head(x, classes, conventions, name="aux_head")
     names = ("conv3x3_ocr.0", "conv3x3_ocr.1")
-    features = conv_bn(x, FEATURES, 3, bias=True, names=names)
+    pixels = conv_bn(x, features, 3, bias=True, names=names)
 
-    objects = GatherObjects(name="ocr_gather_head")([features, auxiliary])
+    half = features // 2
+    objects = GatherObjects(name="ocr_gather_head")([pixels, auxiliary])
     block = "ocr_distri_head.object_context_block"
-    queries = _twice(features, conventions, name=f"{block}.f_pixel")
-    keys = _twice(objects, conventions, name=f"{block}.f_object")
+    queries = _twice(pixels, half, conventions, name=f"{block}.f_pixel")
+    keys = _twice(objects, half, conventions, name=f"{block}.f_object")
     names = (f"{block}.f_down.0", f"{block}.f_down.1.0")
-    values = conv_bn(objects, KEYS, 1, names=names)
+    values = conv_bn(objects, half, 1, names=names)
     context = AttendObjects(name=f"{block}.attend")([queries, keys, values])
     names = (f"{block}.f_up.0", f"{block}.f_up.1.0")
-    context = conv_bn(context, FEATURES, 1, names=names)
+    context = conv_bn(context, features, 1, names=names)
 
     name = "ocr_distri_head.conv_bn_dropout"
-    y = layers.Concatenate(name=f"{name}.concatenate")([context, features])
-    y = conv_bn(y, FEATURES, 1, names=(f"{name}.0", f"{name}.1.0"))
+    y = layers.Concatenate(name=f"{name}.concatenate")([context, pixels])
+    y = conv_bn(y, features, 1, names=(f"{name}.0", f"{name}.1.0"))
     y = layers.SpatialDropout2D(0.05, name=f"{name}.2")(y)
     logits = conventions.output_conv(y, classes, name="cls_head")
     return {"auxiliary": auxiliary, "logits": logits}
 
 
-def _twice(x: tf.Tensor, conventions: Conventions, *, name: str) -> tf.Tensor:
-    x = conventions.conv_bn(x, KEYS, 1, names=(f"{name}.0", f"{name}.1.0"))
-    return conventions.conv_bn(x, KEYS, 1, names=(f"{name}.2", f"{name}.3.0"))
+def _twice(
+    x: tf.Tensor, channels: int, conventions: Conventions, *, name: str
+) -> tf.Tensor:
+    conv_bn = conventions.conv_bn
+    x = conv_bn(x, channels, 1, names=(f"{name}.0", f"{name}.1.0"))
+    return conv_bn(x, channels, 1, names=(f"{name}.2", f"{name}.3.0"))
 
 
 def _flatten(x: tf.Tensor) -> tf.Tensor:

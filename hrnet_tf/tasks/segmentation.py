@@ -29,6 +29,7 @@ def HRNetV2(
     *,
     ocr: bool = False,
     aspp: bool = False,
+    features: int | None = None,
     full_size: bool = False,
     include_top: bool = True,
     weights: str | Path | None = None,
@@ -57,6 +58,8 @@ def HRNetV2(
         ocr: add object-contextual representations: the model then returns
             `{"auxiliary": ..., "logits": ...}`, and `fit` takes labels for both.
         aspp: add atrous spatial pyramid pooling in place of the plain head.
+        features: channels of the head's hidden layers; None: as published (plain: `15 *
+            width`, OCR: 512, ASPP: 256).
         full_size: logits at the size of the image; else at a quarter of it, which is
             how the network learns.
         include_top: whether to add the labelling head; without it the model returns the
@@ -104,11 +107,11 @@ def HRNetV2(
     rule = dense_rule(upsampling)
     x = concatenate(hrnet(image, spec, conventions), conventions)
     if include_top and ocr:
-        x = ocr_head(x, classes, conventions)
+        x = ocr_head(x, classes, conventions, features)
     elif include_top and aspp:
-        x = aspp_head(x, classes, conventions)
+        x = aspp_head(x, classes, conventions, features=features)
     elif include_top:
-        x = dense_head(x, classes, conventions, name="last_layer")
+        x = dense_head(x, classes, conventions, features=features, name="last_layer")
     if include_top and full_size:
         x = _enlarged(x, image, rule)
     model = keras.Model(image, x, name=name or f"hrnet_v2_w{width}")

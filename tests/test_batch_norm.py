@@ -1,0 +1,102 @@
+"""Batch norm in one operation: Keras's answers, PyTorch's running variance."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import hrnet_tf
+from hrnet_tf.batch_norm import BatchNorm, FusedBatchNorm
+from hrnet_tf.compat import KERAS_3
+from hrnet_tf.fold import fold
+
+MOMENTUM = 0.9
+
+needs_keras_3 = pytest.mark.skipif(not KERAS_3, reason="Keras 2's own is fused")
+
+
+@pytest.fixture
+def images():
+    values = np.random.default_rng(0).normal(3, 2, (2, 4, 3, 5))
+    return tf.constant(values.astype(np.float32))
+
+
+def built(kind, like, **arguments):
+    layer = kind(momentum=MOMENTUM, epsilon=1e-5, **arguments)
+    layer.build(like.shape)
+    rng = np.random.default_rng(1)
+    layer.set_weights([rng.uniform(0.5, 2, w.shape) for w in layer.get_weights()])
+    return layer
+
+
+@needs_keras_3
+@pytest.mark.parametrize("training", [True, False])
+def test_answers_are_those_of_keras(images, training):
+    ours, theirs = (
+        built(kind, images) for kind in (FusedBatchNorm, layers.BatchNormalization)
+    )
+    np.testing.assert_allclose(
+        ours(images, training=training),
+        theirs(images, training=training),
+        atol=1e-5,
+    )
+
+
+@needs_keras_3
+def test_gradients_are_those_of_keras(images):
+    found = []
+    for kind in (FusedBatchNorm, layers.BatchNormalization):
+        layer = built(kind, images)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            loss = tf.reduce_sum(tf.sin(layer(images, training=True)))
+        found.append(tape.gradient(loss, [images, *layer.trainable_variables]))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@needs_keras_3
+def test_the_running_variance_is_that_of_a_sample(images):
+    layer = built(FusedBatchNorm, images)
+    mean, variance = layer.moving_mean.numpy(), layer.moving_variance.numpy()
+    layer(images, training=True)
+    flat = images.numpy().reshape(-1, 5)
+    expected = MOMENTUM * mean + (1 - MOMENTUM) * flat.mean(axis=0)
+    np.testing.assert_allclose(layer.moving_mean, expected, rtol=1e-5)
+    expected = MOMENTUM * variance + (1 - MOMENTUM) * flat.var(axis=0, ddof=1)
+    np.testing.assert_allclose(layer.moving_variance, expected, rtol=1e-5)
+
+
+@needs_keras_3
+def test_a_frozen_one_learns_nothing(images):
+    layer = built(FusedBatchNorm, images)
+    layer.trainable = False
+    before = layer.get_weights()
+    running = layer(images, training=False)
+    np.testing.assert_array_equal(layer(images, training=True), running)
+    np.testing.assert_array_equal(layer.get_weights(), before)
+
+
+@needs_keras_3
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_other_precisions_answer_nearly_the_same(images, dtype):
+    exact = built(FusedBatchNorm, images)(images, training=True)
+    answer = built(FusedBatchNorm, images, dtype=dtype)(images, training=True)
+    assert answer.dtype.name == dtype.removeprefix("mixed_")
+    np.testing.assert_allclose(tf.cast(answer, tf.float32), exact, atol=0.05)
+
+
+def test_networks_are_made_of_it():
+    model = hrnet_tf.HRNetV1(32, 2, blocks=1, modules=(1, 1, 1))
+    norms = [x for x in model.layers if isinstance(x, layers.BatchNormalization)]
+    assert {type(norm) for norm in norms} == {BatchNorm}
+
+
+def test_a_convolution_takes_it_in(images):
+    given = keras.Input(images.shape[1:])
+    model = keras.Model(given, BatchNorm()(layers.Conv2D(4, 3)(given)))
+    folded = tf.function(fold(model)).get_concrete_function(images)
+    kinds = {op.type for op in folded.graph.get_operations()}
+    assert "Mul" not in kinds
+    np.testing.assert_allclose(folded(images), model(images), atol=1e-5)
