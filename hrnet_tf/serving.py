@@ -9,11 +9,13 @@ import tensorflow as tf
 from hrnet_tf.manifest import (
     ClassificationManifest,
     PoseManifest,
+    RegressionManifest,
     SegmentationManifest,
     TaskManifest,
 )
 from hrnet_tf.predictors.classification import classifier
 from hrnet_tf.predictors.pose import locator
+from hrnet_tf.predictors.regression import regressor
 from hrnet_tf.predictors.segmentation import label_pixels, scorer
 from hrnet_tf.preprocess import central_crop
 
@@ -155,6 +157,27 @@ def serve_labels(network: Network, manifest: SegmentationManifest) -> Callable:
     return serve
 
 
+def serve_maps(network: Network, manifest: RegressionManifest) -> Callable:
+    """From JPEG or PNG bytes to numbers of every pixel: nothing is left to prepare.
+
+    Args:
+        network: normalised images of any size to a map.
+        manifest: what the network takes, and what its numbers mean.
+
+    Returns:
+        A function of `image_bytes` (a scalar string) to a dictionary: `values`, float32
+        `(height, width, channels)`, at the size of the image. The image is looked at
+        whole and once; `views` of the manifest do not count, but for `flip`.
+    """
+    regress = regressor(network, manifest)
+
+    def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
+        return {"values": regress(image[None])[0]}
+
+    return serve
+
+
 _IMAGE_BYTES = tf.TensorSpec((), tf.string, "image_bytes")
 
 SIGNATURES = {
@@ -165,6 +188,7 @@ SIGNATURES = {
     ),
     "classification": Signature("classify", (_IMAGE_BYTES,), serve_classes),
     "segmentation": Signature("segment", (_IMAGE_BYTES,), serve_labels),
+    "regression": Signature("regress", (_IMAGE_BYTES,), serve_maps),
 }
 
 

@@ -13,6 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 RANKS = [
     {"backend", "errors", "version", "opencv", "compat", "latency"},
     {
+        "channels",
         "typed_yaml",
         "layers",
         "optimizers",
