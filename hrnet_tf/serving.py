@@ -14,6 +14,7 @@ from hrnet_tf.manifest import (
     TaskManifest,
 )
 from hrnet_tf.predictors.classification import classifier
+from hrnet_tf.predictors.dense import look_at_whole
 from hrnet_tf.predictors.pose import locator
 from hrnet_tf.predictors.regression import regressor
 from hrnet_tf.predictors.segmentation import label_pixels, scorer
@@ -145,13 +146,14 @@ def serve_labels(network: Network, manifest: SegmentationManifest) -> Callable:
         A function of `image_bytes` (a scalar string) to a dictionary: `labels`, uint8
         `(height, width)`, indices of the manifest's classes, and `confidence`, float32
         `(height, width)`, both at the size of the image. The image is looked at whole
-        and once; `views` of the manifest do not count, but for `flip`.
+        and once, at the size that the manifest's `views` say; their scales and window
+        do not count.
     """
-    score = scorer(network, manifest)
+    look = look_at_whole(scorer(network, manifest), manifest)
 
     def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
-        labels, confidence = label_pixels(score(image[None])[0])
+        labels, confidence = label_pixels(look(image)[0])
         return {"labels": labels, "confidence": confidence}
 
     return serve
@@ -167,13 +169,16 @@ def serve_maps(network: Network, manifest: RegressionManifest) -> Callable:
     Returns:
         A function of `image_bytes` (a scalar string) to a dictionary: `values`, float32
         `(height, width, channels)`, at the size of the image. The image is looked at
-        whole and once; `views` of the manifest do not count, but for `flip`.
+        whole and once, at the size that the manifest's `views` say; their scales and
+        window do not count.
     """
-    regress = regressor(network, manifest)
+    look = look_at_whole(regressor(network, manifest), manifest)
+    powers = tf.constant(manifest.channels.powers, tf.float32)
 
     def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
-        return {"values": regress(image[None])[0]}
+        seen, factor = look(image)
+        return {"values": seen / tf.pow(factor, powers)}
 
     return serve
 

@@ -183,13 +183,21 @@ def _color_bar(name: str, span: tuple[float, float], width: int) -> np.ndarray:
     """A strip of all colours, with the lowest, the middle and the highest number."""
     font, scale, white = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, width / 2000), (255,) * 3
     line = round(34 * scale)
-    middle = (span[0] + span[1]) / 2
-    texts = [f"{span[0]:.3g}", f"{name} {middle:.3g}", f"{span[1]:.3g}"]
-    sizes = [cv2.getTextSize(text, font, scale, 1)[0][0] for text in texts]
-    width = max(width, sum(sizes) + 2 * line)
+
+    def wide(text: str) -> int:
+        return cv2.getTextSize(text, font, scale, 1)[0][0]
+
+    # As wide whatever the numbers are: frames of a video must be alike.
+    longest = "-0.00e+00"
+    width = max(width, wide(longest + f"{name} {longest}" + longest) + line)
+    texts = (
+        f"{span[0]:.3g}",
+        f"{name} {(span[0] + span[1]) / 2:.3g}",
+        f"{span[1]:.3g}",
+    )
+    places = (2, (width - wide(texts[1])) // 2, width - wide(texts[2]) - 2)
     strip = np.zeros((2 * line, width, 3), np.uint8)
     strip[:line] = draw_values(np.linspace(0, 1, width)[None], (0, 1))
-    places = (2, (width - sizes[1]) // 2, width - sizes[2] - 2)
     for text, left in zip(texts, places, strict=True):
         place = left, line + round(0.75 * line)
         cv2.putText(strip, text, place, font, scale, white, 1, cv2.LINE_AA)

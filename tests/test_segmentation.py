@@ -23,6 +23,7 @@ from hrnet_tf.opencv import cv2
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.results import LabelMap
 from hrnet_tf.runtimes import call_signature
+from hrnet_tf.serving import serve_labels
 from hrnet_tf.visualize import draw_labels, write_image, write_labels
 
 NAMES = ("ground", "left", "right")
@@ -266,6 +267,16 @@ def test_the_short_side_and_stretching_set_the_size(picture):
         answer = SegmentationPredictor.from_network(network, manifest).predict(picture)
         assert answer.labels.shape == (72, 88)
     assert seen == [(36, 44), (32, 32), (144, 176)]
+
+
+@pytest.mark.parametrize("views", [Views(), Views(short_side=36), Views(stretch=True)])
+def test_served_labels_are_those_of_the_predictor(views, picture):
+    predictor = predictor_of(views)
+    encoded = tf.constant(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
+    found = serve_labels(shades, predictor.manifest)(encoded)
+    expected = predictor.predict(picture)
+    assert (found["labels"].numpy() == expected.labels).mean() > 0.99
+    np.testing.assert_allclose(found["confidence"], expected.confidence, atol=0.02)
 
 
 # Pictures

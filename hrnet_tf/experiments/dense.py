@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.config.dense import DenseModel
+from hrnet_tf.config.dense import DenseModel, DenseSection
 from hrnet_tf.data.pair_pipeline import PairReader, training_pairs
 from hrnet_tf.data.survey import Survey
 from hrnet_tf.experiments.base import behind_normalisation
 from hrnet_tf.layers import Upsampling, aligns_corners, dense_rule
-from hrnet_tf.manifest import ImageInput, versions
+from hrnet_tf.manifest import ImageInput, Views, versions
 from hrnet_tf.tasks import build_network
 
 
@@ -37,9 +37,12 @@ class DenseExperiment:
     def facts(self) -> dict[str, Any]:
         """What the manifests of all these tasks say."""
         model: DenseModel = self.config.model
+        data: DenseSection = self.config.data
         return {
             "model": f"{model.name} width {model.width}",
             "input": ImageInput(*model.size, any_size=True),
+            # What was learnt at one size is to be looked at in that size.
+            "views": Views(data.short_side, not data.keep_aspect),
             "versions": versions(),
         }
 

@@ -48,6 +48,39 @@ def answers_at_pixels(
     return answer
 
 
+def look_at_whole(
+    answer: Callable[[tf.Tensor], tf.Tensor], manifest: DenseManifest
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """One look at a whole image in a graph, at the size that the manifest's views say.
+
+    Args:
+        answer: images to maps of their size; see `answers_at_pixels`.
+        manifest: its `views` say the size; their scales and window do not count.
+
+    Returns:
+        A function of a uint8 image `(height, width, 3)` to the map, float32 `(height,
+        width, channels)`, and how many times larger the image was made, float32.
+    """
+    views = manifest.views
+
+    def look(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        given = tf.shape(image)[:2]
+        if not views.stretch and views.short_side is None:
+            return answer(image[None])[0], tf.constant(1.0)
+        sides = tf.cast(given, tf.float64)
+        if views.stretch:
+            wanted = tf.constant(manifest.input.size)
+        else:
+            factor = views.short_side / tf.reduce_min(sides)
+            wanted = tf.cast(tf.floor(sides * factor + 0.5), tf.int32)
+        resized = tf.cast(tf.round(tf.image.resize(image, wanted)), tf.uint8)
+        seen = resize_bilinear(answer(resized[None]), given, False)[0]
+        factor = tf.cast(tf.reduce_max(wanted), tf.float64) / tf.reduce_max(sides)
+        return seen, tf.cast(factor, tf.float32)
+
+    return look
+
+
 class DensePredictor(Predictor, ABC):
     """Answers for every pixel of images of any size.
 
