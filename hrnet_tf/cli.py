@@ -19,12 +19,14 @@ from hrnet_tf.loading import load
 from hrnet_tf.media import (
     Boxes,
     ClassViewer,
+    MapViewer,
     PoseViewer,
     SegmentViewer,
     Viewer,
     predict_files,
 )
 from hrnet_tf.predictors.pose import PosePredictor
+from hrnet_tf.predictors.regression import RegressionPredictor
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.run import newest_run
 from hrnet_tf.train import train
@@ -60,6 +62,8 @@ def predict_command(arguments: argparse.Namespace) -> None:
         viewer = PoseViewer(predictor, boxes, arguments.threshold)
     elif isinstance(predictor, SegmentationPredictor):
         viewer = SegmentViewer(predictor)
+    elif isinstance(predictor, RegressionPredictor):
+        viewer = MapViewer(predictor)
     else:
         viewer = ClassViewer(predictor)
     summary = predict_files(viewer, arguments.input, arguments.out)

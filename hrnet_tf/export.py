@@ -46,7 +46,8 @@ def write_savedmodel(
     any number of them, and gives `heatmaps` or `logits`. The other one takes
     `image_bytes`, an encoded JPEG or PNG: `keypoints` takes `boxes` too, float32
     `(people, 4)`, and gives `keypoints` and `scores` in pixels of that image;
-    `classify` gives `probabilities` and a `label`.
+    `classify` gives `probabilities` and a `label`, `segment` gives `labels` and
+    `confidence` of every pixel, `regress` gives their `values`.
     """
     image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
     stand_ins = StandIns()
@@ -269,6 +270,7 @@ def compare(
             "scores": TOLERANCE * scale,
             "probabilities": TOLERANCE,
             "confidence": TOLERANCE,
+            "values": TOLERANCE * scale,
         }
         if isinstance(manifest, PoseManifest):
             # Between two equal neighbours rounding decides, by half a cell.

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, INDEXED = 0, 3  # colour types
+GREY, RGB, INDEXED = 0, 2, 3  # colour types
 HEADER = 33  # bytes up to the end of the header
 
 # Of a header chunk's data: one byte each.

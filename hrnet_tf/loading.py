@@ -10,11 +10,13 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.manifest import (
     Manifest,
     PoseManifest,
+    RegressionManifest,
     SegmentationManifest,
     TaskManifest,
 )
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.predictors.pose import PosePredictor
+from hrnet_tf.predictors.regression import RegressionPredictor
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.run import Run
 from hrnet_tf.runtimes import RUNTIMES, open_artefact
@@ -23,6 +25,7 @@ PREDICTORS: dict[str, Any] = {
     "pose": PosePredictor,
     "classification": ImageClassifier,
     "segmentation": SegmentationPredictor,
+    "regression": RegressionPredictor,
 }
 
 
@@ -36,8 +39,8 @@ def load(path: str | Path, *, flip: bool | None = None) -> Any:
             and takes twice as long; None: as the manifest says (exports say no).
 
     Returns:
-        A `PosePredictor`, an `ImageClassifier` or a `SegmentationPredictor`;
-        `predict(image)` takes uint8 RGB.
+        A `PosePredictor`, an `ImageClassifier`, a `SegmentationPredictor` or a
+        `RegressionPredictor`; `predict(image)` takes uint8 RGB.
 
     Raises:
         InputError: if there is nothing to open, or its manifest is missing.
@@ -90,6 +93,6 @@ def _with(manifest: TaskManifest, flip: bool | None) -> TaskManifest:
         return manifest
     if isinstance(manifest, PoseManifest):
         return replace(manifest, decoding=replace(manifest.decoding, flip=flip))
-    if isinstance(manifest, SegmentationManifest):
+    if isinstance(manifest, SegmentationManifest | RegressionManifest):
         return replace(manifest, views=replace(manifest.views, flip=flip))
     return replace(manifest, flip=flip)

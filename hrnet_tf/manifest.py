@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.channels import ChannelSet
 from hrnet_tf.classes import ClassSet
 from hrnet_tf.codecs.heatmaps import HeatmapCodec, Refinement
 from hrnet_tf.errors import InputError
@@ -83,14 +84,28 @@ class LogitsOutput:
 
 
 @dataclass(frozen=True)
-class LogitMapOutput:
-    """What a labelling network answers: one number a class and cell, before softmax."""
+class DenseOutput:
+    """What a network answers for every cell of a map."""
 
     stride: int = 4  # image pixels per cell
     align_corners: bool = False  # how cells are resized to pixels
-    name: str = "logits"
+    name: str = ""
     layout: str = "NHWC"
     dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class LogitMapOutput(DenseOutput):
+    """What a labelling network answers: one number a class and cell, before softmax."""
+
+    name: str = "logits"
+
+
+@dataclass(frozen=True)
+class MapOutput(DenseOutput):
+    """What a regression network answers: one number a channel and cell."""
+
+    name: str = "maps"
 
 
 @dataclass(frozen=True)
@@ -176,12 +191,28 @@ class SegmentationManifest(Manifest):
     versions: dict[str, str] = field(default_factory=dict)
 
 
-TaskManifest = PoseManifest | ClassificationManifest | SegmentationManifest
+@dataclass(frozen=True)
+class RegressionManifest(Manifest):
+    """The facts of a trained network of dense regression."""
+
+    output: MapOutput
+    channels: ChannelSet  # in the unit that the data were learnt in
+    views: Views = Views()
+    task: Literal["regression"] = "regression"
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+# What has an answer for every pixel.
+DenseManifest = SegmentationManifest | RegressionManifest
+TaskManifest = (
+    PoseManifest | ClassificationManifest | SegmentationManifest | RegressionManifest
+)
 
 MANIFESTS: dict[str, type[TaskManifest]] = {
     "pose": PoseManifest,
     "classification": ClassificationManifest,
     "segmentation": SegmentationManifest,
+    "regression": RegressionManifest,
 }
 
 

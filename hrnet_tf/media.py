@@ -16,12 +16,14 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.opencv import cv2
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.predictors.pose import PosePredictor, check_boxes
+from hrnet_tf.predictors.regression import RegressionPredictor
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.preprocess import read_image
-from hrnet_tf.results import LabelMap
+from hrnet_tf.results import DenseMap, LabelMap
 from hrnet_tf.visualize import (
     draw_label,
     draw_labels,
+    draw_map,
     draw_pose,
     write_image,
     write_labels,
@@ -202,6 +204,45 @@ class SegmentViewer(Viewer):
             write_labels(target, self._last.labels, self._last.classes)
 
 
+class MapViewer(Viewer):
+    """Finds numbers of pixels; the entries hold their range and mean, by channel.
+
+    Args:
+        predictor: gives the numbers.
+    """
+
+    file_name = "values.json"
+
+    def __init__(self, predictor: RegressionPredictor):
+        super().__init__()
+        self.predictor = predictor
+        self._last: DenseMap | None = None
+
+    def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
+        """Find numbers; see `Viewer`."""
+        answer = self.predictor.predict(image)
+        self._last = answer
+        found = answer.statistics()
+        self.entries.append({"file_name": name, "image_id": image_id, "values": found})
+        return draw_map(image, answer)
+
+    def count(self) -> str:
+        """From where to where the numbers of each channel go."""
+        parts = []
+        for name in self.predictor.manifest.channels.names:
+            found = [entry["values"][name] for entry in self.entries]
+            low, high = min(f["min"] for f in found), max(f["max"] for f in found)
+            parts.append(f"{name} from {low:.3g} to {high:.3g}")
+        return ", ".join(parts)
+
+    def write_more(self, folder: Path, stem: str) -> None:
+        """Write the numbers, `.npy`, at the size of the image."""
+        if self._last is not None:
+            target = folder / "values" / f"{stem}.npy"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            np.save(target, self._last.values)
+
+
 def predict_files(
     viewer: Viewer, source: str | Path, out: str | Path | None = None
 ) -> Summary:
@@ -210,8 +251,9 @@ def predict_files(
     Writes the input with what was found drawn on it, and a JSON file: for people
     `keypoints.json`, a COCO result file in pixels of the original images; for classes
     `classes.json`; for labels of pixels `shares.json`, and `masks/`, PNG files whose
-    values are indices of the classes. An image's id is its name's number if it is one,
-    else its name; a frame's id is its number, from 0.
+    values are indices of the classes; for numbers of pixels `values.json`, and
+    `values/`, `.npy` files `(height, width, channels)`. An image's id is its name's
+    number if it is one, else its name; a frame's id is its number, from 0.
 
     Args:
         viewer: looks at the images.

@@ -9,11 +9,14 @@ import tensorflow as tf
 from hrnet_tf.manifest import (
     ClassificationManifest,
     PoseManifest,
+    RegressionManifest,
     SegmentationManifest,
     TaskManifest,
 )
 from hrnet_tf.predictors.classification import classifier
+from hrnet_tf.predictors.dense import look_at_whole
 from hrnet_tf.predictors.pose import locator
+from hrnet_tf.predictors.regression import regressor
 from hrnet_tf.predictors.segmentation import label_pixels, scorer
 from hrnet_tf.preprocess import central_crop
 
@@ -143,14 +146,39 @@ def serve_labels(network: Network, manifest: SegmentationManifest) -> Callable:
         A function of `image_bytes` (a scalar string) to a dictionary: `labels`, uint8
         `(height, width)`, indices of the manifest's classes, and `confidence`, float32
         `(height, width)`, both at the size of the image. The image is looked at whole
-        and once; `views` of the manifest do not count, but for `flip`.
+        and once, at the size that the manifest's `views` say; their scales and window
+        do not count.
     """
-    score = scorer(network, manifest)
+    look = look_at_whole(scorer(network, manifest), manifest)
 
     def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
-        labels, confidence = label_pixels(score(image[None])[0])
+        labels, confidence = label_pixels(look(image)[0])
         return {"labels": labels, "confidence": confidence}
+
+    return serve
+
+
+def serve_maps(network: Network, manifest: RegressionManifest) -> Callable:
+    """From JPEG or PNG bytes to numbers of every pixel: nothing is left to prepare.
+
+    Args:
+        network: normalised images of any size to a map.
+        manifest: what the network takes, and what its numbers mean.
+
+    Returns:
+        A function of `image_bytes` (a scalar string) to a dictionary: `values`, float32
+        `(height, width, channels)`, at the size of the image. The image is looked at
+        whole and once, at the size that the manifest's `views` say; their scales and
+        window do not count.
+    """
+    look = look_at_whole(regressor(network, manifest), manifest)
+    powers = tf.constant(manifest.channels.powers, tf.float32)
+
+    def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
+        seen, factor = look(image)
+        return {"values": seen / tf.pow(factor, powers)}
 
     return serve
 
@@ -165,6 +193,7 @@ SIGNATURES = {
     ),
     "classification": Signature("classify", (_IMAGE_BYTES,), serve_classes),
     "segmentation": Signature("segment", (_IMAGE_BYTES,), serve_labels),
+    "regression": Signature("regress", (_IMAGE_BYTES,), serve_maps),
 }
 
 

@@ -10,7 +10,7 @@ from hrnet_tf.classes import ClassSet
 from hrnet_tf.indexed_png import to_indexed
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.opencv import cv2
-from hrnet_tf.results import LabelMap, Pose
+from hrnet_tf.results import DenseMap, LabelMap, Pose
 
 # RGB: the first of each flip pair (left), the second (right), and what has no pair.
 LEFT, RIGHT, MIDDLE = (255, 128, 0), (0, 128, 255), (51, 204, 51)
@@ -131,6 +131,76 @@ def _legend(names: Sequence[str], classes: ClassSet, width: int) -> np.ndarray:
         baseline = (left + line + 3, top + round(0.75 * line))
         white = (255, 255, 255)
         cv2.putText(strip, name, baseline, font, scale, white, 1, cv2.LINE_AA)
+    return strip
+
+
+def draw_values(values: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+    """Numbers as colours, from dark blue (low) over green to yellow (high).
+
+    Args:
+        values: float `(height, width)`; NaN is black.
+        span: the numbers of the lowest and of the highest colour.
+
+    Returns:
+        uint8 RGB `(height, width, 3)`.
+    """
+    low, high = span
+    shares = (values - low) / ((high - low) or 1.0)
+    levels = np.round(255 * np.nan_to_num(np.clip(shares, 0, 1))).astype(np.uint8)
+    colors = cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[..., ::-1]
+    return np.where(np.isnan(values)[..., None], 0, colors).astype(np.uint8)
+
+
+def draw_map(image: np.ndarray, answer: DenseMap) -> np.ndarray:
+    """An image, and beside it each channel of a map with the numbers of its colours.
+
+    Args:
+        image: uint8 RGB, `(height, width, 3)`.
+        answer: numbers of the same height and width.
+
+    Returns:
+        uint8 RGB, higher than the image by a strip, and wider.
+    """
+    panels = [image]
+    strips = [np.zeros_like(image[:0])]
+    for name in answer.channels:
+        values = answer.of(name)
+        span = float(values.min()), float(values.max())
+        panels.append(draw_values(values, span))
+        strips.append(_color_bar(name, span, image.shape[1]))
+    side = max(panel.shape[1] for panel in (*panels, *strips))
+    high = max(strip.shape[0] for strip in strips)
+    columns = []
+    for panel, strip in zip(panels, strips, strict=True):
+        column = np.zeros((panel.shape[0] + high, side, 3), np.uint8)
+        column[: panel.shape[0], : panel.shape[1]] = panel
+        column[panel.shape[0] :][: strip.shape[0], : strip.shape[1]] = strip
+        columns.append(column)
+    return np.concatenate(columns, axis=1)
+
+
+def _color_bar(name: str, span: tuple[float, float], width: int) -> np.ndarray:
+    """A strip of all colours, with the lowest, the middle and the highest number."""
+    font, scale, white = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, width / 2000), (255,) * 3
+    line = round(34 * scale)
+
+    def wide(text: str) -> int:
+        return cv2.getTextSize(text, font, scale, 1)[0][0]
+
+    # As wide whatever the numbers are: frames of a video must be alike.
+    longest = "-0.00e+00"
+    width = max(width, wide(longest + f"{name} {longest}" + longest) + line)
+    texts = (
+        f"{span[0]:.3g}",
+        f"{name} {(span[0] + span[1]) / 2:.3g}",
+        f"{span[1]:.3g}",
+    )
+    places = (2, (width - wide(texts[1])) // 2, width - wide(texts[2]) - 2)
+    strip = np.zeros((2 * line, width, 3), np.uint8)
+    strip[:line] = draw_values(np.linspace(0, 1, width)[None], (0, 1))
+    for text, left in zip(texts, places, strict=True):
+        place = left, line + round(0.75 * line)
+        cv2.putText(strip, text, place, font, scale, white, 1, cv2.LINE_AA)
     return strip
 
 

@@ -14,6 +14,7 @@ RANKS = [
     {"backend", "errors", "version", "opencv", "compat", "latency"},
     {"batch_norm"},
     {
+        "channels",
         "typed_yaml",
         "layers",
         "optimizers",

@@ -1,14 +1,24 @@
 import csv
 import json
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 
 from hrnet_tf import read_image
-from hrnet_tf.data.figures import ACTIONS, CLASSES, SIDE, draw_data_set
+from hrnet_tf.data.figures import (
+    ACTIONS,
+    CLASSES,
+    SHOULDERS,
+    SIDE,
+    TRUE_SIZES,
+    draw_data_set,
+    draw_picture,
+)
 
 SPLITS = {"train": 12, "val": 6}  # what conftest draws
+LAYERS = ("masks", "depth")
 SPECKS = 8  # pixels: what is seen of an object in ones and twos is no polygon
 
 
@@ -68,6 +78,22 @@ def test_an_interrupted_drawing_starts_again(tmp_path):
     (tmp_path / "images" / "train" / "000001.jpg").write_bytes(b"half")
     draw_data_set(tmp_path, train=1, validation=1)
     assert files_of(tmp_path) == whole
+
+
+def test_a_data_set_of_an_older_version_gets_its_depth(tmp_path):
+    draw_data_set(tmp_path, train=2, validation=1)
+    whole = files_of(tmp_path)
+    (tmp_path / "depth" / "train" / "000002.png").unlink()
+    shutil.rmtree(tmp_path / "depth" / "val")
+    draw_data_set(tmp_path, train=2, validation=1)
+    assert files_of(tmp_path) == whole
+
+
+def test_images_are_those_of_earlier_versions(tmp_path):
+    """The depth draws no random numbers of its own."""
+    rng = np.random.default_rng([0, 0])
+    draw_picture(list(ACTIONS)[int(rng.integers(len(ACTIONS)))], rng)
+    assert rng.integers(2**32) == 3095648483  # as before there was a depth
 
 
 def test_every_image_is_listed_with_its_size(coco, split, data_folder):
@@ -135,6 +161,10 @@ def test_outlines_hold_what_is_seen_and_stay_in_the_box(coco):
         assert top <= rows.min() <= rows.max() < top + height
 
 
+def read_as_stored(path):
+    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+
+
 def outline(item):
     """The filled polygons of an annotation."""
     mask = np.zeros((SIDE, SIDE), np.uint8)
@@ -147,8 +177,7 @@ def outline(item):
 def test_masks_count_the_pixels_of_the_annotations(coco, split, data_folder):
     for image in coco["images"]:
         name = image["file_name"].replace("jpg", "png")
-        path = data_folder / "masks" / split / name
-        mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        mask = read_as_stored(data_folder / "masks" / split / name)
         assert (mask.shape, mask.dtype) == ((SIDE, SIDE), np.uint8)
         areas = [0] * len(CLASSES)
         for item in coco["annotations"]:
@@ -157,6 +186,34 @@ def test_masks_count_the_pixels_of_the_annotations(coco, split, data_folder):
         areas[0] = SIDE**2 - sum(areas)
         counts = np.bincount(mask.ravel(), minlength=len(CLASSES))
         assert np.abs(counts - areas).max() <= SPECKS
+
+
+def test_depth_is_known_where_something_is(coco, split, data_folder):
+    for image in coco["images"]:
+        name = image["file_name"].replace("jpg", "png")
+        mask, depth = (read_as_stored(data_folder / k / split / name) for k in LAYERS)
+        assert (depth.shape, depth.dtype) == ((SIDE, SIDE), np.uint16)
+        np.testing.assert_array_equal(depth > 0, mask > 0)
+
+
+def test_what_looks_smaller_is_farther_away(coco, coco_set, split, data_folder):
+    """Shoulders tell the height of a person, the box of a ball its radius."""
+    sides = [coco_set.names.index(f"{side}_shoulder") for side in ("left", "right")]
+    for item in coco["annotations"]:
+        kind = CLASSES[item["category_id"]]
+        _, _, width, height = item["bbox"]
+        if kind == "person":
+            left, right = np.reshape(item["keypoints"], (17, 3))[sides, :2]
+            size, accuracy = np.linalg.norm(left - right) / (2 * SHOULDERS), 0.002
+        elif kind == "ball" and width == height:  # not cut off
+            size, accuracy = (width - 1) / 2, 0.05  # a radius is whole pixels
+        else:
+            continue
+        name = f"{item['image_id']:06d}.png"
+        mask, depth = (read_as_stored(data_folder / k / split / name) for k in LAYERS)
+        expected = 1000 * TRUE_SIZES[kind] * SIDE / size
+        found = depth[mask == item["category_id"]]
+        assert np.abs(found / expected - 1).min() < accuracy
 
 
 def test_every_image_has_an_action(split, data_folder, coco):

@@ -6,21 +6,16 @@ import pytest
 from sides import picture
 
 from hrnet_tf.classes import IGNORED, ClassSet
-from hrnet_tf.config.segmentation import MaskAugmentation, MaskSection
-from hrnet_tf.data.mask_augment import (
-    Cut,
-    cut_image,
-    cut_labels,
-    mirrored_labels,
-    random_cut,
-    scaled_size,
-)
+from hrnet_tf.config.dense import DenseAugmentation
+from hrnet_tf.config.segmentation import MaskSection
+from hrnet_tf.data.mask_pipeline import cut_labels, mirrored_labels
+from hrnet_tf.data.pair_augment import Cut, cut_image, random_cut, scaled_size
 
 SIZE = (40, 56)
 
 
 def make_crop(image, labels, size, cut, mirror=(0, 2, 1)):
-    crop = np.zeros((*size, 3), np.uint8), np.empty(size, np.uint8)
+    crop = np.zeros((*size, 3), np.uint8), np.full(size, IGNORED, np.uint8)
     cut_image(image, cut, crop[0])
     cut_labels(labels, cut, mirrored_labels(np.array(mirror)), crop[1])
     return crop
@@ -52,7 +47,7 @@ def test_a_crop_is_that_of_the_whole_image(seed):
     rng = np.random.default_rng(seed)
     source = tuple(rng.integers(40, 160, 2).tolist())
     image, labels = picture(*source)
-    section = MaskSection(root="x", augmentation=MaskAugmentation(scale=(0.51, 2.0)))
+    section = MaskSection(root="x", augmentation=DenseAugmentation(scale=(0.51, 2.0)))
     for _ in range(10):
         size = tuple(rng.integers(20, 130, 2).tolist())
         cut = random_cut(source, size, section, rng.random(4))
@@ -126,7 +121,7 @@ def test_sizes_at_a_scale(given, source, scale, size):
 
 
 def test_crops_are_drawn_from_the_whole_range():
-    section = MaskSection(root="x", augmentation=MaskAugmentation(scale=(0.5, 2.0)))
+    section = MaskSection(root="x", augmentation=DenseAugmentation(scale=(0.5, 2.0)))
     rng = np.random.default_rng(0)
     cuts = [random_cut((100, 200), SIZE, section, rng.random(4)) for _ in range(2000)]
     scales = np.array([cut.resized[1] for cut in cuts]) / 200

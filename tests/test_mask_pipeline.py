@@ -11,15 +11,17 @@ from sides import CLASSES, picture
 
 from hrnet_tf import InputError
 from hrnet_tf.classes import IGNORED
-from hrnet_tf.config.segmentation import MaskAugmentation, MaskSection
-from hrnet_tf.data.mask_pipeline import MaskReader, training_masks
+from hrnet_tf.config.dense import DenseAugmentation
+from hrnet_tf.config.segmentation import MaskSection
+from hrnet_tf.data.mask_pipeline import MaskReader
 from hrnet_tf.data.masks import open_masks
+from hrnet_tf.data.pair_pipeline import training_pairs
 
 SIZE = (40, 56)
 BATCH = 3
 STEPS = 4
 SHAPES = [(60, 90), (90, 60), (33, 200), (48, 48), (61, 83), (120, 50)]
-PLAIN = MaskAugmentation(scale=(1.0, 1.0), flip_probability=0.0)
+PLAIN = DenseAugmentation(scale=(1.0, 1.0), flip_probability=0.0)
 
 
 def put(root, part, name, image, labels):
@@ -43,7 +45,7 @@ def section(tmp_path):
 
 def training(section, epochs=range(2), seed=0, reader=None):
     reader = reader or MaskReader(open_masks(section)[0], section)
-    data = training_masks(reader, SIZE, section, epochs, STEPS, BATCH, seed)
+    data = training_pairs(reader, SIZE, section, epochs, STEPS, BATCH, seed)
     with reader.broken.explained():
         return list(data.as_numpy_iterator())
 
@@ -75,7 +77,7 @@ def test_batches_are_bytes_that_fit_each_other(section):
 
 def test_shapes_are_known_to_the_graph(section):
     reader = MaskReader(open_masks(section)[0], section)
-    data = training_masks(reader, SIZE, section, range(1), STEPS, BATCH)
+    data = training_pairs(reader, SIZE, section, range(1), STEPS, BATCH)
     assert data.element_spec == (
         tf.TensorSpec((BATCH, *SIZE, 3), tf.uint8),
         tf.TensorSpec((BATCH, *SIZE), tf.uint8),
@@ -100,7 +102,7 @@ def test_the_seed_says_what_comes(section):
 
 
 def test_epochs_differ_and_a_later_one_can_be_the_first(section):
-    colored = MaskAugmentation(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1)
+    colored = DenseAugmentation(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1)
     section = replace(section, augmentation=colored)
     whole = training(section, epochs=range(3))
     assert_same(training(section, epochs=range(1, 3)), whole[STEPS:])
@@ -177,7 +179,7 @@ def lose_mask(image, mask):
 def broken(request, section):
     """One training sample is broken: `(images, its image, what is wrong)`."""
     images, _ = open_masks(section)
-    image, mask = images.images[2], images.masks[2]
+    image, mask = images.images[2], images.targets[2]
     return images, image, request.param(image, mask)
 
 
@@ -240,7 +242,7 @@ def test_a_cache_holds_two_arrays_a_sample(cached, tmp_path):
 def test_a_cache_follows_its_source(change, cached):
     images, _ = open_masks(cached)
     before = MaskReader(images, cached).read(0)
-    mask = images.masks[0]
+    mask = images.targets[0]
     facts = os.stat(mask)
     expected = 2 - before[1]
     if change == "classes":

@@ -100,24 +100,24 @@ LAYOUTS = {
 @pytest.mark.parametrize(("layout", "put"), LAYOUTS.values(), ids=LAYOUTS)
 def test_a_layout_has_its_pairs_parts_and_classes(layout, put, tmp_path):
     put(tmp_path)
-    training, validation = open_masks(MaskSection(layout, str(tmp_path)))
+    training, validation = open_masks(MaskSection(layout=layout, root=str(tmp_path)))
     assert (len(training), len(validation)) == (2, 1)
     expected = "pascal_context_59" if layout == "pascal_context" else layout
     assert training.class_set == ClassSet.read(expected)
     if layout == "cityscapes":
         assert training.names.tolist() == ["bonn/bonn_01", "jena/jena_01"]
-        assert validation.masks[0].endswith("ulm/ulm_01_gtFine_labelIds.png")
+        assert validation.targets[0].endswith("ulm/ulm_01_gtFine_labelIds.png")
     else:
         assert training.names.tolist() == ["p", "q"]
         assert validation.images[0].endswith("/r.jpg")
-        assert validation.masks[0].endswith("/r.png")
-    np.testing.assert_array_equal(read_mask(validation.masks[0]), VALUES)
+        assert validation.targets[0].endswith("/r.png")
+    np.testing.assert_array_equal(read_mask(validation.targets[0]), VALUES)
 
 
 @pytest.mark.parametrize(("layout", "put"), LAYOUTS.values(), ids=LAYOUTS)
 def test_without_a_part_the_layout_is_another(layout, put, tmp_path):
     with pytest.raises(InputError, match=f"{tmp_path} is not in the layout '{layout}'"):
-        open_masks(MaskSection(layout, str(tmp_path)))
+        open_masks(MaskSection(layout=layout, root=str(tmp_path)))
 
 
 def test_a_folder_with_both_parts(tmp_path):
@@ -152,7 +152,7 @@ def test_the_drawn_data_set(data_folder, tmp_path):
     section = MaskSection(root=str(data_folder), classes=str(tmp_path / "names.txt"))
     training, validation = open_masks(section)
     assert (len(training), len(validation)) == (12, 6)
-    labels = read_labels(training.masks[0], training.class_set)
+    labels = read_labels(training.targets[0], training.class_set)
     assert labels.shape == (256, 256)
     assert set(np.unique(labels)) <= set(range(4))
     assert (labels == CLASSES.index("person")).any()
@@ -212,7 +212,7 @@ def test_a_list_that_is_missing_or_names_nothing(tmp_path):
     put_context(".")(tmp_path)
     lists = tmp_path / "ImageSets" / "SegmentationContext"
     (lists / "val.txt").write_text("r\nnone\n")
-    section = MaskSection("pascal_context", str(tmp_path))
+    section = MaskSection(layout="pascal_context", root=str(tmp_path))
     with pytest.raises(InputError, match=r"none\.jpg: does not exist"):
         open_masks(section)
     (lists / "val.txt").unlink()

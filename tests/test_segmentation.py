@@ -23,6 +23,7 @@ from hrnet_tf.opencv import cv2
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.results import LabelMap
 from hrnet_tf.runtimes import call_signature
+from hrnet_tf.serving import serve_labels
 from hrnet_tf.visualize import draw_labels, write_image, write_labels
 
 NAMES = ("ground", "left", "right")
@@ -220,24 +221,26 @@ def picture(rng):
 
 
 def test_the_mirrored_image_is_averaged_with_classes_exchanged(picture):
-    straight = predictor_of(Views()).scores(picture)
-    mirrored = predictor_of(Views()).scores(np.ascontiguousarray(picture[:, ::-1]))
+    straight = predictor_of(Views()).sum_of_views(picture)
+    mirrored = predictor_of(Views()).sum_of_views(
+        np.ascontiguousarray(picture[:, ::-1])
+    )
     swapped = mirrored[:, ::-1][..., [0, 2, 1]]
     expected = np.sqrt(straight * swapped)  # logits are averaged
-    found = predictor_of(Views(flip=True)).scores(picture)
+    found = predictor_of(Views(flip=True)).sum_of_views(picture)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_scales_are_summed(picture):
     views = [Views(scales=(scale,)) for scale in (0.5, 1.0)]
-    expected = sum(predictor_of(view).scores(picture) for view in views)
-    found = predictor_of(Views(scales=(0.5, 1.0))).scores(picture)
+    expected = sum(predictor_of(view).sum_of_views(picture) for view in views)
+    found = predictor_of(Views(scales=(0.5, 1.0))).sum_of_views(picture)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_a_window_sees_what_the_whole_image_shows(picture):
-    whole = predictor_of(Views()).scores(picture)
-    slid = predictor_of(Views(window=True, stride_share=0.5)).scores(picture)
+    whole = predictor_of(Views()).sum_of_views(picture)
+    slid = predictor_of(Views(window=True, stride_share=0.5)).sum_of_views(picture)
     assert slid.shape == whole.shape
     inside = np.s_[4:-4, 4:-4]
     assert (slid.argmax(-1) == whole.argmax(-1))[inside].mean() > 0.95
@@ -245,10 +248,10 @@ def test_a_window_sees_what_the_whole_image_shows(picture):
 
 def test_a_small_image_is_padded_to_the_window(picture):
     small = np.ascontiguousarray(picture[:20, :24])
-    scores = predictor_of(Views(), any_size=False).scores(small)
+    scores = predictor_of(Views(), any_size=False).sum_of_views(small)
     padded = np.zeros((32, 32, 3), np.uint8)
     padded[:20, :24] = small
-    expected = predictor_of(Views()).scores(padded)[:20, :24]
+    expected = predictor_of(Views()).sum_of_views(padded)[:20, :24]
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
 
@@ -264,6 +267,16 @@ def test_the_short_side_and_stretching_set_the_size(picture):
         answer = SegmentationPredictor.from_network(network, manifest).predict(picture)
         assert answer.labels.shape == (72, 88)
     assert seen == [(36, 44), (32, 32), (144, 176)]
+
+
+@pytest.mark.parametrize("views", [Views(), Views(short_side=36), Views(stretch=True)])
+def test_served_labels_are_those_of_the_predictor(views, picture):
+    predictor = predictor_of(views)
+    encoded = tf.constant(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
+    found = serve_labels(shades, predictor.manifest)(encoded)
+    expected = predictor.predict(picture)
+    assert (found["labels"].numpy() == expected.labels).mean() > 0.99
+    np.testing.assert_allclose(found["confidence"], expected.confidence, atol=0.02)
 
 
 # Pictures

@@ -6,11 +6,10 @@ import pytest
 import yaml
 
 from hrnet_tf import InputError
+from hrnet_tf.config.dense import DenseAugmentation, DenseEvaluate
 from hrnet_tf.config.segmentation import (
-    MaskAugmentation,
     MaskSection,
     SegmentationConfig,
-    SegmentationEvaluate,
     SegmentationModel,
     SegmentationTrain,
 )
@@ -38,10 +37,14 @@ def test_the_defaults_are_a_configuration(configured):
 
 SETTINGS = {
     "two heads": (SegmentationModel, {"ocr": True, "aspp": True}, "one head"),
-    "no scale": (MaskAugmentation, {"scale": (0, 2)}, r"augmentation\.scale.*positive"),
-    "scales fall": (MaskAugmentation, {"scale": (2, 1)}, "smaller one first"),
-    "flips": (MaskAugmentation, {"flip_probability": 2}, "flip_probability.*0 and 1"),
-    "hue": (MaskAugmentation, {"hue": 0.6}, "hue.*between 0 and 0.5"),
+    "no scale": (
+        DenseAugmentation,
+        {"scale": (0, 2)},
+        r"augmentation\.scale.*positive",
+    ),
+    "scales fall": (DenseAugmentation, {"scale": (2, 1)}, "smaller one first"),
+    "flips": (DenseAugmentation, {"flip_probability": 2}, "flip_probability.*0 and 1"),
+    "hue": (DenseAugmentation, {"hue": 0.6}, "hue.*between 0 and 0.5"),
     "share": (MaskSection, {"validation_share": 1}, "validation_share.*0 and 1"),
     "short side": (MaskSection, {"short_side": 0}, r"data\.short_side.*positive"),
     "base size": (MaskSection, {"base_size": -1}, r"data\.base_size.*positive"),
@@ -52,9 +55,9 @@ SETTINGS = {
     ),
     "pixels": (SegmentationTrain, {"hardest_pixels": -1}, "hardest_pixels.*negative"),
     "threshold": (SegmentationTrain, {"hard_threshold": 2}, "hard_threshold.*0 and 1"),
-    "no scales": (SegmentationEvaluate, {"scales": ()}, "at least one scale"),
-    "a scale of 0": (SegmentationEvaluate, {"scales": (1, 0)}, "scales.*positive"),
-    "no stride": (SegmentationEvaluate, {"stride_share": 0}, "more than 0 and at most"),
+    "no scales": (DenseEvaluate, {"scales": ()}, "at least one scale"),
+    "a scale of 0": (DenseEvaluate, {"scales": (1, 0)}, "scales.*positive"),
+    "no stride": (DenseEvaluate, {"stride_share": 0}, "more than 0 and at most"),
 }
 
 

@@ -9,16 +9,18 @@ from omegaconf import OmegaConf
 
 from hrnet_tf.config.classification import ClassificationConfig
 from hrnet_tf.config.pose import PoseConfig
+from hrnet_tf.config.regression import RegressionConfig
 from hrnet_tf.config.segmentation import SegmentationConfig
 from hrnet_tf.errors import InputError
 from hrnet_tf.typed_yaml import load_yaml, merge
 
-Config = PoseConfig | ClassificationConfig | SegmentationConfig
+Config = PoseConfig | ClassificationConfig | SegmentationConfig | RegressionConfig
 
 CONFIGS: dict[str, type[Config]] = {
     "pose": PoseConfig,
     "classification": ClassificationConfig,
     "segmentation": SegmentationConfig,
+    "regression": RegressionConfig,
 }
 
 

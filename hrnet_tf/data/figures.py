@@ -1,7 +1,8 @@
 """A small data set without a download: figures on varied backgrounds.
 
 In COCO's format: people in four actions, their keypoints, polygons and boxes, two other
-kinds of objects, a semantic mask for each image, and an action as each image's class.
+kinds of objects, a semantic mask and a depth map for each image, and an action as each
+image's class.
 """
 
 import csv
@@ -20,6 +21,10 @@ from hrnet_tf.visualize import write_image
 
 SIDE = 256  # pixels, of every image
 CLASSES = ("background", "person", "ball", "box")
+
+# Metres: height of a person, radius of the others. Something as large as this is as far
+# away in metres as the image is times higher: the camera's angle of view is 53 degrees.
+TRUE_SIZES = {"person": 1.7, "ball": 0.11, "box": 0.25}
 
 # Mean angles of the limbs in degrees: upper arm and forearm from hanging down, thigh
 # and shin from standing, outwards positive; right side, then left.
@@ -55,7 +60,8 @@ def draw_data_set(
 
     Args:
         folder: where to; gets `images/{train,val}`, `masks/{train,val}` (PNG, indices
-            of `CLASSES`), `annotations/person_keypoints_{train,val}.json` (COCO's
+            of `CLASSES`), `depth/{train,val}` (PNG, 16 bits, millimetres; 0: not
+            known), `annotations/person_keypoints_{train,val}.json` (COCO's
             format), `annotations/actions_{train,val}.csv` (file and class of each
             image) and `classes.txt` (the names of what is in the masks).
         train: number of training images.
@@ -72,8 +78,20 @@ def draw_data_set(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "classes.txt").write_text("\n".join(CLASSES) + "\n")
     for number, (split, count) in enumerate((("train", train), ("val", validation))):
-        if not (folder / "annotations" / f"actions_{split}.csv").is_file():
+        if not _is_drawn(folder, split):
             _draw_split(folder, split, count, np.random.default_rng([seed, number]))
+
+
+def _is_drawn(folder: Path, split: str) -> bool:
+    """Whether all is there: the list, which is written last, and its last depth map."""
+    table = folder / "annotations" / f"actions_{split}.csv"
+    if not table.is_file():
+        return False
+    with open(table, newline="") as file:
+        names = [row["file"] for row in csv.DictReader(file)]
+    # Older versions drew no depth.
+    depths = [folder / "depth" / split / f"{Path(name).stem}.png" for name in names]
+    return all(path.is_file() for path in depths[-1:])
 
 
 def _draw_split(folder: Path, split: str, count: int, rng: np.random.Generator) -> None:
@@ -87,6 +105,7 @@ def _draw_split(folder: Path, split: str, count: int, rng: np.random.Generator) 
         name = f"{image_id:06d}"
         write_image(folder / "images" / split / f"{name}.jpg", picture.image)
         write_image(folder / "masks" / split / f"{name}.png", _semantic(picture))
+        write_image(folder / "depth" / split / f"{name}.png", _depth(picture))
         size = {"width": SIDE, "height": SIDE}
         images.append({"id": image_id, "file_name": f"{name}.jpg", **size})
         actions.append((f"{name}.jpg", action))
@@ -193,7 +212,12 @@ def _draw_person(
     for name, radius in (("left_eye", 0.013), ("right_eye", 0.013), ("nose", 0.01)):
         brush.disc(points[name], max(1.0, radius * height), dark)
     picture.objects.append(
-        {"category": "person", "points": points, "mask": brush.finish()}
+        {
+            "category": "person",
+            "points": points,
+            "size": height,
+            "mask": brush.finish(),
+        }
     )
 
 
@@ -208,7 +232,7 @@ def _draw_object(picture: Picture, rng: np.random.Generator) -> None:
         turn = rng.uniform(0, np.pi / 2) + np.arange(4) * np.pi / 2
         corners = center + radius * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
         brush.polygon(corners, _color(rng), 2)
-    picture.objects.append({"category": kind, "mask": brush.finish()})
+    picture.objects.append({"category": kind, "size": radius, "mask": brush.finish()})
 
 
 class _Brush:
@@ -318,6 +342,15 @@ def _semantic(picture: Picture) -> np.ndarray:
     """Indices of `CLASSES`, uint8 `(SIDE, SIDE)`."""
     table = [0, *(CLASSES.index(thing["category"]) for thing in picture.objects)]
     return np.array(table, np.uint8)[picture.owners]
+
+
+def _depth(picture: Picture) -> np.ndarray:
+    """How far away things are in millimetres, uint16 `(SIDE, SIDE)`; 0: not known."""
+    away = [
+        1000 * TRUE_SIZES[thing["category"]] * SIDE / thing["size"]
+        for thing in picture.objects
+    ]
+    return np.round([0, *away]).astype(np.uint16)[picture.owners]
 
 
 def _color(rng: np.random.Generator) -> np.ndarray:

@@ -1,16 +1,23 @@
 """Images with a mask each, that says for every pixel what is to be seen."""
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from hrnet_tf.classes import UNKNOWN, ClassSet
 from hrnet_tf.config.segmentation import MaskSection
-from hrnet_tf.data.images import SUFFIXES
+from hrnet_tf.data.pairs import (
+    Layout,
+    PairedImages,
+    Pairs,
+    check_root,
+    expected_folders,
+    find_pairs,
+    is_good,
+    open_pairs,
+)
 from hrnet_tf.data.problems import Problems
 from hrnet_tf.errors import InputError
 from hrnet_tf.indexed_png import GREY, INDEXED, header_of, to_grey
@@ -19,19 +26,9 @@ from hrnet_tf.opencv import cv2
 CLASS_FILES = ("classes.yaml", "classes.txt")
 
 
-class Layout(NamedTuple):
-    """Where images and masks lie; `{}` stands for a part of the data set."""
-
-    images: str
-    masks: str
-    parts: tuple[str, ...] = ("train", "val")
-    image_end: str = ""  # of an image's name, before its suffix
-    mask_end: str = ""
-
-
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "folder": (
-        Layout("images/{}", "masks/{}"),
+        Layout("images/{}", "masks/{}", alone=True),
         Layout("images", "masks", parts=("",)),
     ),
     "cityscapes": (
@@ -39,7 +36,7 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
             "leftImg8bit/{}",
             "gtFine/{}",
             image_end="_leftImg8bit",
-            mask_end="_gtFine_labelIds",
+            target_ends=("_gtFine_labelIds.png",),
         ),
     ),
     "ade20k": (
@@ -61,33 +58,17 @@ CONTEXT_LISTS = "ImageSets/SegmentationContext"
 
 
 @dataclass(frozen=True, eq=False)
-class MaskedImages:
+class MaskedImages(PairedImages):
     """Images and their masks, in files.
 
     Attributes:
+        images: see `PairedImages`.
+        targets: the masks.
+        names: see `PairedImages`.
         class_set: what values in the masks mean.
-        images: `(n,)`, paths.
-        masks: `(n,)`, paths.
-        names: `(n,)`, of the samples: paths in the folder of images, without suffix.
     """
 
     class_set: ClassSet
-    images: np.ndarray
-    masks: np.ndarray
-    names: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def take(self, rows: np.ndarray) -> "MaskedImages":
-        """Some of them, by index or by a mask of bool."""
-        return MaskedImages(
-            self.class_set, self.images[rows], self.masks[rows], self.names[rows]
-        )
-
-
-# Image and mask of each sample by its name.
-Pairs = dict[str, tuple[str, str]]
 
 
 def open_masks(
@@ -125,30 +106,19 @@ def open_masks(
 
     Example:
         ```python
-        training, validation = open_masks(MaskSection("cityscapes", "cityscapes"))
+        section = MaskSection(root="CITYSCAPES", layout="cityscapes")
+        training, validation = open_masks(section)
         training.class_set.names[0]  # "road"
         ```
     """
-    root = Path(section.root)
-    if not root.is_dir():
-        raise InputError(
-            f"There is no folder {root}; `data.root` must be one that holds images and "
-            f"masks in the layout {section.layout!r}."
-        )
+    check_root(section, f"images and masks in the layout {section.layout!r}")
     class_set = find_class_set(section)
-    problems = Problems(str(root), section.on_error)
     find = _listed_parts if section.layout == "pascal_context" else _paired_parts
-    parts = [_in_columns(class_set, pairs) for pairs in find(section, problems)]
-    if not all(map(len, parts)):
-        first = f", such as: {problems.found[0]}" if problems.found else ""
-        raise InputError(
-            f"{root} holds no image that has a mask in one of its parts; "
-            f"{len(problems.found)} files are broken or alone{first}."
-        )
-    problems.settle(sum(map(len, parts)))
-    if len(parts) == 1:
-        return _held_out(parts[0], section, seed)
-    return parts[0], parts[1]
+
+    def make(images, masks, names):
+        return MaskedImages(images, masks, names, class_set)
+
+    return open_pairs(section, partial(find, section), make, "mask", seed)
 
 
 def find_class_set(section: MaskSection) -> ClassSet:
@@ -238,76 +208,14 @@ def read_mask(path: str | Path) -> np.ndarray:
 
 
 def _paired_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
-    """Files of the same name in two folders, for each part of the data set."""
-    root, candidates = Path(section.root), LAYOUTS[section.layout]
-    for layout in candidates:
-        parts = [part for part in layout.parts if _folder(root, layout, part).is_dir()]
-        alone = section.layout == "folder" and parts == ["train"]
-        if alone or len(parts) == len(layout.parts):
-            return [_pair(root, layout, part, problems) for part in parts]
-    expected = " or ".join(
-        " and ".join(layout.images.format(part) for part in layout.parts)
-        for layout in candidates
-    )
-    raise InputError(
-        f"{root} is not in the layout {section.layout!r}: it must hold the folders "
-        f"{expected}; see `data.root` and `data.layout`."
-    )
-
-
-def _folder(root: Path, layout: Layout, part: str) -> Path:
-    return root / layout.images.format(part)
-
-
-def _pair(root: Path, layout: Layout, part: str, problems: Problems) -> Pairs:
-    image_ends = tuple(layout.image_end + suffix for suffix in sorted(SUFFIXES))
-    images = _list_files(_folder(root, layout, part), image_ends, problems)
-    folder, end = root / layout.masks.format(part), f"{layout.mask_end}.png"
-    masks = _list_files(folder, (end,), problems)
-    for name in sorted(images.keys() - masks.keys()):
-        problems.add(f"{images[name]}: has no mask {folder / name}{end}")
-    for name in sorted(masks.keys() - images.keys()):
-        problems.add(f"{masks[name]}: there is no image that it belongs to")
-    pairs = {}
-    for name in sorted(images.keys() & masks.keys()):
-        if _good(images[name], masks[name], problems):
-            pairs[name] = (images[name], masks[name])
-    return pairs
-
-
-def _list_files(
-    folder: Path, ends: tuple[str, ...], problems: Problems
-) -> dict[str, str]:
-    """Files in a folder and those below that end like this, by their names."""
-    found: dict[str, str] = {}
-    for path in sorted(_walk(folder)):
-        end = next((end for end in ends if path.lower().endswith(end.lower())), None)
-        if end is None:
-            continue
-        name = Path(os.path.relpath(path, folder)).as_posix()[: -len(end)]
-        if name in found:
-            problems.add(f"{path}: has the same name as {found[name]}")
-        else:
-            found[name] = path
-    return found
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    for where, _, names in os.walk(folder, followlinks=True):
-        for name in names:
-            if not name.startswith("."):
-                yield os.path.join(where, name)
-
-
-def _good(image: str, mask: str, problems: Problems) -> bool:
-    """Whether both files are there and hold something; notes what does not."""
-    kept = len(problems.found)
-    for path in (image, mask):
-        if not os.path.isfile(path):
-            problems.add(f"{path}: does not exist")
-        elif not os.path.getsize(path):
-            problems.add(f"{path}: is empty")
-    return len(problems.found) == kept
+    layouts = LAYOUTS[section.layout]
+    parts = find_pairs(Path(section.root), layouts, "mask", problems)
+    if parts is None:
+        raise InputError(
+            f"{section.root} is not in the layout {section.layout!r}: it must hold the "
+            f"folders {expected_folders(layouts)}; see `data.root` and `data.layout`."
+        )
+    return parts
 
 
 def _listed_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
@@ -332,26 +240,6 @@ def _listed_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
         for name in path.read_text().split():
             image = str(base / CONTEXT_IMAGES / f"{name}.jpg")
             mask = str(base / CONTEXT_MASKS / f"{name}.png")
-            if _good(image, mask, problems):
+            if is_good(image, mask, problems):
                 parts[-1][name] = (image, mask)
     return parts
-
-
-def _in_columns(class_set: ClassSet, pairs: Pairs) -> MaskedImages:
-    images, masks = zip(*pairs.values(), strict=True) if pairs else ((), ())
-    columns = (np.array(column, object) for column in (images, masks, list(pairs)))
-    return MaskedImages(class_set, *columns)
-
-
-def _held_out(
-    images: MaskedImages, section: MaskSection, seed: int
-) -> tuple[MaskedImages, MaskedImages]:
-    if len(images) < 2:
-        raise InputError(
-            f"{section.root} holds one image, {images.images[0]}; with no val/ there "
-            "must be two, one to train on and one to hold out."
-        )
-    count = min(max(1, round(section.validation_share * len(images))), len(images) - 1)
-    held = np.zeros(len(images), bool)
-    held[np.random.default_rng(seed).permutation(len(images))[:count]] = True
-    return images.take(~held), images.take(held)

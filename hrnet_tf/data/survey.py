@@ -1,13 +1,16 @@
 """What is in a data set: counts of samples and labels, and what is broken."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from hrnet_tf.data.image_pipeline import ImageReader
+from hrnet_tf.data.map_pipeline import MapReader
 from hrnet_tf.data.mask_pipeline import MaskReader
+from hrnet_tf.data.pair_pipeline import PairReader
 from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader
 from hrnet_tf.errors import InputError
@@ -26,12 +29,14 @@ class Survey:
         what: what is counted, such as `pixels`.
         counts: of each label, in the order of the labels.
         broken: one line for each broken sample.
+        notes: what else there is to know, a line each.
     """
 
     samples: int
     what: str
     counts: dict[str, int]
     broken: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def table(self) -> str:
         """Counts as text, with bars."""
@@ -44,6 +49,7 @@ class Survey:
         empty = [name for name, count in self.counts.items() if not count]
         if empty:
             lines.append(f"never seen: {', '.join(empty)}")
+        lines += self.notes
         lines += [f"broken: {line}" for line in self.broken[:SHOWN]]
         if len(self.broken) > SHOWN:
             lines.append(f"and {len(self.broken) - SHOWN} more broken samples")
@@ -56,6 +62,7 @@ class Survey:
             "counted": self.what,
             "counts": self.counts,
             "broken": list(self.broken),
+            "notes": list(self.notes),
         }
 
 
@@ -89,10 +96,39 @@ def survey_masks(reader: MaskReader) -> Survey:
     """Read every image with its mask and count the pixels of each class."""
     classes = reader.images.class_set
     seen = np.zeros(len(classes), np.int64)
+    for labels in _read_targets(reader):
+        seen += np.bincount(labels.ravel(), minlength=256)[: len(classes)]
+    return _survey_of(reader, "pixels", classes.names, seen)
+
+
+def survey_maps(reader: MapReader) -> Survey:
+    """Read every image with its map and count the annotated pixels of each channel."""
+    channels = reader.images.channels
+    seen = np.zeros(len(channels), np.int64)
+    low, high = np.full(len(channels), np.inf), np.full(len(channels), -np.inf)
+    for values in _read_targets(reader):
+        seen += np.isfinite(values).sum(axis=(0, 1))
+        low = np.fmin(low, np.fmin.reduce(values, axis=(0, 1)))
+        high = np.fmax(high, np.fmax.reduce(values, axis=(0, 1)))
+    ranges = tuple(
+        f"{name}: {low[index]:g} to {high[index]:g}"
+        for index, name in enumerate(channels.names)
+        if seen[index]
+    )
+    survey = _survey_of(reader, "annotated pixels", channels.names, seen)
+    return replace(survey, notes=ranges)
+
+
+def _read_targets(reader: PairReader) -> Iterator[np.ndarray]:
     for index in tqdm(range(len(reader.images)), unit="image"):
         sample = reader.read(index)
         if sample is not None:
-            seen += np.bincount(sample[1].ravel(), minlength=256)[: len(classes)]
-    counts = dict(zip(classes.names, map(int, seen), strict=True))
+            yield sample[1]
+
+
+def _survey_of(
+    reader: PairReader, what: str, names: Sequence[str], seen: np.ndarray
+) -> Survey:
+    counts = dict(zip(names, map(int, seen), strict=True))
     broken = tuple(sorted(reader.broken.found))
-    return Survey(len(reader.images), "pixels", counts, broken)
+    return Survey(len(reader.images), what, counts, broken)

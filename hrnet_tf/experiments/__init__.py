@@ -6,12 +6,14 @@ from hrnet_tf.config import Config
 from hrnet_tf.experiments.base import Experiment
 from hrnet_tf.experiments.classification import ClassificationExperiment
 from hrnet_tf.experiments.pose import PoseExperiment
+from hrnet_tf.experiments.regression import RegressionExperiment
 from hrnet_tf.experiments.segmentation import SegmentationExperiment
 
 EXPERIMENTS: dict[str, type[Any]] = {
     "pose": PoseExperiment,
     "classification": ClassificationExperiment,
     "segmentation": SegmentationExperiment,
+    "regression": RegressionExperiment,
 }
 
 

@@ -1,7 +1,5 @@
 """Semantic segmentation, tied together: masks, HRNetV2, cross-entropy, mean IoU."""
 
-from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -11,38 +9,29 @@ import tensorflow as tf
 
 from hrnet_tf.components import create
 from hrnet_tf.config.segmentation import SegmentationConfig
-from hrnet_tf.data.mask_pipeline import MaskReader, training_masks
+from hrnet_tf.data.mask_pipeline import MaskReader
 from hrnet_tf.data.masks import MaskedImages, open_masks
 from hrnet_tf.data.survey import Survey, survey_masks
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.segmentation import SegmentationEvaluator
-from hrnet_tf.experiments.base import behind_normalisation
-from hrnet_tf.layers import aligns_corners, dense_rule
+from hrnet_tf.experiments.dense import DenseExperiment, PairTrainingData
 from hrnet_tf.losses import (
     DenseCrossEntropy,
     HardPixelCrossEntropy,
     LovaszSoftmax,
     WeightedSum,
 )
-from hrnet_tf.manifest import (
-    ImageInput,
-    LogitMapOutput,
-    SegmentationManifest,
-    versions,
-)
+from hrnet_tf.manifest import LogitMapOutput, SegmentationManifest
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.results import LabelMap
-from hrnet_tf.tasks import build_network
 from hrnet_tf.visualize import draw_labels
 
 
-class SegmentationExperiment:
+class SegmentationExperiment(DenseExperiment):
     """See `hrnet_tf.experiments.base.Experiment`."""
 
     predictor = SegmentationPredictor
-
-    def __init__(self, config: SegmentationConfig):
-        self.config = config
+    config: SegmentationConfig
 
     @cached_property
     def images(self) -> tuple[MaskedImages, MaskedImages]:
@@ -51,14 +40,10 @@ class SegmentationExperiment:
 
     def make_manifest(self) -> SegmentationManifest:
         """The facts of the model; its classes are those of the data."""
-        model = self.config.model
-        align_corners = aligns_corners(dense_rule(model.upsampling))
         return SegmentationManifest(
-            model=f"{model.name} width {model.width}",
-            input=ImageInput(*model.size, any_size=True),
-            output=LogitMapOutput(align_corners=align_corners),
+            output=LogitMapOutput(align_corners=self.align_corners),
             classes=self.images[0].class_set,
-            versions=versions(),
+            **self.facts(),
         )
 
     def build_network(
@@ -69,30 +54,24 @@ class SegmentationExperiment:
         synchronized: bool = False,
     ) -> keras.Model:
         """Normalised images of any size to logits; with OCR to both of its answers."""
-        body = self.config.model.body if weights is None else None
-        section = replace(self.config.model, weights=weights, body=body)
-        return build_network(
-            section,
+        return self.network(
             len(manifest.classes),
+            weights,
             synchronized=synchronized,
-            input_shape=(None, None, 3),
-            ocr=section.ocr,
-            aspp=section.aspp,
+            ocr=self.config.model.ocr,
         )
 
     def training_data(self, manifest: SegmentationManifest) -> "MaskTrainingData":
         """The images and masks of the training part."""
-        return MaskTrainingData(self.config, self.images[0])
+        return MaskTrainingData(
+            self.config, MaskReader(self.images[0], self.config.data)
+        )
 
     def evaluator(self, manifest: SegmentationManifest) -> SegmentationEvaluator:
         """Judges by the images of the validation part."""
         return SegmentationEvaluator(
             self.config.data, self.config.evaluate, manifest, self.images[1]
         )
-
-    def training_model(self, network: keras.Model) -> keras.Model:
-        """From uint8 images to logits."""
-        return behind_normalisation(network, self.config.model.size)
 
     def compile_settings(self, manifest: SegmentationManifest) -> dict[str, Any]:
         """Cross-entropy at the labels' size; for OCR, of both answers."""
@@ -120,7 +99,7 @@ class SegmentationExperiment:
                 "no `weights`."
             )
         weights = classes.weights if settings.class_weights else None
-        rule = dense_rule(self.config.model.upsampling)
+        rule = self.rule
         plain = DenseCrossEntropy(rule, class_weights=weights)
         loss: keras.losses.Loss = plain
         if settings.hardest_pixels:
@@ -135,40 +114,19 @@ class SegmentationExperiment:
         return loss, plain
 
 
-class MaskTrainingData:
+class MaskTrainingData(PairTrainingData):
     """See `hrnet_tf.experiments.base.TrainingData`."""
 
-    def __init__(self, config: SegmentationConfig, images: MaskedImages):
-        self.config = config
-        self.images = images
-        self.reader = MaskReader(images, config.data)
-
-    def __len__(self) -> int:
-        return len(self.images)
-
     def batches(self, epochs: range, steps: int) -> tf.data.Dataset:
-        """Random crops and the labels of their pixels."""
-        config = self.config
-        batches = training_masks(
-            self.reader,
-            config.model.size,
-            config.data,
-            epochs,
-            steps,
-            config.train.batch_size,
-            config.seed,
-        )
-        if not config.model.ocr:
+        """Random crops and the labels of their pixels, twice for OCR."""
+        batches = super().batches(epochs, steps)
+        if not self.config.model.ocr:
             return batches
 
         def twice(images, labels):
             return images, {"auxiliary": labels, "logits": labels}
 
         return batches.map(twice)
-
-    def errors_explained(self) -> AbstractContextManager[None]:
-        """In here a broken image is an InputError."""
-        return self.reader.broken.explained()
 
     def survey(self) -> Survey:
         """Pixels by class."""
@@ -177,7 +135,7 @@ class MaskTrainingData:
     def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
         """Images coloured by their labels; what does not count is left as it is."""
         labels = targets["logits"] if isinstance(targets, dict) else targets
-        classes = self.images.class_set
+        classes = self.reader.images.class_set
         pictures = []
         for image, row in zip(images, labels.numpy(), strict=True):
             counts = row < len(classes)

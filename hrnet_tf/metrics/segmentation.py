@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from hrnet_tf.errors import InputError
 from hrnet_tf.layers import Upsampling, aligns_corners, resize_bilinear
+from hrnet_tf.metrics.tables import text_table
 
 COLUMNS = ("class", "pixels", "IoU", "accuracy")
 
@@ -143,13 +144,7 @@ class Scores:
 
     def table(self) -> str:
         """`rows` as text, below a line that names the columns."""
-        wide = max(len(name) for name in (*self.names, COLUMNS[0]))
-        lines = [f"{COLUMNS[0]:<{wide}}" + "".join(f"{x:>10}" for x in COLUMNS[1:])]
-        lines += [
-            f"{name:<{wide}}" + "".join(f"{number:>10.4f}" for number in numbers)
-            for name, *numbers in self.rows()
-        ]
-        return "\n".join(lines)
+        return text_table(COLUMNS, self.rows())
 
     @property
     def _found(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Random crops of images with their labels: only what is seen of a source is resized.
+"""Random crops of images with targets: only what is seen of a source is resized.
 
 The result is that of resizing the whole image, padding it at the bottom and at the
 right, cropping and mirroring, at a fraction of the cost.
@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hrnet_tf.classes import IGNORED
-from hrnet_tf.config.segmentation import MaskSection
+from hrnet_tf.config.dense import DenseSection
 from hrnet_tf.opencv import cv2
 
 NUMBERS = 4  # random ones that make a crop
@@ -35,7 +34,7 @@ class Cut(NamedTuple):
 def random_cut(
     source: Sequence[int],
     size: tuple[int, int],
-    section: MaskSection,
+    section: DenseSection,
     chance: np.ndarray,
 ) -> Cut:
     """Draw a crop: its scale, its place, whether it is mirrored.
@@ -58,7 +57,7 @@ def random_cut(
 
 
 def scaled_size(
-    source: Sequence[int], size: tuple[int, int], section: MaskSection, scale: float
+    source: Sequence[int], size: tuple[int, int], section: DenseSection, scale: float
 ) -> tuple[int, int]:
     """Height and width that an image is resized to at a scale.
 
@@ -112,32 +111,21 @@ def cut_image(image: np.ndarray, cut: Cut, out: np.ndarray) -> None:
         out[:] = cv2.flip(out, 1)
 
 
-def cut_labels(
-    labels: np.ndarray, cut: Cut, mirror: np.ndarray, out: np.ndarray
-) -> None:
-    """Cut the same crop out of labels: the nearest one of each pixel.
+def cut_nearest(target: np.ndarray, cut: Cut, out: np.ndarray) -> None:
+    """Cut the same crop out of a target: the nearest number of each pixel.
 
     Args:
-        labels: uint8 `(height, width)`.
+        target: `(height, width)` or `(height, width, channels)`.
         cut: what to cut out.
-        mirror: uint8 `(256,)`, what each label becomes in a mirror; see
-            `mirrored_labels`.
-        out: uint8 `(crop height, crop width)`; gets the crop, 255 outside the image.
+        out: of the same type, at the crop's size; gets the crop. What lies below or on
+            the right of the image stays as it is, but is mirrored too.
     """
     height, width = _inside(cut, out)
-    rows = _nearest(labels.shape[0], cut.resized[0], cut.top, height)
-    columns = _nearest(labels.shape[1], cut.resized[1], cut.left, width)
-    out[:] = IGNORED
-    out[:height, :width] = np.take(labels[rows], columns, axis=1)
+    rows = _nearest(target.shape[0], cut.resized[0], cut.top, height)
+    columns = _nearest(target.shape[1], cut.resized[1], cut.left, width)
+    out[:height, :width] = np.take(target[rows], columns, axis=1)
     if cut.flip:
-        out[:] = cv2.LUT(cv2.flip(out, 1), mirror)
-
-
-def mirrored_labels(mirror: np.ndarray) -> np.ndarray:
-    """uint8 `(256,)`: what each label becomes; `mirror` is that of a `ClassSet`."""
-    table = np.arange(256, dtype=np.uint8)
-    table[: len(mirror)] = mirror
-    return table
+        out[:] = out[:, ::-1]
 
 
 class _Window(NamedTuple):

@@ -25,6 +25,7 @@ class ArrayCache:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.full = False
+        self._lock = threading.Lock()
 
     def path(self, source: str, meaning: bytes = b"") -> Path:
         """Where the array of a source file lies or would lie.
@@ -60,12 +61,14 @@ class ArrayCache:
                 np.save(stream, array)
             os.replace(part, path)
         except OSError as error:
-            self.full = True
-            logger.warning(
-                "%s cannot be written (%s); what is not in data.cache yet is decoded "
-                "each time",
-                path,
-                error,
-            )
+            with self._lock:
+                told, self.full = self.full, True
+            if not told:
+                logger.warning(
+                    "%s cannot be written (%s); what is not in data.cache yet is "
+                    "decoded each time",
+                    path,
+                    error,
+                )
             with contextlib.suppress(OSError):
                 part.unlink()

@@ -1,0 +1,82 @@
+"""What the numbers of a pixel are: their names, and how they follow the image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hrnet_tf.errors import InputError
+
+
+@dataclass(frozen=True)
+class ChannelSet:
+    """Names of the numbers that each pixel has, such as a depth or a flow.
+
+    Attributes:
+        names: of the channels, in their order.
+        mirrored: those that change their sign in a mirror image, such as the horizontal
+            flow.
+        per_pixel: those counted in pixels of the image, which grow with it.
+        nearer: those that fall as the image grows, as things look nearer, such as a
+            depth.
+
+    Raises:
+        InputError: if there is no channel, one is named twice, or one of the others is
+            none of them.
+
+    Example:
+        ```python
+        flow = ChannelSet(("x", "y"), mirrored=("x",), per_pixel=("x", "y"))
+        flow.signs, flow.powers  # [-1, 1] and [1, 1]
+        ```
+    """
+
+    names: tuple[str, ...]
+    mirrored: tuple[str, ...] = ()
+    per_pixel: tuple[str, ...] = ()
+    nearer: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.names or len(set(self.names)) < len(self.names):
+            raise InputError(
+                "`channels` must name each number of a pixel once, got "
+                f"{list(self.names)}."
+            )
+        for name in ("mirrored", "per_pixel", "nearer"):
+            unknown = [n for n in getattr(self, name) if n not in self.names]
+            if unknown:
+                raise InputError(
+                    f"`{name}` holds {unknown[0]!r}, which is none of the channels "
+                    f"{', '.join(self.names)}."
+                )
+        if both := set(self.per_pixel) & set(self.nearer):
+            raise InputError(
+                f"`per_pixel` and `nearer` both hold {min(both)!r}: a channel either "
+                "grows or falls as the image grows."
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def signs(self) -> np.ndarray:
+        """float32 `(channels,)`: what a mirror multiplies them by."""
+        return np.where([name in self.mirrored for name in self.names], -1, 1).astype(
+            np.float32
+        )
+
+    @property
+    def powers(self) -> np.ndarray:
+        """The powers of an enlargement that multiply them, int `(channels,)`."""
+        return np.array(
+            [int(n in self.per_pixel) - int(n in self.nearer) for n in self.names]
+        )
+
+    def enlarged(self, factor: float) -> np.ndarray:
+        """float32 `(channels,)`: what they are multiplied by as the image grows.
+
+        Args:
+            factor: how many times larger the image becomes; positive.
+
+        Source: Eigen et al., https://arxiv.org/abs/1406.2283, section 3.3, for depth.
+        """
+        return np.power(float(factor), self.powers).astype(np.float32)

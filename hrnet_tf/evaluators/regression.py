@@ -1,0 +1,124 @@
+"""Predictions for a whole data set of images and maps, judged by R2."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf.config.dense import DenseEvaluate
+from hrnet_tf.config.regression import MapSection
+from hrnet_tf.data.map_pipeline import MapReader
+from hrnet_tf.data.maps import MappedImages
+from hrnet_tf.data.survey import Survey, survey_maps
+from hrnet_tf.errors import InputError
+from hrnet_tf.evaluators.dense import DenseEvaluation, DenseEvaluator
+from hrnet_tf.manifest import RegressionManifest
+from hrnet_tf.metrics.regression import COLUMNS, SUMS, RegressionScores, error_sums
+from hrnet_tf.predictors.regression import RegressionPredictor
+from hrnet_tf.visualize import draw_label, draw_values
+
+
+@dataclass(frozen=True)
+class RegressionEvaluation(DenseEvaluation):
+    """How good numbers of pixels are; the worst have the largest mean errors."""
+
+    scores: RegressionScores
+
+    def table(self) -> str:
+        """A line for each channel."""
+        counts = f"{self.images} images, {self.skipped} skipped"
+        return f"{self.scores.table()}\n{counts}"
+
+    def facts(self) -> dict[str, Any]:
+        """What belongs into a JSON file."""
+        return {**super().facts(), "channels": self.scores.by_channel()}
+
+    def write_details(self, target: Path) -> None:
+        """Write the channels (CSV) and the worst images (JPEG)."""
+        super().write_details(target)
+        channels = target.with_name(f"{target.stem}_channels.csv")
+        self.write_rows(channels, COLUMNS)
+
+
+class RegressionEvaluator(DenseEvaluator):
+    """Judges networks of dense regression on one part of a data set.
+
+    Args:
+        data: the data set's section.
+        settings: how images are looked at.
+        manifest: what the network takes, and its channels.
+        images: what to judge on.
+
+    Raises:
+        InputError: if the images have other channels than the manifest.
+    """
+
+    monitor = "r2"
+
+    def __init__(
+        self,
+        data: MapSection,
+        settings: DenseEvaluate,
+        manifest: RegressionManifest,
+        images: MappedImages,
+    ):
+        if images.channels != manifest.channels:
+            raise InputError(
+                f"`data.channels` names {', '.join(images.channels.names)}, the model "
+                f"has {', '.join(manifest.channels.names)}; names, `mirrored`, "
+                "`per_pixel` and `nearer` must be the same."
+            )
+        super().__init__(data, settings, manifest, MapReader(images, data))
+        # An image, and of each channel what it should be and what was found.
+        each = 1 + 2 * len(manifest.channels)
+        self.columns = 2 * each if each == 3 else each
+
+    def evaluate(
+        self, predictor: RegressionPredictor, progress: bool = False
+    ) -> RegressionEvaluation:
+        """Predict every image and compare; one image at a time is in memory.
+
+        Raises:
+            InputError: if a sample is broken and `data.on_error` is `"stop"`.
+        """
+        names = self.manifest.channels.names
+
+        def compare(image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
+            found = predictor.predict(image).values
+            sums = error_sums(tf.constant(target), tf.constant(found)).numpy()
+            return sums, -float(RegressionScores(sums, names).mae.mean())
+
+        nothing = np.zeros((len(SUMS), len(names)))
+        found = self.judge(predictor, nothing, compare, progress)
+        scores = RegressionScores(found.total, names)
+        return RegressionEvaluation(scores, len(self), found.skipped, found.worst)
+
+    def survey(self) -> Survey:
+        """Annotated pixels by channel."""
+        return survey_maps(self.reader)
+
+    def pictures(
+        self,
+        predictor: RegressionPredictor,
+        name: str,
+        image: np.ndarray,
+        target: np.ndarray,
+    ) -> list[np.ndarray]:
+        """An image, and of each channel what it should be and what was found."""
+        found = predictor.predict(image).values
+        drawn = [draw_label(image, name)]
+        for index, channel in enumerate(self.manifest.channels.names):
+            truth, values = target[..., index], found[..., index]
+            known = np.isfinite(truth)
+            # Colours of what is known and of what was found there.
+            seen = np.stack([truth, values])[:, known] if known.any() else values
+            span = float(seen.min()), float(seen.max())
+            error = float(np.abs(values - truth)[known].mean()) if known.any() else 0.0
+            texts = f"{channel} {span[0]:.3g} to {span[1]:.3g}", f"MAE {error:.3g}"
+            drawn += [
+                draw_label(draw_values(numbers, span), text)
+                for numbers, text in zip((truth, values), texts, strict=True)
+            ]
+        return drawn
