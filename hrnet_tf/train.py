@@ -57,6 +57,7 @@ def train(config: Config) -> Run:
     if done >= config.train.epochs:
         logger.info("%s is finished (%d epochs)", run.folder, done)
         return run
+    limit_threads(config.train)
     experiment = make_experiment(config)
     manifest = experiment.make_manifest()
     data, evaluator = experiment.training_data(manifest), experiment.evaluator(manifest)
@@ -128,6 +129,20 @@ def prepare_model(
             optimizer, **compile_settings, jit_compile=_uses_xla(settings, replicas)
         )
     return model
+
+
+def limit_threads(settings: TrainSection) -> None:
+    """Set how many CPU threads work on one operation, if the configuration says it."""
+    if settings.operation_threads is None:
+        return
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(settings.operation_threads)
+    except RuntimeError:
+        logger.warning(
+            "`train.operation_threads` is %d, but TensorFlow has computed something in "
+            "this process already and keeps its threads",
+            settings.operation_threads,
+        )
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ def head(size=(None, None), rates=(1, 2, 3)):
     """The head alone, on maps of two channels, with random weights."""
     maps = keras.Input((*size, 2))
     x = keras.layers.Activation("linear")(maps)  # in the type of the other layers
-    logits = aspp_head(x, 3, CONVENTIONS, rates=rates, channels=4)
+    logits = aspp_head(x, 3, CONVENTIONS, rates=rates, features=4)
     return with_statistics(keras.Model(maps, logits))
 
 
@@ -124,5 +124,5 @@ def test_the_head_stands_on_the_concatenated_representation():
     image = keras.Input((None, None, 3))
     tiny = body(TINY["width"], TINY["modules"], TINY["blocks"], TINY["stem"])
     x = concatenate(hrnet(image, tiny, CONVENTIONS), CONVENTIONS)
-    model = keras.Model(image, aspp_head(x, 5, CONVENTIONS, channels=8))
+    model = keras.Model(image, aspp_head(x, 5, CONVENTIONS, features=8))
     assert model(tf.ones((1, 64, 36, 3)), training=False).shape == (1, 16, 9, 5)

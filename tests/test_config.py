@@ -177,6 +177,7 @@ WRONG_VALUES = {
     "train.steps_per_epoch=0": "`train.steps_per_epoch` must be positive",
     "train.learning_rate=.nan": "`train.learning_rate` must be positive, got nan",
     "train.learning_rate=.inf": "`train.learning_rate` must be positive, got inf",
+    "train.operation_threads=0": "`train.operation_threads` must be positive",
     "train.drop_factor=0": "`train.drop_factor` must be positive",
     "train.clip_norm=-1": "`train.clip_norm` must be positive",
     "train.hardest_keypoints=-1": "`train.hardest_keypoints` must not be negative",

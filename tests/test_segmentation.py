@@ -155,8 +155,9 @@ def test_ocr_learns_and_answers_with_its_last_logits(shapes, tmp_path, eagerly):
     assert answer.labels.shape == (64, 72)
 
 
-def test_hard_pixels_and_lovasz_train(shapes, tmp_path, eagerly):
-    more = ["train.hardest_pixels=100", "train.lovasz=0.5", "model.aspp=true"]
+def test_hard_pixels_lovasz_and_dice_train(shapes, tmp_path, eagerly):
+    more = ["train.hardest_pixels=100", "train.lovasz=0.5", "train.dice=0.5"]
+    more += ["model.aspp=true", "model.features=8"]
     more += ["train.epochs=1", "train.steps_per_epoch=1"]
     run = hrnet_tf.train(settings_of(shapes, tmp_path / "hard", *more))
     assert run.best.is_file()

@@ -67,7 +67,7 @@ def test_settings_that_make_no_sense_are_refused(section, given, text):
         section(**given)
 
 
-@pytest.mark.parametrize("name", ["hardest_pixels", "lovasz", "class_weights"])
+@pytest.mark.parametrize("name", ["hardest_pixels", "lovasz", "dice", "class_weights"])
 def test_another_loss_takes_no_settings_of_ours(name, configured):
     value = True if name == "class_weights" else 1
     with pytest.raises(InputError, match=rf"`train\.loss` \(my\.Loss\) .*{name}"):

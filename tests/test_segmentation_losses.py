@@ -11,6 +11,7 @@ from hrnet_tf.losses import (
     DenseRegression,
     HardPixelCrossEntropy,
     LovaszSoftmax,
+    SoftDice,
     WeightedSum,
 )
 
@@ -32,6 +33,7 @@ LOSSES = [
         },
     ),
     (LovaszSoftmax, {"ignored": 7, "per_image": True}),
+    (SoftDice, {"ignored": 7}),
     (DenseRegression, {"kind": "berhu", "upsampling": "bilinear_align_corners"}),
 ]
 
@@ -182,7 +184,13 @@ def test_only_hard_pixels_learn():
 
 
 @pytest.mark.parametrize(
-    "loss", [HardPixelCrossEntropy(), LovaszSoftmax(), LovaszSoftmax(per_image=True)]
+    "loss",
+    [
+        HardPixelCrossEntropy(),
+        LovaszSoftmax(),
+        LovaszSoftmax(per_image=True),
+        SoftDice(),
+    ],
 )
 def test_only_ignored_labels_cost_nothing_and_move_nothing(loss, batch):
     labels, logits = batch

@@ -16,10 +16,7 @@ from hrnet_tf.experiments.pose import PoseExperiment, weighted
 from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.recipe import make_optimizer
 from hrnet_tf.run import Run
-from hrnet_tf.train import (
-    prepare_model,
-    train,
-)
+from hrnet_tf.train import limit_threads, prepare_model, train
 
 SHORT = ("train.epochs=1", "train.steps_per_epoch=1", "train.drop_at=[]")
 
@@ -220,6 +217,12 @@ def test_the_rate_falls_when_an_epoch_begins():
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
 
 
+def test_threads_that_cannot_be_changed_any_more_are_reported(caplog):
+    tf.constant(1) + 1
+    limit_threads(TrainSection(operation_threads=1))
+    assert "keeps its threads" in caplog.text
+
+
 def test_gradients_are_clipped_by_their_global_norm():
     section = TrainSection(
         learning_rate=1.0,
@@ -262,6 +265,7 @@ two = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(cpu, two)
 import hrnet_tf
 hrnet_tf.train(hrnet_tf.read_config(sys.argv[1], sys.argv[2:]))
+print("threads:", tf.config.threading.get_intra_op_parallelism_threads())
 """
 
 
@@ -275,8 +279,10 @@ def test_two_devices_compute_what_one_does(configured, experiment, tmp_path):
     alone = train(configured(*settings))
     command = [sys.executable, "-c", TWO_DEVICES, str(experiment), *settings]
     command += [f"output={tmp_path / 'two'}", "train.devices=[CPU:0,CPU:1]"]
+    command += ["train.operation_threads=1"]
     process = subprocess.run(command, capture_output=True, text=True)
     assert not process.returncode, process.stderr[-3000:]
+    assert "threads: 1" in process.stdout
     together = Run.open(tmp_path / "two")
     # Equal only if batch norm is synchronized and losses are averaged over all devices.
     assert float(history(together)[0]["loss"]) == pytest.approx(

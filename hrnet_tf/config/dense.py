@@ -17,6 +17,12 @@ class DenseModel(NetworkSection):
     upsampling: Upsampling = "bilinear"
     size: tuple[int, int] = (512, 1024)  # height and width of a training crop
     aspp: bool = False  # atrous spatial pyramid pooling
+    features: int | None = None  # channels in the head; None: as published
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.features is not None:
+            positive("model.features", self.features)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class SegmentationTrain(TrainSection):
     hardest_pixels: int = 0  # OHEM: at least so many of a batch count; 0: all do
     hard_threshold: float = 0.9  # ... and those whose class has a lower probability
     lovasz: float = 0.0  # weight of a Lovasz loss that is added
+    dice: float = 0.0  # weight of a soft Dice loss that is added
     class_weights: bool = False  # weigh classes as the class set says
     auxiliary_weight: float = 0.4  # of the loss of OCR's first answer
 
@@ -61,8 +62,9 @@ class SegmentationTrain(TrainSection):
         not_negative("train.hardest_pixels", self.hardest_pixels)
         share("train.hard_threshold", self.hard_threshold)
         not_negative("train.lovasz", self.lovasz)
+        not_negative("train.dice", self.dice)
         not_negative("train.auxiliary_weight", self.auxiliary_weight)
-        for name in ("hardest_pixels", "lovasz", "class_weights"):
+        for name in ("hardest_pixels", "lovasz", "dice", "class_weights"):
             if self.loss is not None and getattr(self, name):
                 raise InputError(
                     f"`train.loss` ({self.loss.class_path}) takes the place of the "

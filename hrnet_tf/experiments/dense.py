@@ -65,6 +65,7 @@ class DenseExperiment:
             synchronized=synchronized,
             input_shape=(None, None, 3),
             aspp=section.aspp,
+            features=section.features,
             **more,
         )
 

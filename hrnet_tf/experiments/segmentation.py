@@ -19,6 +19,7 @@ from hrnet_tf.losses import (
     DenseCrossEntropy,
     HardPixelCrossEntropy,
     LovaszSoftmax,
+    SoftDice,
     WeightedSum,
 )
 from hrnet_tf.manifest import LogitMapOutput, SegmentationManifest
@@ -109,8 +110,11 @@ class SegmentationExperiment(DenseExperiment):
                 threshold=settings.hard_threshold,
                 kept=settings.hardest_pixels,
             )
-        if settings.lovasz:
-            loss = WeightedSum([loss, LovaszSoftmax(rule)], [1.0, settings.lovasz])
+        added = ((LovaszSoftmax, settings.lovasz), (SoftDice, settings.dice))
+        parts = [(kind(rule), weight) for kind, weight in added if weight]
+        if parts:
+            losses, weights = zip((loss, 1.0), *parts, strict=True)
+            loss = WeightedSum(losses, weights)
         return loss, plain
 
 

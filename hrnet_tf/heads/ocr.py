@@ -73,8 +73,7 @@ def ocr_head(
         x: the concatenated representation, `(batch, h, w, channels)`.
         classes: number of classes.
         conventions: what the network's layers have in common.
-        features: channels of pixels and of objects; keys, queries and values have half as
-            many. None: 512, as published.
+        features: X
 
     Returns:
         `{"auxiliary": ..., "logits": ...}`, both `(batch, h, w, classes)`, float32: the

@@ -1,5 +1,6 @@
 """Losses, as plain functions of tensors and as Keras losses for `compile`."""
 
+from hrnet_tf.losses.dice import SoftDice
 from hrnet_tf.losses.keypoints import (
     KeypointLoss,
     heatmap_mse,
@@ -20,6 +21,7 @@ __all__ = [
     "HardPixelCrossEntropy",
     "KeypointLoss",
     "LovaszSoftmax",
+    "SoftDice",
     "WeightedSum",
     "heatmap_mse",
     "heatmap_ohkm",
