@@ -9,6 +9,7 @@ import pytest
 from conftest import TINY, with_statistics
 
 import hrnet_tf
+from hrnet_tf.batch_norm import BatchNorm
 
 NETWORKS = {
     "HRNetV1": hrnet_tf.HRNetV1,
@@ -157,7 +158,7 @@ def test_each_stage_has_as_many_modules_as_asked_for():
 
 
 def test_replacements_stand_where_batch_norm_and_relu_stood():
-    kinds = (keras.layers.BatchNormalization, keras.layers.ReLU)
+    kinds = (BatchNorm, keras.layers.ReLU)
     usual = [type(layer) for layer in build("HRNetV1").layers]
     replaced = [
         type(layer)
