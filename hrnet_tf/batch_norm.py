@@ -16,8 +16,8 @@ FUSED_TYPES = (tf.float32, tf.float16, tf.bfloat16)
 class FusedBatchNorm(layers.BatchNormalization):
     """Keras 3's `BatchNormalization`, trained by one operation of TensorFlow.
 
-    It has the same arguments and weights and gives the same answers, in a fifth less of
-    a training step's time on a CPU. The running variance is PyTorch's: that of a
+    It has the same arguments and weights and gives the same answers, faster on a CPU
+    (`python -m benchmarks training`). The running variance is PyTorch's: that of a
     population of which the batch is a sample (divided by n - 1), where Keras takes the
     batch's own.
 

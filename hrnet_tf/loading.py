@@ -7,13 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from hrnet_tf.errors import InputError
-from hrnet_tf.manifest import (
-    Manifest,
-    PoseManifest,
-    RegressionManifest,
-    SegmentationManifest,
-    TaskManifest,
-)
+from hrnet_tf.manifest import DenseManifest, Manifest, PoseManifest, TaskManifest
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.predictors.regression import RegressionPredictor
@@ -93,6 +87,6 @@ def _with(manifest: TaskManifest, flip: bool | None) -> TaskManifest:
         return manifest
     if isinstance(manifest, PoseManifest):
         return replace(manifest, decoding=replace(manifest.decoding, flip=flip))
-    if isinstance(manifest, SegmentationManifest | RegressionManifest):
+    if isinstance(manifest, DenseManifest):
         return replace(manifest, views=replace(manifest.views, flip=flip))
     return replace(manifest, flip=flip)

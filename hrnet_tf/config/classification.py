@@ -10,6 +10,7 @@ from hrnet_tf.config.common import (
     NetworkSection,
     TrainSection,
     positive,
+    proper_share,
 )
 from hrnet_tf.errors import InputError
 
@@ -89,11 +90,7 @@ class ImageSection:
     augmentation: ImageAugmentation = field(default_factory=ImageAugmentation)
 
     def __post_init__(self):
-        if not 0 < self.validation_share < 1:
-            raise InputError(
-                "`data.validation_share` must lie between 0 and 1, got "
-                f"{self.validation_share}."
-            )
+        proper_share("data.validation_share", self.validation_share)
         if not 0 < self.crop_share <= 1:
             raise InputError(
                 "`data.crop_share` must be more than 0 and at most 1, got "

@@ -96,7 +96,7 @@ class TrainSection:
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     xla: bool | None = None  # None: on a single GPU
     # CPU threads for one operation; None: as many as there are. Narrow networks learn
-    # faster with 1, since their branches run side by side.
+    # faster with 1, since their branches run side by side (`benchmarks/training.py`).
     operation_threads: int | None = None
     devices: tuple[str, ...] | None = None  # such as [GPU:0, GPU:1]; None: all GPUs
     validate_every: int = 1  # epochs; the last one is always validated
@@ -137,4 +137,10 @@ def not_negative(key: str, value: float) -> None:
 def share(key: str, value: float) -> None:
     """Raise an InputError that names the key unless a value lies in [0, 1]."""
     if not 0 <= value <= 1:
+        raise InputError(f"`{key}` must lie between 0 and 1, got {value}.")
+
+
+def proper_share(key: str, value: float) -> None:
+    """Raise an InputError that names the key unless 0 < value < 1."""
+    if not 0 < value < 1:
         raise InputError(f"`{key}` must lie between 0 and 1, got {value}.")

@@ -3,7 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hrnet_tf.config.common import ColorSection, NetworkSection, positive, share
+from hrnet_tf.config.common import (
+    ColorSection,
+    NetworkSection,
+    positive,
+    proper_share,
+    share,
+)
 from hrnet_tf.errors import InputError
 from hrnet_tf.layers import Upsampling
 
@@ -58,11 +64,7 @@ class DenseSection:
     augmentation: DenseAugmentation = field(default_factory=DenseAugmentation)
 
     def __post_init__(self):
-        if not 0 < self.validation_share < 1:
-            raise InputError(
-                "`data.validation_share` must lie between 0 and 1, got "
-                f"{self.validation_share}."
-            )
+        proper_share("data.validation_share", self.validation_share)
         for name in ("short_side", "base_size"):
             if getattr(self, name) is not None:
                 positive(f"data.{name}", getattr(self, name))
