@@ -15,6 +15,7 @@ BENCHMARKS = {
     "predict": "what prediction in Python adds to the network alone",
     "export": "exports against those of Keras, TensorFlow and tf2onnx",
     "reading": "a checkpoint against its file's bytes, and the memory it takes",
+    "training": "steps of a narrow network, by batch norm and by threads",
     "input_pipeline": "training batches against a PyTorch-style loader",
 }
 CORES = 2  # of the machine that the targets were set on

@@ -55,16 +55,17 @@ def main(side: str, format_name: str) -> None:
     import tf2onnx  # noqa: F401  (ours would import it while it is measured)
 
     from benchmarks.network import make_manifest, make_network
-    from hrnet_tf.export import FORMATS
+    from hrnet_tf.export.formats import FORMATS
+    from hrnet_tf.export.options import Options
 
     tf.lite.TFLiteConverter  # noqa: B018  (TensorFlow imports it when it is named)
     model, manifest = make_network(), make_manifest()
-    file_name, write = FORMATS[format_name]
+    chosen = FORMATS[format_name]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / file_name
+        path = Path(folder) / chosen.file_name
         start = time.process_time()
         if side == "ours":
-            write(model, manifest, path)
+            chosen.write(model, manifest, path, Options())
         else:
             PEERS[format_name][1](model, path)
         seconds = time.process_time() - start
@@ -91,7 +92,7 @@ def keras_onnx(model, path: Path) -> None:
     import tensorflow as tf
     import tf2onnx
 
-    from hrnet_tf.export import OPSET
+    from hrnet_tf.export.onnx import OPSET
 
     image = tf.TensorSpec(model.input_shape, tf.float32, "image")
     tf2onnx.convert.from_keras(

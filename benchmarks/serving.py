@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from benchmarks.network import SIZE, make_manifest, make_network
 from benchmarks.report import Result
-from hrnet_tf.export import write_savedmodel
+from hrnet_tf.export.options import Options
+from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.latency import median_latency
 
 TARGET = 1.35
@@ -23,7 +24,7 @@ def run() -> list[Result]:
     """Median latencies of one crop."""
     model = make_network()
     with tempfile.TemporaryDirectory() as folder:
-        write_savedmodel(model, make_manifest(), folder)
+        write_savedmodel(model, make_manifest(), folder, Options())
         loaded = tf.saved_model.load(folder)
     serve = loaded.signatures["serving_default"]
     graph = tf.function(lambda image: model(image, training=False), autograph=False)

@@ -5,7 +5,7 @@ from hrnet_tf.codecs.heatmaps import HeatmapCodec
 from hrnet_tf.config import read_config
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluate import evaluate_run
-from hrnet_tf.export import export_run
+from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.fine_tuning import freeze_body, freeze_layers, unfreeze
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.loading import load

@@ -13,7 +13,8 @@ from hrnet_tf.data.shards import write_shards
 from hrnet_tf.demo import run_demo
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluate import evaluate_run
-from hrnet_tf.export import FORMATS, export_run
+from hrnet_tf.export.artefacts import export_run
+from hrnet_tf.export.formats import DEFAULTS, FORMATS
 from hrnet_tf.export_converted import export_converted
 from hrnet_tf.loading import load
 from hrnet_tf.media import (
@@ -173,8 +174,8 @@ def parser() -> argparse.ArgumentParser:
         "--format",
         nargs="+",
         choices=[*FORMATS, "all"],
-        default=["all"],
-        help="default: all",
+        default=list(DEFAULTS),
+        help=f"default: {' '.join(DEFAULTS)}",
     )
     command.add_argument(
         "--out", help="folder to write to; default: export/ in the run"

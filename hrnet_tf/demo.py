@@ -16,7 +16,7 @@ from hrnet_tf.data.action_folders import write_class_folders
 from hrnet_tf.data.figures import draw_data_set
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.experiments import make_experiment
-from hrnet_tf.export import export_run
+from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.latency import median_latency
 from hrnet_tf.loading import load, open_predictor
 from hrnet_tf.manifest import Manifest

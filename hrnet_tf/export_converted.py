@@ -13,7 +13,9 @@ from hrnet_tf.classes import ClassSet
 from hrnet_tf.convert import check_converted, fixed_image
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments.base import answering
-from hrnet_tf.export import FORMATS, check_targets, export_model
+from hrnet_tf.export.artefacts import check_targets, export_model
+from hrnet_tf.export.formats import DEFAULTS
+from hrnet_tf.export.options import Options
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import (
     ClassificationManifest,
@@ -32,14 +34,14 @@ STRIDE = 4  # crop pixels per heatmap cell, of every published network
 
 def export_converted(
     path: str | Path,
-    formats: Sequence[str] = tuple(FORMATS),
+    formats: Sequence[str] = DEFAULTS,
     labels: str | None = None,
 ) -> dict[str, Path]:
     """Export what `convert` has written; each artefact is compared with the model.
 
     Args:
         path: the `.keras` file; its manifest lies beside it.
-        formats: names from `hrnet_tf.export.FORMATS`.
+        formats: names from `hrnet_tf.export.formats.FORMATS`.
         labels: what the outputs mean: a keypoint set for pose (None: COCO's), a class
             set for labels of pixels, a file with a class name a line for a classifier
             (None: classes are numbered).
@@ -63,7 +65,7 @@ def export_converted(
     model = answering(check_converted(path))
     facts = json.loads(path.with_suffix(".json").read_text())
     manifest = _manifest(facts, labels, path)
-    return export_model(model, manifest, _samples(manifest), formats, out)
+    return export_model(model, manifest, _samples(manifest), formats, out, Options())
 
 
 def _manifest(facts: dict[str, Any], labels: str | None, path: Path) -> TaskManifest:

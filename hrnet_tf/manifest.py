@@ -121,6 +121,20 @@ class Views:
 
 
 @dataclass(frozen=True)
+class Artefact:
+    """What holds for one exported file or folder.
+
+    Attributes:
+        format: what it is, a name from `hrnet_tf.export.formats.FORMATS`.
+        files: SHA-256 of each of its files, and of the recorded answers, by their paths
+            from the manifest's folder.
+    """
+
+    format: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The facts of a trained model that are the same for every task.
 
@@ -133,6 +147,7 @@ class Manifest:
 
     model: str
     input: ImageInput
+    artefact: Artefact | None = field(default=None, kw_only=True)  # of exports
 
     @staticmethod
     def read(path: str | Path) -> "TaskManifest":

@@ -9,6 +9,7 @@ process that has never seen Keras or this package:
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -82,15 +83,19 @@ def open_artefact(path: str | Path) -> Runtime:
 def call_signature(
     path: str, name: str, inputs: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Ask another signature of a SavedModel; `image_bytes` are given as uint8."""
+    """Ask another signature of a SavedModel; inputs as for `as_tensor`."""
     import tensorflow as tf
 
     serve = tf.saved_model.load(path).signatures[name]
-    given = {
-        key: tf.constant(value.tobytes() if key == "image_bytes" else value)
-        for key, value in inputs.items()
-    }
+    given = {key: as_tensor(key, value) for key, value in inputs.items()}
     return {key: value.numpy() for key, value in serve(**given).items()}
+
+
+def as_tensor(name: str, value: np.ndarray) -> Any:
+    """A signature's input; `image_bytes` are uint8, the file's content."""
+    import tensorflow as tf
+
+    return tf.constant(value.tobytes() if name == "image_bytes" else value)
 
 
 def main(artefact: str, signature: str, inputs: str, outputs: str) -> None:

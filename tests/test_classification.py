@@ -11,7 +11,7 @@ from keras.applications import imagenet_utils
 import hrnet_tf
 from hrnet_tf.compat import KERAS_3
 from hrnet_tf.experiments.classification import ClassificationExperiment
-from hrnet_tf.export import export_run
+from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.manifest import ClassificationManifest, ImageInput
 from hrnet_tf.media import ClassViewer, predict_files
 from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions

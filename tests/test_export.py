@@ -13,15 +13,20 @@ from spots import spot_image, spot_manifest, spot_network
 from tensorflow.lite.python import schema_py_generated
 
 import hrnet_tf
-from hrnet_tf import export
 from hrnet_tf.experiments import make_experiment
-from hrnet_tf.export import ExportError, compare, export_run
+from hrnet_tf.export import compare as compare_module
+from hrnet_tf.export.artefacts import export_run
+from hrnet_tf.export.compare import ExportError, compare
+from hrnet_tf.export.formats import DEFAULTS, FORMATS, Format
+from hrnet_tf.export.options import Options
+from hrnet_tf.export.savedmodel import write_savedmodel
+from hrnet_tf.export.tflite import write_tflite
 from hrnet_tf.manifest import Manifest
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.run import Run
 from hrnet_tf.runtimes import call_signature, open_artefact
 
-every_format = pytest.mark.parametrize("name", export.FORMATS)
+every_format = pytest.mark.parametrize("name", DEFAULTS)
 
 
 def files_in(folder):
@@ -96,7 +101,7 @@ def test_onnx_takes_any_number_of_crops(exported):
 @pytest.fixture(scope="module")
 def spots_served(tmp_path_factory):
     path = tmp_path_factory.mktemp("spots") / "savedmodel"
-    export.write_savedmodel(spot_network(), spot_manifest(), path)
+    write_savedmodel(spot_network(), spot_manifest(), path, Options())
     return str(path)
 
 
@@ -178,10 +183,13 @@ def test_artefacts_lie_in_the_folder_of_their_run(exported, run_folder):
     assert files_in(run_folder / "export") == [
         "model.onnx",
         "model.onnx.json",
+        "model.onnx.npz",
         "model.tflite",
         "model.tflite.json",
+        "model.tflite.npz",
         "savedmodel",
         "savedmodel.json",
+        "savedmodel.npz",
     ]
     assert {path.parent for path in exported.values()} == {run_folder / "export"}
 
@@ -197,10 +205,10 @@ def rescaled(model, factor):
 
 
 def test_an_artefact_that_differs_is_removed(run_folder, tmp_path, monkeypatch):
-    def write(model, manifest, path):
-        export.write_tflite(rescaled(model, 1.1), manifest, path)
+    def write(model, manifest, path, options):
+        return write_tflite(rescaled(model, 1.1), manifest, path, options)
 
-    monkeypatch.setitem(export.FORMATS, "tflite", ("model.tflite", write))
+    monkeypatch.setitem(FORMATS, "tflite", Format("model.tflite", write))
     with pytest.raises(ExportError, match=r"model\.tflite differs .* was removed"):
         export_run(run_folder, ["tflite"], tmp_path)
     assert files_in(tmp_path) == []
@@ -226,15 +234,15 @@ def raised_by(value):
 
 def test_the_difference_is_a_share_of_the_range(spot_samples, tmp_path):
     path = tmp_path / "model.tflite"
-    export.write_tflite(raised_by(0.0005), spot_manifest(), path)
+    write_tflite(raised_by(0.0005), spot_manifest(), path, Options())
     found = compare(path, spot_network(), spot_manifest(), spot_samples)
-    assert found == pytest.approx(0.0005, rel=0.01)
+    assert found.difference == pytest.approx(0.0005, rel=0.01)
 
 
 @pytest.mark.parametrize("value", [0.0015, np.nan])
 def test_a_thousandth_of_the_range_is_the_limit(value, spot_samples, tmp_path):
     path = tmp_path / "model.tflite"
-    export.write_tflite(raised_by(value), spot_manifest(), path)
+    write_tflite(raised_by(value), spot_manifest(), path, Options())
     with pytest.raises(
         ExportError, match="of its range on real images, more than 1e-03"
     ):
@@ -260,7 +268,7 @@ def test_an_artefact_with_other_people_is_refused(
         answers |= open_artefact(artefact)(inputs["images"])
         return {**answers, name: answers[name] + change}
 
-    monkeypatch.setattr(export, "ask_in_fresh_process", ask)
+    monkeypatch.setattr(compare_module, "ask_in_fresh_process", ask)
     with pytest.raises(ExportError, match=f"{name} of savedmodel differ"):
         compare(Path(spots_served), spot_network(), spot_manifest(), spot_samples)
 

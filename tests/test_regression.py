@@ -13,7 +13,7 @@ import hrnet_tf
 from hrnet_tf import cli
 from hrnet_tf.channels import ChannelSet
 from hrnet_tf.experiments import make_experiment
-from hrnet_tf.export import export_run
+from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.manifest import ImageInput, MapOutput, RegressionManifest, Views
 from hrnet_tf.media import MapViewer, predict_files
 from hrnet_tf.predictors.regression import RegressionPredictor

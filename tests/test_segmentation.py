@@ -11,7 +11,7 @@ import tensorflow as tf
 import hrnet_tf
 from hrnet_tf.classes import ClassSet
 from hrnet_tf.data.masks import read_mask
-from hrnet_tf.export import export_run
+from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.manifest import (
     ImageInput,
     LogitMapOutput,

@@ -1,0 +1,161 @@
+"""Trained networks to artefacts: written, compared with the model, and described."""
+
+import dataclasses
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from hrnet_tf.errors import InputError
+from hrnet_tf.experiments import make_experiment
+from hrnet_tf.export.compare import compare
+from hrnet_tf.export.formats import DEFAULTS, FORMATS
+from hrnet_tf.export.options import Options
+from hrnet_tf.export.records import beside, checksums, record
+from hrnet_tf.manifest import Artefact, Manifest, TaskManifest
+from hrnet_tf.run import Run
+
+logger = logging.getLogger(__name__)
+
+CALIBRATED_ON = 64  # images
+
+
+def export_run(
+    folder: str | Path,
+    formats: Sequence[str] = DEFAULTS,
+    out: str | Path | None = None,
+    options: Options = Options(),  # noqa: B008
+) -> dict[str, Path]:
+    """Export a run's best weights; what does not answer as the model does is not kept.
+
+    Args:
+        folder: the run.
+        formats: names from `FORMATS`.
+        out: where to write; by default `export/` in the run's folder.
+        options: settings of some formats. Without images for calibration, formats that
+            need them take some of the run's training data.
+
+    Returns:
+        The artefact of each format. Beside it lie its manifest (`.json` added to its
+        name) and what it was asked and answered (`.npz` added).
+
+    Raises:
+        InputError: if there is no such run, it has no weights, a format is unknown,
+            or `out` holds an export already (in the run's own folder it is replaced).
+        ExportError: if an artefact differs from the model by more than its format may.
+
+    Example:
+        ```python
+        export_run("saved_models/demo", ["tflite"])  # {"tflite": Path(...)}
+        ```
+    """
+    run = Run.open(folder)
+    own = run.folder / "export"
+    out = Path(out) if out else own
+    check_targets(formats, out, replace=out.resolve() == own.resolve())
+    manifest = Manifest.read(run.manifest)
+    model = run.model()
+    if options.calibration is None and any(FORMATS[x].calibrated for x in formats):
+        options = dataclasses.replace(options, calibration=training_images(run))
+    return export_model(model, manifest, np.load(run.samples), formats, out, options)
+
+
+def training_images(run: Run, count: int = CALIBRATED_ON) -> np.ndarray:
+    """Some images as a run's training gets them, uint8 `(count, height, width, 3)`.
+
+    Raises:
+        InputError: if the run's data are not there any more.
+    """
+    experiment = make_experiment(run.config)
+    data = experiment.training_data(Manifest.read(run.manifest))
+    size = run.config.train.batch_size
+    found: list[np.ndarray] = []
+    with data.errors_explained():
+        for images, *_ in data.batches(range(1), -(-count // size)):
+            found.append(images.numpy())
+    return np.concatenate(found)[:count]
+
+
+def export_model(
+    model: keras.Model,
+    manifest: TaskManifest,
+    samples: Mapping[str, np.ndarray],
+    formats: Sequence[str],
+    out: Path,
+    options: Options,
+) -> dict[str, Path]:
+    """Export a network that no run holds; what is there already is replaced.
+
+    Args:
+        model: takes normalised images.
+        manifest: its facts.
+        samples: what artefacts are compared on; see `compare`.
+        formats: names from `FORMATS`.
+        out: where to write.
+        options: settings of some formats.
+
+    Returns:
+        As `export_run`.
+
+    Raises:
+        ExportError: if an artefact differs from the model by more than its format may.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    return {
+        name: _export(model, manifest, samples, name, out, options) for name in formats
+    }
+
+
+def _export(
+    model: keras.Model,
+    manifest: TaskManifest,
+    samples: Mapping[str, np.ndarray],
+    name: str,
+    out: Path,
+    options: Options,
+) -> Path:
+    chosen = FORMATS[name]
+    target = out / chosen.file_name
+    with tempfile.TemporaryDirectory(dir=out, prefix=".writing_") as scratch:
+        fresh = Path(scratch) / chosen.file_name
+        logger.info("writing %s", target)
+        facts = chosen.write(model, manifest, fresh, options)
+        found = compare(fresh, model, facts, samples, chosen.tolerance)
+        answers = beside(fresh, ".npz")
+        record(answers, found)
+        files = checksums(fresh) | checksums(answers)
+        facts = dataclasses.replace(facts, artefact=Artefact(name, files))
+        facts.write(beside(fresh, ".json"))
+        for path in (fresh, answers, beside(fresh, ".json")):
+            _replace(path, out / path.name)
+    logger.info("%s equals the model to %.1e of its range", target, found.difference)
+    return target
+
+
+def check_targets(formats: Sequence[str], out: Path, *, replace: bool) -> None:
+    """Raise an InputError for an unknown format, or for one that is there already.
+
+    Args:
+        formats: names from `FORMATS`.
+        out: where they would be written.
+        replace: whether what is there may be replaced.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise InputError(
+                f"`formats` must be a list of {', '.join(FORMATS)}, got {name!r}."
+            )
+        target = out / FORMATS[name].file_name
+        if target.exists() and not replace:
+            raise InputError(f"{target} is there already; choose another --out.")
+
+
+def _replace(fresh: Path, target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    os.replace(fresh, target)
