@@ -12,8 +12,10 @@ from hrnet_tf.compat import KERAS_3
 FUSED_TYPES = (tf.float32, tf.float16, tf.bfloat16)
 
 
+# Named like Keras's layer: weight files name their parts after classes, and those of
+# Keras's own layer are to fit.
 @keras.saving.register_keras_serializable("hrnet_tf")
-class FusedBatchNorm(layers.BatchNormalization):
+class BatchNormalization(layers.BatchNormalization):
     """Keras 3's `BatchNormalization`, trained by one operation of TensorFlow.
 
     It has the same arguments and weights and gives the same answers, faster on a CPU
@@ -31,7 +33,7 @@ class FusedBatchNorm(layers.BatchNormalization):
 
     Example:
         ```python
-        x = FusedBatchNorm(epsilon=1e-5)(tf.ones((2, 8, 6, 4)), training=True)
+        x = BatchNormalization(epsilon=1e-5)(tf.ones((2, 8, 6, 4)), training=True)
         ```
     """
 
@@ -60,4 +62,4 @@ class FusedBatchNorm(layers.BatchNormalization):
 
 
 # Keras 2's own is fused.
-BatchNorm = FusedBatchNorm if KERAS_3 else layers.BatchNormalization
+BatchNorm = BatchNormalization if KERAS_3 else layers.BatchNormalization

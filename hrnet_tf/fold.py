@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from hrnet_tf.batch_norm import FusedBatchNorm
+from hrnet_tf.batch_norm import BatchNorm
 from hrnet_tf.compat import freeze
 from hrnet_tf.layers import Upsample, resize_bilinear
 
@@ -228,7 +228,7 @@ RULES: dict[type, Callable[..., Emitter | None]] = {
     layers.Conv2D: convolution,
     layers.Dense: dense,
     layers.BatchNormalization: normalization,
-    FusedBatchNorm: normalization,
+    BatchNorm: normalization,
     layers.ZeroPadding2D: padding,
     layers.ReLU: relu,
     layers.Activation: activation,

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 import hrnet_tf
-from hrnet_tf.batch_norm import BatchNorm, FusedBatchNorm
+from hrnet_tf.batch_norm import BatchNorm, BatchNormalization
 from hrnet_tf.compat import KERAS_3
 from hrnet_tf.fold import fold
 
@@ -34,7 +34,7 @@ def built(kind, like, **arguments):
 @pytest.mark.parametrize("training", [True, False])
 def test_answers_are_those_of_keras(images, training):
     ours, theirs = (
-        built(kind, images) for kind in (FusedBatchNorm, layers.BatchNormalization)
+        built(kind, images) for kind in (BatchNormalization, layers.BatchNormalization)
     )
     np.testing.assert_allclose(
         ours(images, training=training),
@@ -46,7 +46,7 @@ def test_answers_are_those_of_keras(images, training):
 @needs_keras_3
 def test_gradients_are_those_of_keras(images):
     found = []
-    for kind in (FusedBatchNorm, layers.BatchNormalization):
+    for kind in (BatchNormalization, layers.BatchNormalization):
         layer = built(kind, images)
         with tf.GradientTape() as tape:
             tape.watch(images)
@@ -58,7 +58,7 @@ def test_gradients_are_those_of_keras(images):
 
 @needs_keras_3
 def test_the_running_variance_is_that_of_a_sample(images):
-    layer = built(FusedBatchNorm, images)
+    layer = built(BatchNormalization, images)
     mean, variance = layer.moving_mean.numpy(), layer.moving_variance.numpy()
     layer(images, training=True)
     flat = images.numpy().reshape(-1, 5)
@@ -70,7 +70,7 @@ def test_the_running_variance_is_that_of_a_sample(images):
 
 @needs_keras_3
 def test_a_frozen_one_learns_nothing(images):
-    layer = built(FusedBatchNorm, images)
+    layer = built(BatchNormalization, images)
     layer.trainable = False
     before = layer.get_weights()
     running = layer(images, training=False)
@@ -81,8 +81,8 @@ def test_a_frozen_one_learns_nothing(images):
 @needs_keras_3
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", "float64"])
 def test_other_precisions_answer_nearly_the_same(images, dtype):
-    exact = built(FusedBatchNorm, images)(images, training=True)
-    answer = built(FusedBatchNorm, images, dtype=dtype)(images, training=True)
+    exact = built(BatchNormalization, images)(images, training=True)
+    answer = built(BatchNormalization, images, dtype=dtype)(images, training=True)
     assert answer.dtype.name == dtype.removeprefix("mixed_")
     np.testing.assert_allclose(tf.cast(answer, tf.float32), exact, atol=0.05)
 
@@ -100,3 +100,16 @@ def test_a_convolution_takes_it_in(images):
     kinds = {op.type for op in folded.graph.get_operations()}
     assert "Mul" not in kinds
     np.testing.assert_allclose(folded(images), model(images), atol=1e-5)
+
+
+def test_weight_files_of_keras_s_own_layer_fit(tmp_path):
+    def network(**arguments):
+        return hrnet_tf.HRNetV1(
+            4, modules=(1, 1, 1), blocks=1, input_shape=(32, 32, 3), **arguments
+        )
+
+    theirs, ours = network(normalization=layers.BatchNormalization), network()
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    ours.load_weights(tmp_path / "theirs.weights.h5")
+    for found, wanted in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
