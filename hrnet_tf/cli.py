@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hrnet_tf.benchmark import benchmark_run
 from hrnet_tf.check_data import check_data
 from hrnet_tf.config import read_config
 from hrnet_tf.convert import convert
@@ -15,6 +16,7 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.formats import DEFAULTS, FORMATS
+from hrnet_tf.export.verify import verify
 from hrnet_tf.export_converted import export_converted
 from hrnet_tf.loading import load
 from hrnet_tf.media import (
@@ -77,6 +79,23 @@ def export_command(arguments: argparse.Namespace) -> None:
     """Write SavedModel, TFLite and ONNX, each compared with the model."""
     formats = _formats(arguments.format)
     _print_artefacts(export_run(arguments.run, formats, arguments.out))
+
+
+def benchmark_command(arguments: argparse.Namespace) -> None:
+    """Measure a run's exports side by side: size, speed, memory, score."""
+    found, path = benchmark_run(
+        arguments.run, arguments.format, arguments.threads, arguments.rounds
+    )
+    print(found.table())
+    print(f"written to {path}; look at {path.with_suffix('.png')}")
+
+
+def verify_command(arguments: argparse.Namespace) -> None:
+    """Tell whether an exported model is unchanged and answers as recorded."""
+    result = verify(arguments.artefact)
+    print(result.report())
+    if not result.ok:
+        sys.exit(1)
 
 
 def convert_command(arguments: argparse.Namespace) -> None:
@@ -179,6 +198,21 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--out", help="folder to write to; default: export/ in the run"
+    )
+
+    command = add("benchmark", benchmark_command)
+    command.add_argument("run", help="folder of a run that has been exported")
+    command.add_argument(
+        "--format", nargs="+", choices=FORMATS, help="default: all that are there"
+    )
+    command.add_argument("--threads", type=int, help="of the CPU; default: all")
+    command.add_argument(
+        "--rounds", type=int, default=12, help="turns of each format; default: 12"
+    )
+
+    command = add("verify", verify_command)
+    command.add_argument(
+        "artefact", help="what export has written, such as export/model.tflite"
     )
 
     command = add("convert", convert_command)

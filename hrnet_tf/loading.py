@@ -6,8 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from hrnet_tf.decoding import reader
 from hrnet_tf.errors import InputError
 from hrnet_tf.manifest import DenseManifest, Manifest, PoseManifest, TaskManifest
+from hrnet_tf.predictors.base import on_arrays
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.predictors.regression import RegressionPredictor
@@ -74,17 +76,26 @@ def open_predictor(path: Path, manifest: TaskManifest) -> Any:
         raise InputError(
             f"{path} is no SavedModel folder and none of {', '.join(RUNTIMES)}."
         )
-    runtime, name = open_artefact(path), manifest.output.name
+    runtime, predictor = open_artefact(path), PREDICTORS[manifest.task]
 
-    def network(images: tf.Tensor) -> tf.Tensor:
-        return tf.constant(runtime(images.numpy())[name])
+    def answers(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = runtime(images.numpy())
+        return {name: tf.constant(value) for name, value in found.items()}
 
-    return PREDICTORS[manifest.task].from_network(network, manifest)
+    if manifest.artefact is not None and manifest.artefact.decodes:
+        return predictor(on_arrays(reader(answers, manifest)), manifest)
+    name = manifest.output.name
+    return predictor.from_network(lambda images: answers(images)[name], manifest)
 
 
 def _with(manifest: TaskManifest, flip: bool | None) -> TaskManifest:
     if flip is None:
         return manifest
+    if flip and manifest.artefact is not None and manifest.artefact.decodes:
+        raise InputError(
+            "A file that decodes by itself cannot average with the mirrored image; "
+            "load one of another format to flip."
+        )
     if isinstance(manifest, PoseManifest):
         return replace(manifest, decoding=replace(manifest.decoding, flip=flip))
     if isinstance(manifest, DenseManifest):

@@ -23,6 +23,14 @@ from hrnet_tf.version import __version__
 
 
 @dataclass(frozen=True)
+class Quantisation:
+    """What the integers of a tensor mean: `real = (integer - zero_point) * scale`."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
 class ImageInput:
     """What a network takes: crops, `(value - mean) / std` of values in 0..255."""
 
@@ -35,6 +43,7 @@ class ImageInput:
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
     any_size: bool = False  # whether it takes other heights and widths too
+    quantisation: Quantisation | None = None  # of integers
 
     @property
     def shape(self) -> tuple[int | None, int | None]:
@@ -57,6 +66,7 @@ class HeatmapOutput:
     name: str = "heatmaps"
     layout: str = "NHWC"
     dtype: str = "float32"
+    quantisation: Quantisation | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -81,6 +91,7 @@ class LogitsOutput:
 
     name: str = "logits"
     dtype: str = "float32"
+    quantisation: Quantisation | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,7 @@ class DenseOutput:
     name: str = ""
     layout: str = "NHWC"
     dtype: str = "float32"
+    quantisation: Quantisation | None = None
 
 
 @dataclass(frozen=True)
@@ -128,10 +140,15 @@ class Artefact:
         format: what it is, a name from `hrnet_tf.export.formats.FORMATS`.
         files: SHA-256 of each of its files, and of the recorded answers, by their paths
             from the manifest's folder.
+        decodes: whether it answers with keypoints, classes or labels (see
+            `hrnet_tf.decoding`) in place of `output`.
+        seal: SHA-256 of the manifest itself, but for this entry.
     """
 
     format: str
     files: dict[str, str]
+    decodes: bool = False
+    seal: str = ""
 
 
 @dataclass(frozen=True)

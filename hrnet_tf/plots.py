@@ -1,11 +1,13 @@
 """Plots of results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 FEW = 30  # classes of which each gets its name and its numbers
+SCORE_MARGIN = 0.02  # below the lowest score and above the highest
+MARKERS = "os^vDP*Xh"
 
 
 def draw_confusion_matrix(
@@ -46,4 +48,35 @@ def draw_confusion_matrix(
                     va="center",
                     color="white" if shares[row, column] > 0.5 else "black",
                 )
+    figure.savefig(path, dpi=100)
+
+
+def draw_flavours(
+    points: Mapping[str, tuple[float, float]], time: str, score: str, path: str | Path
+) -> None:
+    """Draw what costs how much time and is how good, as a PNG.
+
+    Args:
+        points: time and score by name.
+        time: what the times are, with their unit.
+        score: what the scores are.
+        path: the file to write.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    axis.set(xlabel=time, ylabel=score, xscale="log")
+    axis.grid(alpha=0.3, which="both")
+    axis.margins(x=0.25)
+    scores = [value for _, value in points.values()]
+    # A point of the metric at least, so that noise does not look like a difference.
+    axis.set_ylim(min(scores) - SCORE_MARGIN, max(scores) + SCORE_MARGIN)
+    for number, (name, (x, y)) in enumerate(points.items()):
+        marker = MARKERS[number % len(MARKERS)]
+        axis.plot(x, y, marker, markersize=8, label=f"{name}: {x:.3g}, {y:.4g}")
+    # Points lie close together: names beside them would cover one another.
+    axis.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, dpi=100)

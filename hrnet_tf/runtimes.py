@@ -17,10 +17,20 @@ import numpy as np
 Runtime = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
-def open_savedmodel(path: str) -> Runtime:
+def limit_tensorflow(threads: int | None) -> None:
+    """Use so many CPU threads; before TensorFlow has computed anything."""
+    import tensorflow as tf
+
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def open_savedmodel(path: str, threads: int | None = None) -> Runtime:
     """Open a SavedModel folder; its signature `serving_default` answers."""
     import tensorflow as tf
 
+    limit_tensorflow(threads)
     loaded = tf.saved_model.load(path)
     serve = loaded.signatures["serving_default"]
 
@@ -35,35 +45,53 @@ def open_savedmodel(path: str) -> Runtime:
 
 
 def open_tflite(path: str, threads: int | None = None) -> Runtime:
-    """Open a TFLite file, one image at a time."""
+    """Open a TFLite file, one image at a time; it may take and give integers."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(path, num_threads=threads)
     interpreter.allocate_tensors()
-    source = interpreter.get_input_details()[0]["index"]
+    (source,) = interpreter.get_input_details()
     signature = interpreter.get_signature_runner("serving_default")
-    targets = {
-        name: details["index"]
-        for name, details in signature.get_output_details().items()
-    }
+    targets = signature.get_output_details()
 
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
         answers: dict[str, list[np.ndarray]] = {name: [] for name in targets}
         for image in images:
-            interpreter.set_tensor(source, image[None])
+            interpreter.set_tensor(source["index"], _to_integers(image[None], source))
             interpreter.invoke()
-            for name, index in targets.items():
-                answers[name].append(interpreter.get_tensor(index))
+            for name, target in targets.items():
+                answer = interpreter.get_tensor(target["index"])
+                answers[name].append(_from_integers(answer, target))
         return {name: np.concatenate(parts) for name, parts in answers.items()}
 
     return run
 
 
-def open_onnx(path: str) -> Runtime:
+def _to_integers(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
+    scale, zero_point = tensor["quantization"]
+    if not scale:
+        return values
+    limits = np.iinfo(tensor["dtype"])
+    whole = np.round(values / scale + zero_point)
+    return np.clip(whole, limits.min, limits.max).astype(tensor["dtype"])
+
+
+def _from_integers(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
+    scale, zero_point = tensor["quantization"]
+    if not scale:
+        return values
+    return (values.astype(np.float32) - zero_point) * np.float32(scale)
+
+
+def open_onnx(path: str, threads: int | None = None) -> Runtime:
     """Open an ONNX file on the CPU."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    session = onnxruntime.InferenceSession(
+        path, options, providers=["CPUExecutionProvider"]
+    )
     names = [output.name for output in session.get_outputs()]
 
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -75,9 +103,14 @@ def open_onnx(path: str) -> Runtime:
 RUNTIMES = {".tflite": open_tflite, ".onnx": open_onnx}
 
 
-def open_artefact(path: str | Path) -> Runtime:
-    """Open an artefact by what it is: a SavedModel folder, or a file by its ending."""
-    return RUNTIMES.get(Path(path).suffix, open_savedmodel)(str(path))
+def open_artefact(path: str | Path, threads: int | None = None) -> Runtime:
+    """Open an artefact by what it is: a SavedModel folder, or a file by its ending.
+
+    Args:
+        path: of it.
+        threads: of the CPU; None: as many as the runtime likes.
+    """
+    return RUNTIMES.get(Path(path).suffix, open_savedmodel)(str(path), threads)
 
 
 def call_signature(

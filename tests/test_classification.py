@@ -12,6 +12,7 @@ import hrnet_tf
 from hrnet_tf.compat import KERAS_3
 from hrnet_tf.experiments.classification import ClassificationExperiment
 from hrnet_tf.export.artefacts import export_run
+from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.manifest import ClassificationManifest, ImageInput
 from hrnet_tf.media import ClassViewer, predict_files
 from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions
@@ -64,7 +65,7 @@ def run(colors, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(run):
-    return export_run(run.folder)
+    return export_run(run.folder, FORMATS)
 
 
 def images_of(folder, name="red"):
@@ -106,13 +107,21 @@ def test_flipping_is_averaged(run, colors):
     np.testing.assert_allclose(flipped.classify(crops), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["savedmodel", "tflite", "onnx"])
+@pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite", "tflite_decoded"])
 def test_artefacts_say_what_the_model_says(name, run, exported, colors):
     image = images_of(colors, "green")[0]
     expected = hrnet_tf.load(run.folder).predict(image)
     found = hrnet_tf.load(exported[name]).predict(image)
     assert found.label == expected.label
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("color", ["red", "green", "blue"])
+def test_integers_say_nearly_what_the_model_says(color, run, exported, colors):
+    image = images_of(colors, color)[0]
+    expected = hrnet_tf.load(run.folder).predict(image)
+    found = hrnet_tf.load(exported["tflite_int8"]).predict(image)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=0.2)
 
 
 def test_a_savedmodel_classifies_encoded_images(run, exported, colors):

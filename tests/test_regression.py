@@ -14,6 +14,7 @@ from hrnet_tf import cli
 from hrnet_tf.channels import ChannelSet
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.artefacts import export_run
+from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.manifest import ImageInput, MapOutput, RegressionManifest, Views
 from hrnet_tf.media import MapViewer, predict_files
 from hrnet_tf.predictors.regression import RegressionPredictor
@@ -72,7 +73,7 @@ def run(shapes, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(run):
-    return export_run(run.folder)
+    return export_run(run.folder, FORMATS)
 
 
 def first_image(shapes):
@@ -124,13 +125,20 @@ def test_several_views_are_evaluated_under_another_name(run):
     assert evaluation.statistics["r2"] > 0.5
 
 
-@pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite"])
+@pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite", "tflite_decoded"])
 def test_artefacts_say_what_the_model_says(name, run, exported, shapes):
-    image = first_image(shapes)[:32, :32] if name == "tflite" else first_image(shapes)
+    image = first_image(shapes)[:32, :32] if "tflite" in name else first_image(shapes)
     expected = hrnet_tf.load(run.folder).predict(image)
     found = hrnet_tf.load(exported[name]).predict(image)
     np.testing.assert_allclose(found.values, expected.values, atol=1e-3)
     assert found.channels == ("depth",)
+
+
+def test_integers_say_nearly_what_the_model_says(run, exported, shapes):
+    image = first_image(shapes)[:32, :32]
+    expected = hrnet_tf.load(run.folder).predict(image).values
+    found = hrnet_tf.load(exported["tflite_int8"]).predict(image).values
+    assert np.abs(found - expected).mean() < 0.05 * np.ptp(expected)
 
 
 def test_a_savedmodel_takes_encoded_images_of_odd_size(run, exported, shapes):

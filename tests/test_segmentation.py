@@ -12,6 +12,7 @@ import hrnet_tf
 from hrnet_tf.classes import ClassSet
 from hrnet_tf.data.masks import read_mask
 from hrnet_tf.export.artefacts import export_run
+from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.manifest import (
     ImageInput,
     LogitMapOutput,
@@ -77,7 +78,7 @@ def run(shapes, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(run):
-    return export_run(run.folder)
+    return export_run(run.folder, FORMATS)
 
 
 def first_image(shapes):
@@ -113,13 +114,20 @@ def test_several_views_are_evaluated_under_another_name(run):
     assert evaluation.statistics["mean_iou"] > 0.7
 
 
-@pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite"])
+@pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite", "tflite_decoded"])
 def test_artefacts_say_what_the_model_says(name, run, exported, shapes):
-    image = first_image(shapes)[:32, :32] if name == "tflite" else first_image(shapes)
+    image = first_image(shapes)[:32, :32] if "tflite" in name else first_image(shapes)
     expected = hrnet_tf.load(run.folder).predict(image)
     found = hrnet_tf.load(exported[name]).predict(image)
     np.testing.assert_allclose(found.confidence, expected.confidence, atol=1e-4)
     assert (found.labels == expected.labels).mean() > 0.999
+
+
+def test_integers_say_nearly_what_the_model_says(run, exported, shapes):
+    image = first_image(shapes)[:32, :32]
+    expected = hrnet_tf.load(run.folder).predict(image)
+    found = hrnet_tf.load(exported["tflite_int8"]).predict(image)
+    assert (found.labels == expected.labels).mean() > 0.98
 
 
 def test_a_savedmodel_labels_encoded_images_of_odd_size(run, exported, shapes):

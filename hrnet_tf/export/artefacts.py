@@ -16,7 +16,7 @@ from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.compare import compare
 from hrnet_tf.export.formats import DEFAULTS, FORMATS
 from hrnet_tf.export.options import Options
-from hrnet_tf.export.records import beside, checksums, record
+from hrnet_tf.export.records import beside, checksums, record, sealed
 from hrnet_tf.manifest import Artefact, Manifest, TaskManifest
 from hrnet_tf.run import Run
 
@@ -125,16 +125,26 @@ def _export(
         fresh = Path(scratch) / chosen.file_name
         logger.info("writing %s", target)
         facts = chosen.write(model, manifest, fresh, options)
-        found = compare(fresh, model, facts, samples, chosen.tolerance)
+        found = compare(fresh, model, facts, samples, chosen)
         answers = beside(fresh, ".npz")
-        record(answers, found)
+        record(answers, found.inputs, found.answers)
         files = checksums(fresh) | checksums(answers)
-        facts = dataclasses.replace(facts, artefact=Artefact(name, files))
-        facts.write(beside(fresh, ".json"))
+        artefact = Artefact(name, files, chosen.decodes)
+        sealed(facts, artefact).write(beside(fresh, ".json"))
         for path in (fresh, answers, beside(fresh, ".json")):
             _replace(path, out / path.name)
     logger.info("%s equals the model to %.1e of its range", target, found.difference)
     return target
+
+
+def exports_of(run: Run) -> dict[str, Path]:
+    """What a run has been exported to, by format, in the order of `FORMATS`."""
+    found = {}
+    for facts in sorted((run.folder / "export").glob("*.json")):
+        artefact = Manifest.read(facts).artefact
+        if artefact is not None and facts.with_suffix("").exists():
+            found[artefact.format] = facts.with_suffix("")
+    return {name: found[name] for name in FORMATS if name in found}
 
 
 def check_targets(formats: Sequence[str], out: Path, *, replace: bool) -> None:

@@ -12,12 +12,16 @@ import keras
 import numpy as np
 
 from hrnet_tf import runtimes
+from hrnet_tf.decoding import decode
 from hrnet_tf.errors import InputError
-from hrnet_tf.export.formats import TOLERANCE
+from hrnet_tf.export.formats import TOLERANCE, Format
 from hrnet_tf.manifest import PoseManifest, TaskManifest
 from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.run import write_arrays
 from hrnet_tf.serving import Signature, signature_of
+
+# More than any number: it only has to be one.
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class ExportError(InputError):
@@ -29,8 +33,8 @@ class Comparison:
     """What an artefact was asked, what it answered, and how far off that is.
 
     Attributes:
-        difference: the largest between the networks' answers, as a share of their
-            range.
+        difference: between its answers and the model's, as a share of their range; see
+            `share_of_range`.
         inputs: by name: `images`, normalised, for the network, and what the task's
             signature takes.
         answers: by name, of the network and of that signature.
@@ -46,7 +50,7 @@ def compare(
     model: keras.Model,
     manifest: TaskManifest,
     samples: Mapping[str, np.ndarray],
-    tolerance: float | None = TOLERANCE,
+    chosen: Format,
 ) -> Comparison:
     """Ask an artefact in a fresh process, and the model here.
 
@@ -56,31 +60,60 @@ def compare(
         manifest: the artefact's facts.
         samples: `crops` (uint8), and what the task's signature takes (`image_bytes` as
             uint8); see `Run.samples`.
-        tolerance: the largest difference allowed, as a share of the range; None: any.
+        chosen: its format.
 
     Raises:
-        ExportError: if it is larger, or the artefact does not run.
+        ExportError: if it differs by more than the format may, or does not run.
     """
     crops = samples["crops"]
     if manifest.input.any_size:  # what fits at odd sizes fits at all
         crops = crops[:, :-3, :-5]
     images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
-    expected = model(images, training=False).numpy()
-    signature, name = signature_of(manifest), manifest.output.name
+    expected = model(images, training=False)
+    wanted = {manifest.output.name: expected}
+    if chosen.decodes:
+        wanted = decode(expected, manifest)
+    signature = signature_of(manifest)
     given = {spec.name: samples[spec.name] for spec in signature.inputs}
     inputs = {"images": images.numpy(), **given}
     answers = ask_in_fresh_process(artefact, signature, inputs)
-    scale = float(np.ptp(expected)) or 1.0
-    difference = largest_difference(expected, answers[name]) / scale
-    allowed = np.finfo(np.float32).max if tolerance is None else tolerance
+    difference = max(
+        share_of_range(name, value.numpy(), answers[name])
+        for name, value in wanted.items()
+    )
+    allowed = LARGEST if chosen.tolerance is None else chosen.tolerance
     if not difference <= allowed:
         raise ExportError(
             f"{artefact.name} differs from the model by {difference:.1e} of its range "
             f"on real images, more than {allowed:.0e}; it was removed."
         )
-    if answers.keys() != {name}:
+    if answers.keys() != wanted.keys():
+        scale = float(np.ptp(expected)) or 1.0
         _compare_served(artefact, model, manifest, given, answers, scale)
     return Comparison(difference, inputs, answers)
+
+
+def share_of_range(name: str, expected: np.ndarray, found: np.ndarray) -> float:
+    """How far two answers are apart, as a share of the first one's range.
+
+    Returns:
+        The largest difference; of labels the share that differs, and of keypoints the
+        mean, since rounding decides between two equal ones. Infinite for other shapes,
+        and for what is no number.
+    """
+    shares = shares_of_range(expected, found)
+    on_average = name in ("labels", "keypoints")
+    return float(shares.mean() if on_average else shares.max(initial=0.0))
+
+
+def shares_of_range(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Each number's difference as a share of the range; of whole numbers 0 or 1."""
+    if expected.shape != found.shape:
+        return np.array([np.inf])
+    if expected.dtype.kind in "ui":
+        return (expected != found).astype(np.float64)
+    apart = np.nan_to_num(np.abs(expected - found), nan=np.inf)
+    return apart / (np.ptp(expected) if expected.size and np.ptp(expected) else 1.0)
 
 
 def _compare_served(
@@ -138,9 +171,10 @@ def ask_in_fresh_process(
         quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         process = subprocess.run(command, capture_output=True, text=True, env=quiet)
         if process.returncode:
+            said = process.stderr.strip().splitlines() or ["it said nothing"]
             raise ExportError(
-                f"{artefact.name} does not run; it was removed. "
-                f"{process.stderr[-2000:]}"
+                f"{artefact.name} does not run, its process ended with status "
+                f"{process.returncode}: {said[-1]}"
             )
         return dict(np.load(taken))
 

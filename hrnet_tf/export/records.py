@@ -1,11 +1,19 @@
 """What an artefact was asked and answered when it was made, and what its files are."""
 
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from hrnet_tf.export.compare import Comparison
 from hrnet_tf.hashing import sha256_of
+from hrnet_tf.manifest import Artefact, TaskManifest
+
+INPUTS, ANSWERS = "inputs/", "answers/"  # what names in a record begin with
+
+Arrays = dict[str, np.ndarray]
 
 
 def beside(artefact: Path, ending: str) -> Path:
@@ -13,11 +21,26 @@ def beside(artefact: Path, ending: str) -> Path:
     return artefact.with_name(artefact.name + ending)
 
 
-def record(path: Path, found: Comparison) -> None:
-    """Write what an artefact was asked and answered, `.npz`."""
-    given = {f"inputs/{name}": value for name, value in found.inputs.items()}
-    answered = {f"answers/{name}": value for name, value in found.answers.items()}
+def record(path: Path, inputs: Mapping, answers: Mapping) -> None:
+    """Write what an artefact was asked and answered, arrays by name, as `.npz`."""
+    given = {INPUTS + name: value for name, value in inputs.items()}
+    answered = {ANSWERS + name: value for name, value in answers.items()}
     np.savez_compressed(path, **given, **answered)  # type: ignore[arg-type]
+
+
+def read_record(path: Path) -> tuple[Arrays, Arrays]:
+    """What an artefact was asked, and what it answered."""
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    inputs, answers = (
+        {
+            name.removeprefix(kind): value
+            for name, value in arrays.items()
+            if name.startswith(kind)
+        }
+        for kind in (INPUTS, ANSWERS)
+    )
+    return inputs, answers
 
 
 def checksums(path: Path) -> dict[str, str]:
@@ -28,3 +51,18 @@ def checksums(path: Path) -> dict[str, str]:
         for file in files
         if file.is_file()
     }
+
+
+def sealed(manifest: TaskManifest, artefact: Artefact) -> TaskManifest:
+    """A manifest of an artefact that tells whether it was changed itself."""
+    seal = seal_of(dataclasses.replace(manifest, artefact=artefact))
+    return dataclasses.replace(
+        manifest, artefact=dataclasses.replace(artefact, seal=seal)
+    )
+
+
+def seal_of(manifest: TaskManifest) -> str:
+    """SHA-256 of all that an artefact's manifest says, but for its seal."""
+    facts = dataclasses.asdict(manifest)
+    facts["artefact"].pop("seal")
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

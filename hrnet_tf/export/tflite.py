@@ -1,24 +1,83 @@
-"""Networks to TFLite files, for LiteRT on phones and small computers."""
+"""Networks to TFLite files, for LiteRT on phones and small computers.
 
-from dataclasses import replace
+All kinds take one normalised image, so that every accelerator can run them, consist of
+built-in operations, and have separate outputs for what has separate ranges.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from hrnet_tf.decoding import decode
+from hrnet_tf.errors import InputError
+from hrnet_tf.export import flatbuffer
 from hrnet_tf.export.options import Options
+from hrnet_tf.export.quantisation import RECIPES, quantise
 from hrnet_tf.fold import StandIns, constant_graph, fold
 from hrnet_tf.manifest import TaskManifest
+from hrnet_tf.preprocess import preprocess_input
+
+METADATA = "hrnet_tf"  # the manifest's name inside the file
+
+Writer = Callable[[keras.Model, TaskManifest, Path, Options], TaskManifest]
 
 
 def write_tflite(
     model: keras.Model, manifest: TaskManifest, path: str | Path, options: Options
 ) -> TaskManifest:
-    """Write a TFLite file: one normalised image, built-in operations."""
-    image = tf.TensorSpec((1, *manifest.input.size, 3), tf.float32, "image")
+    """Write a TFLite file of float32 numbers; see `FORMATS` for the others."""
+    return _finish(_convert(model, manifest), manifest, path)
+
+
+def write_decoded(
+    model: keras.Model, manifest: TaskManifest, path: str | Path, options: Options
+) -> TaskManifest:
+    """Write a TFLite file that decodes too: keypoints, classes or labels come out."""
+    return _finish(_convert(model, manifest, decoded=True), manifest, path)
+
+
+def quantised(kind: str) -> Writer:
+    """What writes TFLite files with fewer bits.
+
+    Args:
+        kind: a name from `hrnet_tf.export.quantisation.RECIPES`.
+    """
+
+    def write(
+        model: keras.Model, manifest: TaskManifest, path: str | Path, options: Options
+    ) -> TaskManifest:
+        images = None
+        if RECIPES[kind].calibrated:
+            if options.calibration is None:
+                raise InputError(
+                    f"{Path(path).name} needs images to measure ranges on; give them "
+                    "as `calibration`."
+                )
+            mean, std = manifest.input.mean, manifest.input.std
+            images = preprocess_input(options.calibration, mean, std).numpy()
+        content = flatbuffer.pack(_convert(model, manifest))
+        small = flatbuffer.unpack(quantise(content, kind, images))
+        return _finish(small, manifest, path)
+
+    return write
+
+
+def _convert(model: keras.Model, manifest: TaskManifest, decoded: bool = False) -> Any:
+    """A float32 file with a signature, as objects."""
     stand_ins = StandIns()
-    graph = constant_graph(fold(model, stand_ins.constant), image)
+    network, name = fold(model, stand_ins.constant), manifest.output.name
+
+    def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = network(image)
+        return decode(found, manifest) if decoded else {name: found}
+
+    image = tf.TensorSpec((1, *manifest.input.size, 3), tf.float32, "image")
+    graph = constant_graph(answer, image)
     definition = graph.graph.as_graph_def()
     stand_ins.fill_in(definition)
     # TensorFlow 1's converter takes the graph as it is; the newer one would save and
@@ -28,28 +87,27 @@ def write_tflite(
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     converter.exclude_conversion_metadata = True  # writing it takes a second
-    Path(path).write_bytes(_with_signature(converter.convert(), manifest.output.name))
-    return replace(manifest, input=replace(manifest.input, any_size=False))
+    file = flatbuffer.unpack(converter.convert())
+    flatbuffer.name_tensors(file, ["image"], sorted(graph.structured_outputs))
+    return file
 
 
-def _with_signature(content: bytes, output: str) -> bytes:
-    """A TFLite file with names for what it takes, `image`, and gives."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated
+def _finish(file: Any, manifest: TaskManifest, path: str | Path) -> TaskManifest:
+    """Write a file with its facts inside, and return them."""
+    facts = dataclasses.replace(
+        manifest,
+        input=_with_facts(file, dataclasses.replace(manifest.input, any_size=False)),
+        output=_with_facts(file, manifest.output),
+    )
+    text = json.dumps(dataclasses.asdict(facts))
+    flatbuffer.add_metadata(file, METADATA, text)
+    Path(path).write_bytes(flatbuffer.pack(file))
+    return facts
 
-    model = schema_py_generated.ModelT.InitFromPackedBuf(content)
 
-    def named(name: str, index: int) -> Any:
-        tensor = schema_py_generated.TensorMapT()
-        tensor.name, tensor.tensorIndex = name, int(index)
+def _with_facts(file: Any, tensor: Any) -> Any:
+    """A manifest's input or output with its type in the file, if it is there."""
+    found = flatbuffer.tensor_facts(file, tensor.name)
+    if found is None:
         return tensor
-
-    (graph,) = model.subgraphs
-    signature = schema_py_generated.SignatureDefT()
-    signature.signatureKey = "serving_default"
-    signature.inputs = [named("image", graph.inputs[0])]
-    signature.outputs = [named(output, graph.outputs[0])]
-    model.signatureDefs = [signature]
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return dataclasses.replace(tensor, dtype=found[0], quantisation=found[1])

@@ -40,7 +40,7 @@ class Predictor:
             manifest: its facts.
         """
         graph = constant_graph(cls.in_graph(fold(model), manifest), _crops(manifest))
-        return cls(_on_arrays(graph), manifest)
+        return cls(on_arrays(graph), manifest)
 
     @classmethod
     def from_training(cls: type[P], model: keras.Model, manifest: Any) -> P:
@@ -48,7 +48,7 @@ class Predictor:
         steps = cls.in_graph(lambda images: model(images, training=False), manifest)
         signature = [_crops(manifest)]
         graph = tf.function(steps, input_signature=signature, autograph=False)
-        return cls(_on_arrays(graph), manifest)
+        return cls(on_arrays(graph), manifest)
 
     @classmethod
     def from_network(cls: type[P], network: Network, manifest: Any) -> P:
@@ -58,14 +58,16 @@ class Predictor:
             network: takes normalised images, such as an exported model.
             manifest: its facts.
         """
-        return cls(_on_arrays(cls.in_graph(network, manifest)), manifest)
+        return cls(on_arrays(cls.in_graph(network, manifest)), manifest)
 
 
 def _crops(manifest: Any) -> tf.TensorSpec:
     return tf.TensorSpec((None, *manifest.input.shape, 3), tf.uint8, "crops")
 
 
-def _on_arrays(graph: Callable) -> Callable[[np.ndarray], Any]:
+def on_arrays(graph: Callable) -> Callable[[np.ndarray], Any]:
+    """A function of arrays that asks one of tensors."""
+
     def answer(crops: np.ndarray) -> Any:
         tensors = graph(tf.constant(crops))
         return tf.nest.map_structure(lambda tensor: tensor.numpy(), tensors)

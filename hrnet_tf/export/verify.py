@@ -1,0 +1,143 @@
+"""Whether an artefact is still what was exported, and answers as it did then."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hrnet_tf.errors import InputError
+from hrnet_tf.export.compare import ExportError, ask_in_fresh_process, share_of_range
+from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.export.records import beside, checksums, read_record, seal_of
+from hrnet_tf.manifest import Artefact, Manifest
+from hrnet_tf.serving import signature_of
+
+# How much integers may differ between processors, as a share of the range.
+INTEGER_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What became of an artefact.
+
+    Attributes:
+        path: where it is.
+        format: what it is, a name from `FORMATS`.
+        altered: files whose content is another than when they were exported, by their
+            paths beside the artefact.
+        missing: files that are not there any more.
+        added: files in an artefact's folder that were not exported.
+        differences: of each answer from the recorded one, as a share of its range.
+        tolerance: how large these may be.
+        failure: why it could not be asked; None: it could.
+    """
+
+    path: Path
+    format: str
+    altered: tuple[str, ...]
+    missing: tuple[str, ...]
+    added: tuple[str, ...]
+    differences: dict[str, float]
+    tolerance: float
+    failure: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the files are as exported and the answers as recorded."""
+        changed = self.altered or self.missing or self.added or self.failure
+        near = [value <= self.tolerance for value in self.differences.values()]
+        return not changed and bool(near) and all(near)
+
+    def report(self) -> str:
+        """A line for each file that changed and for each answer."""
+        lines = [f"{self.path} ({self.format})"]
+        for names, what in (
+            (self.altered, "altered since the export"),
+            (self.missing, "missing"),
+            (self.added, "not part of the export"),
+        ):
+            lines += [f"  {name}: {what}" for name in names]
+        if not (self.altered or self.missing or self.added):
+            lines.append("  files: as exported (SHA-256)")
+        for name, value in self.differences.items():
+            verdict = "as recorded" if value <= self.tolerance else "NOT as recorded"
+            lines.append(
+                f"  {name}: {verdict}, off by {value:.1e} of the range (at most "
+                f"{self.tolerance:.0e})"
+            )
+        if self.failure:
+            lines.append(f"  no answer: {self.failure}")
+        return "\n".join(lines)
+
+
+def verify(path: str | Path) -> Verification:
+    """Compare an artefact's files with their checksums, its answers with recorded ones.
+
+    Args:
+        path: what `hrnet-tf export` has written; its manifest and its recorded answers
+            lie beside it. Nothing else is needed, no run and no data.
+
+    Raises:
+        InputError: if there is no artefact, or its manifest is missing or broken or
+            tells nothing of files.
+
+    Example:
+        ```python
+        result = verify("saved_models/demo/run/export/model.tflite")
+        result.ok, result.altered  # True, ()
+        ```
+    """
+    path = Path(path)
+    facts = beside(path, ".json")
+    if not path.exists():
+        raise InputError(f"There is no {path}; give an exported model.")
+    if not facts.is_file():
+        raise InputError(
+            f"{path} has no manifest {facts.name} beside it; give what "
+            "`hrnet-tf export` has written, together with the files beside it."
+        )
+    manifest = Manifest.read(facts)
+    artefact = manifest.artefact
+    if artefact is None or artefact.format not in FORMATS:
+        raise InputError(
+            f"{facts} tells nothing of the artefact's files; export the model again."
+        )
+    altered, missing, added = _changes(path, artefact)
+    if artefact.seal != seal_of(manifest):
+        altered.append(facts.name)
+    tolerance = FORMATS[artefact.format].tolerance
+    tolerance = INTEGER_TOLERANCE if tolerance is None else tolerance
+    differences, failure = {}, None
+    answers = beside(path, ".npz")
+    if answers.name not in (*missing, *altered):
+        try:
+            inputs, recorded = read_record(answers)
+            found = ask_in_fresh_process(path, signature_of(manifest), inputs)
+            differences = {
+                name: share_of_range(name, value, found[name])
+                for name, value in recorded.items()
+                if value.dtype.kind in "fui"
+            }
+        except ExportError as error:
+            failure = str(error)
+    return Verification(
+        path,
+        artefact.format,
+        tuple(altered),
+        tuple(missing),
+        tuple(added),
+        differences,
+        tolerance,
+        failure,
+    )
+
+
+def _changes(path: Path, artefact: Artefact) -> tuple[list[str], list[str], list[str]]:
+    """Names of files that are altered, missing, and added."""
+    found = checksums(path)
+    answers = beside(path, ".npz")
+    if answers.is_file():
+        found |= checksums(answers)
+    stated = artefact.files
+    altered = [n for n in stated if n in found and found[n] != stated[n]]
+    missing = [name for name in stated if name not in found]
+    added = [name for name in found if name not in stated]
+    return altered, missing, added

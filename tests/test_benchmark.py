@@ -1,0 +1,88 @@
+"""The table of a run's exports: who is in it, and that the numbers are measured."""
+
+import json
+import shutil
+
+import pytest
+
+import hrnet_tf
+from hrnet_tf import benchmark
+from hrnet_tf.benchmark import benchmark_run
+from hrnet_tf.cli import main
+from hrnet_tf.export.artefacts import export_run, exports_of
+from hrnet_tf.run import Run
+
+FORMATS = ["tflite", "tflite_int8", "tflite_decoded", "onnx"]
+
+
+@pytest.fixture(scope="module")
+def folder(run_folder, tmp_path_factory):
+    """A copy of the run with some exports."""
+    copy = tmp_path_factory.mktemp("benchmark") / "run"
+    shutil.copytree(run_folder, copy, ignore=shutil.ignore_patterns("export", "1*"))
+    export_run(copy, FORMATS)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def found(folder):
+    return benchmark_run(folder, threads=2, rounds=2, progress=False)
+
+
+def test_every_export_has_a_row_after_the_model(found, folder):
+    rows = found[0].flavours
+    assert [row.format for row in rows] == ["keras", *FORMATS]
+    assert list(exports_of(Run.open(folder))) == FORMATS
+    assert (found[0].metric, found[0].threads) == ("AP", 2)
+    for row in rows:
+        assert 0 < row.median_ms <= row.p95_ms
+        assert min(row.megabytes, row.load_seconds, row.images_per_second) > 0
+
+
+def test_scores_and_differences_are_those_of_the_answers(found):
+    rows = {row.format: row for row in found[0].flavours}
+    for name in ("tflite", "tflite_decoded", "onnx"):
+        assert rows[name].score == pytest.approx(rows["keras"].score, abs=1e-3)
+        assert 0 < rows[name].largest < 1e-4
+    assert rows["tflite_int8"].largest > rows["tflite"].largest
+    assert rows["tflite_int8"].mean < rows["tflite_int8"].largest
+
+
+def test_memory_is_that_of_the_flavour_alone(found):
+    rows = {row.format: row for row in found[0].flavours}
+    # TensorFlow alone takes some hundred megabytes, LiteRT does not.
+    assert rows["tflite"].peak_megabytes < 0.5 * rows["keras"].peak_megabytes
+
+
+def test_the_results_are_written_as_json_table_and_picture(found):
+    result, path = found
+    told = json.loads(path.read_text())
+    assert [row["format"] for row in told["flavours"]] == ["keras", *FORMATS]
+    assert path.with_suffix(".txt").read_text() == result.table() + "\n"
+    assert hrnet_tf.read_image(path.with_suffix(".png")).std() > 0
+
+
+def test_the_command_measures_what_it_is_told(folder, capsys):
+    main(["benchmark", str(folder), "--format", "onnx", "--rounds", "1"])
+    table = capsys.readouterr().out
+    assert "onnx" in table
+    assert "tflite" not in table
+
+
+def test_a_run_without_exports_is_told_how_to_make_some(run_folder, tmp_path):
+    bare = tmp_path / "bare"
+    shutil.copytree(run_folder, bare, ignore=shutil.ignore_patterns("export", "1*"))
+    with pytest.raises(hrnet_tf.InputError, match=r"hrnet-tf export .* --format all"):
+        benchmark_run(bare)
+
+
+def test_a_format_that_is_not_there_is_named(folder):
+    with pytest.raises(hrnet_tf.InputError, match="no export savedmodel, only tflite"):
+        benchmark_run(folder, ["savedmodel"])
+
+
+def test_an_export_that_does_not_run_is_named(folder, tmp_path):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"nothing")
+    with pytest.raises(hrnet_tf.InputError, match=r"broken\.onnx does not run"):
+        benchmark.Worker(broken, folder / "samples.npz", 1)
