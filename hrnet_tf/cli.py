@@ -113,7 +113,9 @@ def convert_command(arguments: argparse.Namespace) -> None:
     print("{}, with its facts in {} and what was loaded in {}".format(*files))
     if arguments.export:
         formats = _formats(arguments.export)
-        _print_artefacts(export_converted(files[0], formats, arguments.labels))
+        _print_artefacts(
+            export_converted(files[0], formats, arguments.labels, arguments.calibration)
+        )
 
 
 def shard_command(arguments: argparse.Namespace) -> None:
@@ -251,6 +253,11 @@ def parser() -> argparse.ArgumentParser:
         "--labels",
         help="for the export: a keypoint set (default: coco), a class set, or a file "
         "with a class name a line (default: numbers)",
+    )
+    command.add_argument(
+        "--calibration",
+        metavar="FOLDER",
+        help="for the export of formats with integers: images like those to come",
     )
 
     command = add("shard", shard_command)

@@ -2,28 +2,20 @@
 
 import json
 import shutil
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-import tensorflow as tf
-
+from hrnet_tf.benchmark import benchmark_run
 from hrnet_tf.config import read_config
 from hrnet_tf.config.pose import PoseConfig
 from hrnet_tf.data.action_folders import write_class_folders
 from hrnet_tf.data.figures import draw_data_set
 from hrnet_tf.evaluate import evaluate_run
-from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.artefacts import export_run
-from hrnet_tf.latency import median_latency
-from hrnet_tf.loading import load, open_predictor
-from hrnet_tf.manifest import Manifest
+from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.loading import load
 from hrnet_tf.media import Boxes, PoseViewer, predict_files
-from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.run import Run
-from hrnet_tf.runtimes import open_artefact
 from hrnet_tf.train import train
 
 CONFIG = Path(__file__).parents[1] / "configs" / "pose" / "demo.yaml"
@@ -54,14 +46,15 @@ def run_demo(out: str | Path) -> None:
     print("4/5  drawing predictions")
     pictures = draw_predictions(run, out / "predictions")
     print("5/5  exporting, each format compared with the model in a process of its own")
-    artefacts = export_run(run.folder)
+    export_run(run.folder, tuple(FORMATS))
+    measured, _ = benchmark_run(run.folder)
     print()
-    print(summary_table(run, artefacts, evaluation.statistics["AP"]))
+    print(measured.table())
     print()
     print(f"look at    {pictures}")
     print(f"           {run.folder / 'curves.png'}, {run.folder / 'overlays'}")
     print(f"           tensorboard --logdir {run.folder / 'logs'}")
-    print(f"exported   {run.folder / 'export'}")
+    print(f"exported   {run.folder / 'export'}, {run.folder / 'benchmark'}")
     print(f"in Python  hrnet_tf.load({str(run.folder)!r}).predict(image)")
 
 
@@ -90,30 +83,6 @@ def draw_predictions(run: Run, folder: Path) -> Path:
     return target
 
 
-def summary_table(run: Run, artefacts: dict[str, Path], score: float) -> str:
-    """AP, latency of one crop and size of the model and of every artefact."""
-    model, manifest = run.model(), Manifest.read(run.manifest)
-    crops = np.load(run.samples)["crops"][:1]
-    image = preprocess_input(crops, manifest.input.mean, manifest.input.std).numpy()
-    compiled = tf.function(lambda images: model(images, training=False))
-    tensor = tf.constant(image)
-    calls: dict[str, Callable[[], object]] = {"keras": lambda: compiled(tensor).numpy()}
-    scores, sizes = {"keras": score}, {"keras": _megabytes(run.best)}
-    evaluator = make_experiment(run.config).evaluator(manifest)
-    for name, path in artefacts.items():
-        runtime = open_artefact(path)
-        calls[name] = partial(runtime, image)
-        predictor = open_predictor(path, evaluator.manifest)
-        scores[name] = evaluator.evaluate(predictor).statistics["AP"]
-        sizes[name] = _megabytes(path)
-    latency = median_latency(calls)
-    rows = [f"{'format':<12}{'AP':>7}{'ms/person':>12}{'MB':>8}"]
-    rows += [
-        f"{n:<12}{scores[n]:>7.3f}{latency[n]:>12.1f}{sizes[n]:>8.1f}" for n in calls
-    ]
-    return "\n".join(rows)
-
-
 def _settings(data: Path) -> list[str]:
     return [
         f"data.{part}.{key}={data / path}"
@@ -123,8 +92,3 @@ def _settings(data: Path) -> list[str]:
             ("images", f"images/{split}"),
         )
     ]
-
-
-def _megabytes(path: Path) -> float:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6

@@ -13,7 +13,7 @@ from hrnet_tf.classes import ClassSet
 from hrnet_tf.convert import check_converted, fixed_image
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments.base import answering
-from hrnet_tf.export.artefacts import check_targets, export_model
+from hrnet_tf.export.artefacts import CALIBRATED_ON, check_targets, export_model
 from hrnet_tf.export.formats import DEFAULTS
 from hrnet_tf.export.options import Options
 from hrnet_tf.labels import KeypointSet
@@ -28,6 +28,9 @@ from hrnet_tf.manifest import (
     TaskManifest,
     versions,
 )
+from hrnet_tf.media import list_images
+from hrnet_tf.opencv import cv2
+from hrnet_tf.preprocess import read_image
 
 STRIDE = 4  # crop pixels per heatmap cell, of every published network
 
@@ -36,6 +39,7 @@ def export_converted(
     path: str | Path,
     formats: Sequence[str] = DEFAULTS,
     labels: str | None = None,
+    calibration: str | Path | None = None,
 ) -> dict[str, Path]:
     """Export what `convert` has written; each artefact is compared with the model.
 
@@ -45,6 +49,8 @@ def export_converted(
         labels: what the outputs mean: a keypoint set for pose (None: COCO's), a class
             set for labels of pixels, a file with a class name a line for a classifier
             (None: classes are numbered).
+        calibration: a folder of images like those to come, for formats with integers;
+            the whole of each is resized to the input, so give crops of people for pose.
 
     Returns:
         The artefact of each format, in a folder named after the file.
@@ -65,7 +71,17 @@ def export_converted(
     model = answering(check_converted(path))
     facts = json.loads(path.with_suffix(".json").read_text())
     manifest = _manifest(facts, labels, path)
-    return export_model(model, manifest, _samples(manifest), formats, out, Options())
+    options = Options()
+    if calibration is not None:
+        options = Options(calibration=_images(Path(calibration), manifest))
+    return export_model(model, manifest, _samples(manifest), formats, out, options)
+
+
+def _images(folder: Path, manifest: TaskManifest) -> np.ndarray:
+    """Some images of a folder at the input's size, uint8."""
+    files = list_images(folder)[:CALIBRATED_ON]
+    height, width = manifest.input.size
+    return np.stack([cv2.resize(read_image(file), (width, height)) for file in files])
 
 
 def _manifest(facts: dict[str, Any], labels: str | None, path: Path) -> TaskManifest:

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -237,6 +239,22 @@ def test_a_checkpoint_goes_on_to_an_artefact(checkpoint, five, network, tmp_path
     whole = hrnet_tf.PosePredictor.from_model(network, predictor.manifest)
     _, scores = predictor.locate(crops)
     np.testing.assert_allclose(scores, whole.locate(crops)[1], rtol=1e-4)
+
+
+def test_integers_are_calibrated_on_a_folder_of_images(converted, five, tmp_path, rng):
+    for number in range(3):
+        image = rng.integers(0, 256, (40, 60, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+    found = export_converted(converted, ["tflite_int8"], str(five), tmp_path)
+    manifest = hrnet_tf.load(found["tflite_int8"]).manifest
+    assert manifest.input.dtype == "int8"
+    shutil.rmtree(converted.with_suffix(""))
+
+
+def test_integers_need_a_folder_of_images(converted, five):
+    with pytest.raises(InputError, match=r"tflite_int8 needs images .*--calibration"):
+        export_converted(converted, ["tflite_int8"], str(five))
+    assert names(converted.parent) == KEPT
 
 
 def test_labels_that_do_not_fit_are_refused(converted):

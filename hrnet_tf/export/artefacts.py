@@ -22,7 +22,7 @@ from hrnet_tf.run import Run
 
 logger = logging.getLogger(__name__)
 
-CALIBRATED_ON = 64  # images
+CALIBRATED_ON = 32  # images
 
 
 def export_run(
@@ -103,9 +103,14 @@ def export_model(
         As `export_run`.
 
     Raises:
+        InputError: if a format needs images for calibration and has none.
         ExportError: if an artefact differs from the model by more than its format may.
     """
+    for name in formats:
+        if FORMATS[name].calibrated:
+            options.images(name)
     out.mkdir(parents=True, exist_ok=True)
+    options = dataclasses.replace(options, shared={})
     return {
         name: _export(model, manifest, samples, name, out, options) for name in formats
     }

@@ -1,9 +1,11 @@
 """What is asked of exports beyond their format."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
+
+from hrnet_tf.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,24 @@ class Options:
             height, width, 3)` at the input's size; needed by formats with integers.
         version: of a SavedModel, the name of its folder; TensorFlow Serving answers by
             the highest one.
+        shared: what a writer leaves to the others of the same export, so that no work
+            is done twice.
     """
 
     layout: Literal["NHWC", "NCHW"] = "NHWC"
     calibration: np.ndarray | None = None
     version: int = 1
+    shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def images(self, format_name: str) -> np.ndarray:
+        """The images for calibration.
+
+        Raises:
+            InputError: if there are none.
+        """
+        if self.calibration is None:
+            raise InputError(
+                f"{format_name} needs images to measure ranges of numbers on; give a "
+                "folder of them (`--calibration FOLDER`, in Python `calibration=`)."
+            )
+        return self.calibration

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 THREADS = 2  # of the runs that ranges are measured in
-INPUT = "image"
+INPUT, SIGNATURE = "image", "serving_default"
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,42 @@ RECIPES = {
 }
 
 
-def quantise(content: bytes, kind: str, images: np.ndarray | None) -> bytes:
-    """A float32 TFLite file with fewer bits.
+Ranges = dict[str, dict[str, Any]]  # of a file's tensors, by their names
+
+
+def measure_ranges(content: bytes, images: np.ndarray) -> Ranges:
+    """The lowest and the highest number of each tensor of a float32 TFLite file.
 
     Args:
         content: of the file; its signature takes `image`.
+        images: normalised float32 `(n, height, width, 3)`.
+    """
+    from ai_edge_quantizer.calibrator import CalibrationMode, Calibrator
+    from ai_edge_quantizer.utils.qsv_utils import min_max_update
+
+    with _quiet():
+        # By default ranges are moving averages, which cut the peaks of heatmaps.
+        calibrator = Calibrator(
+            content,
+            THREADS,
+            CalibrationMode.CALIBRATION_PROFILER_BASED,
+            qsv_update_func=min_max_update,
+        )
+        requests = [{INPUT: image[None]} for image in images]
+        calibrator.calibrate({SIGNATURE: requests}, _recipe("int8"))
+        return calibrator.get_model_qsvs()
+
+
+def quantise(content: bytes, kind: str, ranges: Ranges | None) -> bytes:
+    """A float32 TFLite file with fewer bits.
+
+    Args:
+        content: of the file.
         kind: a name from `RECIPES`: `"float16"` (weights are stored so, numbers are
             computed as before), `"dynamic_int8"` (weights are int8, activations become
             so while it runs), `"int8"` and `"int16x8"` (all is whole numbers, from the
             input to the output; weights are int8).
-        images: normalised float32 `(n, height, width, 3)`, for the last two.
+        ranges: of its tensors, for the last two; see `measure_ranges`.
 
     Source: Jacob et al., https://arxiv.org/abs/1712.05877, section 2 (affine integers,
     ranges of activations); Krishnamoorthi, https://arxiv.org/abs/1806.08342, section
@@ -87,28 +113,19 @@ def quantise(content: bytes, kind: str, images: np.ndarray | None) -> bytes:
         small = quantise(Path("model.tflite").read_bytes(), "float16", None)
         ```
     """
-    from ai_edge_quantizer.calibrator import CalibrationMode, Calibrator
     from ai_edge_quantizer.quantizer import Quantizer
+
+    with _quiet():
+        quantizer = Quantizer(content, _recipe(kind).get_quantization_recipe())
+        return bytes(quantizer.quantize(ranges).quantized_model)
+
+
+def _recipe(kind: str) -> Any:
     from ai_edge_quantizer.recipe_manager import RecipeManager
-    from ai_edge_quantizer.utils.qsv_utils import min_max_update
 
     recipes = RecipeManager()
     RECIPES[kind].add(recipes)
-    with _quiet():
-        ranges = None
-        if images is not None:
-            # By default ranges are moving averages, which cut the peaks of heatmaps.
-            calibrator = Calibrator(
-                content,
-                THREADS,
-                CalibrationMode.CALIBRATION_PROFILER_BASED,
-                qsv_update_func=min_max_update,
-            )
-            requests = [{INPUT: image[None]} for image in images]
-            calibrator.calibrate({"serving_default": requests}, recipes)
-            ranges = calibrator.get_model_qsvs()
-        quantizer = Quantizer(content, recipes.get_quantization_recipe())
-        return bytes(quantizer.quantize(ranges).quantized_model)
+    return recipes
 
 
 @contextlib.contextmanager

@@ -14,10 +14,9 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.decoding import decode
-from hrnet_tf.errors import InputError
 from hrnet_tf.export import flatbuffer
 from hrnet_tf.export.options import Options
-from hrnet_tf.export.quantisation import RECIPES, quantise
+from hrnet_tf.export.quantisation import RECIPES, measure_ranges, quantise
 from hrnet_tf.fold import StandIns, constant_graph, fold
 from hrnet_tf.manifest import TaskManifest
 from hrnet_tf.preprocess import preprocess_input
@@ -31,7 +30,8 @@ def write_tflite(
     model: keras.Model, manifest: TaskManifest, path: str | Path, options: Options
 ) -> TaskManifest:
     """Write a TFLite file of float32 numbers; see `FORMATS` for the others."""
-    return _finish(_convert(model, manifest), manifest, path)
+    file = flatbuffer.unpack(_float32(model, manifest, options))
+    return _finish(file, manifest, path)
 
 
 def write_decoded(
@@ -51,20 +51,26 @@ def quantised(kind: str) -> Writer:
     def write(
         model: keras.Model, manifest: TaskManifest, path: str | Path, options: Options
     ) -> TaskManifest:
-        images = None
+        content = _float32(model, manifest, options)
+        ranges = None
         if RECIPES[kind].calibrated:
-            if options.calibration is None:
-                raise InputError(
-                    f"{Path(path).name} needs images to measure ranges on; give them "
-                    "as `calibration`."
-                )
-            mean, std = manifest.input.mean, manifest.input.std
-            images = preprocess_input(options.calibration, mean, std).numpy()
-        content = flatbuffer.pack(_convert(model, manifest))
-        small = flatbuffer.unpack(quantise(content, kind, images))
+            if "ranges" not in options.shared:
+                mean, std = manifest.input.mean, manifest.input.std
+                images = preprocess_input(options.images(kind), mean, std).numpy()
+                options.shared["ranges"] = measure_ranges(content, images)
+            ranges = options.shared["ranges"]
+        small = flatbuffer.unpack(quantise(content, kind, ranges))
         return _finish(small, manifest, path)
 
     return write
+
+
+def _float32(model: keras.Model, manifest: TaskManifest, options: Options) -> bytes:
+    """The float32 file, made once an export."""
+    if "tflite" not in options.shared:
+        content = flatbuffer.pack(_convert(model, manifest))
+        options.shared["tflite"] = content
+    return options.shared["tflite"]
 
 
 def _convert(model: keras.Model, manifest: TaskManifest, decoded: bool = False) -> Any:
