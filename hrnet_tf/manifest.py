@@ -128,10 +128,12 @@ class Artefact:
         format: what it is, a name from `hrnet_tf.export.formats.FORMATS`.
         files: SHA-256 of each of its files, and of the recorded answers, by their paths
             from the manifest's folder.
+        operations: what a runtime must know to run it, such as `"ONNX opset 17"`.
     """
 
     format: str
     files: dict[str, str]
+    operations: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,11 @@ class Manifest:
 
     def write(self, path: str | Path) -> None:
         """Write a manifest file, JSON."""
-        Path(path).write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        Path(path).write_text(self.as_json() + "\n")
+
+    def as_json(self) -> str:
+        """The content of a manifest file."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,8 @@ def _export(
         answers = beside(fresh, ".npz")
         record(answers, found)
         files = checksums(fresh) | checksums(answers)
-        facts = dataclasses.replace(facts, artefact=Artefact(name, files))
+        artefact = Artefact(name, files, chosen.operations)
+        facts = dataclasses.replace(facts, artefact=artefact)
         facts.write(beside(fresh, ".json"))
         for path in (fresh, answers, beside(fresh, ".json")):
             _replace(path, out / path.name)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from hrnet_tf.export.onnx import write_onnx
+from hrnet_tf.export.onnx import OPSET, write_onnx
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.export.tflite import write_tflite
@@ -30,18 +30,20 @@ class Format:
         tolerance: what may differ from the model, as a share of the answers' range;
             None: any number, since fewer bits answer differently (`hrnet-tf benchmark`
             tells by how much).
+        operations: what a runtime must know to run it; for the manifest.
     """
 
     file_name: str
     write: Writer
     calibrated: bool = False
     tolerance: float | None = TOLERANCE
+    operations: str = ""
 
 
 FORMATS: dict[str, Format] = {
     "savedmodel": Format("savedmodel", write_savedmodel),
     "tflite": Format("model.tflite", write_tflite),
-    "onnx": Format("model.onnx", write_onnx),
+    "onnx": Format("model.onnx", write_onnx, operations=f"ONNX opset {OPSET}"),
 }
 
 # What one exports without naming formats: the network as it is, for every runtime.
