@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from hrnet_tf.cli import main
 from hrnet_tf.experiments.base import answering
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.onnx import OPSET, write_onnx
+from hrnet_tf.export.onnx_int8 import write_onnx_int8
 from hrnet_tf.export.options import Options
 from hrnet_tf.manifest import (
     ClassificationManifest,
@@ -23,6 +25,7 @@ from hrnet_tf.manifest import (
     Manifest,
     SegmentationManifest,
 )
+from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.runtimes import open_artefact
 
 CLASSES = ("a", "b", "c", "d", "e")
@@ -196,3 +199,89 @@ def test_channels_first_is_asked_for_on_the_command_line(run_folder, tmp_path, r
 def test_formats_without_a_layout_keep_theirs(run_folder, tmp_path):
     export_run(run_folder, ["tflite"], tmp_path, Options("NCHW"))
     assert Manifest.read(tmp_path / "model.tflite.json").input.layout == "NHWC"
+
+
+# int8
+
+
+@pytest.fixture(scope="module")
+def in_int8(networks, tmp_path_factory):
+    """Networks with weights and maps in int8, calibrated on noise."""
+    folder = tmp_path_factory.mktemp("int8")
+    rng = np.random.default_rng(0)
+
+    def get(name, layout):
+        path = folder / f"{name}_{layout}.onnx"
+        if not path.exists():
+            model, manifest = networks(name)
+            images = rng.integers(0, 256, (8, *manifest.input.size, 3), np.uint8)
+            options = Options(layout, calibration=images)
+            assert (
+                write_onnx_int8(model, manifest, path, options).input.layout == layout
+            )
+        return path
+
+    return get
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"), [("pose", "NHWC"), ("ocr", "NCHW"), ("classes", "NHWC")]
+)
+def test_int8_answers_nearly_as_the_model(name, layout, networks, in_int8, rng):
+    model, manifest = networks(name)
+    images = rng.integers(0, 256, (4, *manifest.input.size, 3), np.uint8)
+    inputs = preprocess_input(images).numpy()
+    expected = model(inputs, training=False).numpy()
+    answer = open_artefact(in_int8(name, layout))(inputs)[manifest.output.name]
+    assert answer.dtype == np.float32
+    error = (answer - expected).std() / expected.std()
+    assert 1e-4 < error < 0.2
+
+
+def test_int8_holds_every_convolution_and_none_of_the_products_of_ocr(in_int8):
+    path = in_int8("ocr", "NCHW")
+    graph = onnx.load(path).graph
+    kinds = {output: node.op_type for node in graph.node for output in node.output}
+    sources = {
+        kind: [
+            kinds[x] for node in graph.node if node.op_type == kind for x in node.input
+        ]
+        for kind in ("Conv", "MatMul", "Softmax")
+    }
+    assert set(sources["Conv"]) == {"DequantizeLinear"}
+    assert "DequantizeLinear" not in sources["Softmax"]
+    numbers = {x.name: x for x in graph.initializer}
+    scales = [
+        numbers[node.input[1]].dims
+        for node in graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in numbers
+    ]
+    assert any(list(dims) != [] for dims in scales)  # a scale a channel
+
+
+@pytest.mark.parametrize(("name", "layout"), [("pose", "NHWC"), ("ocr", "NCHW")])
+def test_int8_files_are_valid_and_hold_their_facts(name, layout, in_int8):
+    model = onnx.load(in_int8(name, layout))
+    onnx.checker.check_model(model, full_check=True)
+    onnx.shape_inference.infer_shapes(
+        model, check_type=True, strict_mode=True, data_prop=True
+    )
+    assert {x.domain: x.version for x in model.opset_import}[""] == OPSET
+    assert model.ir_version <= 10
+    held = {x.key: x.value for x in model.metadata_props}
+    assert json.loads(held["manifest"])["input"]["layout"] == layout
+
+
+def test_a_run_is_calibrated_on_its_training_images(run_folder, tmp_path):
+    path = export_run(run_folder, ["onnx_int8"], tmp_path)["onnx_int8"]
+    assert path == tmp_path / "model_int8.onnx"
+    facts = Manifest.read(tmp_path / "model_int8.onnx.json")
+    assert facts.artefact.format == "onnx_int8"
+    assert facts.input.dtype == "float32"
+    image = np.zeros((90, 50, 3), np.uint8)
+    assert hrnet_tf.load(path).predict(image).keypoints.shape == (1, 17, 2)
+
+
+def test_int8_without_images_is_refused(networks, tmp_path):
+    with pytest.raises(hrnet_tf.InputError, match="measures ranges of numbers on"):
+        write_onnx_int8(*networks("pose"), tmp_path / "model.onnx", Options())

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from hrnet_tf.export.onnx import OPSET, write_onnx
+from hrnet_tf.export.onnx_int8 import write_onnx_int8
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.export.tflite import write_tflite
@@ -44,6 +45,13 @@ FORMATS: dict[str, Format] = {
     "savedmodel": Format("savedmodel", write_savedmodel),
     "tflite": Format("model.tflite", write_tflite),
     "onnx": Format("model.onnx", write_onnx, operations=f"ONNX opset {OPSET}"),
+    "onnx_int8": Format(
+        "model_int8.onnx",
+        write_onnx_int8,
+        calibrated=True,
+        tolerance=None,
+        operations=f"ONNX opset {OPSET}",
+    ),
 }
 
 # What one exports without naming formats: the network as it is, for every runtime.

@@ -34,17 +34,18 @@ OUTPUT_AXES = {"N": "n", "H": "rows", "W": "columns"}
 def write_onnx(
     model: keras.Model, manifest: TaskManifest, path: str | Path, options: Options
 ) -> TaskManifest:
-    """Write an ONNX file: normalised images `image`, any number of them.
+    """Write an ONNX file: normalised images `image`, any number of them."""
+    manifest = with_layout(manifest, options.layout)
+    save(to_onnx(model, manifest), manifest, path)
+    return manifest
 
-    It holds its own facts too: `manifest`, JSON, among the model's properties.
-    """
+
+def save(model: Any, manifest: TaskManifest, path: str | Path) -> None:
+    """Write an `onnx.ModelProto` with its facts: `manifest`, JSON, in its metadata."""
     import onnx
 
-    manifest = with_layout(manifest, options.layout)
-    converted = to_onnx(model, manifest)
-    onnx.helper.set_model_props(converted, {"manifest": manifest.as_json()})
-    onnx.save(converted, str(path))
-    return manifest
+    onnx.helper.set_model_props(model, {"manifest": manifest.as_json()})
+    onnx.save(model, str(path))
 
 
 def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
