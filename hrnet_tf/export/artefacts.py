@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from hrnet_tf import decoder
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.compare import compare
@@ -42,7 +43,8 @@ def export_run(
 
     Returns:
         The artefact of each format. Beside it lie its manifest (`.json` added to its
-        name) and what it was asked and answered (`.npz` added).
+        name), what it was asked and answered (`.npz` added), and `decoder.py`: what
+        comes before and after a network, in NumPy alone.
 
     Raises:
         InputError: if there is no such run, it has no weights, a format is unknown,
@@ -106,9 +108,11 @@ def export_model(
         ExportError: if an artefact differs from the model by more than its format may.
     """
     out.mkdir(parents=True, exist_ok=True)
-    return {
+    artefacts = {
         name: _export(model, manifest, samples, name, out, options) for name in formats
     }
+    shutil.copy(decoder.__file__, out)
+    return artefacts
 
 
 def _export(
