@@ -41,16 +41,20 @@ def write_onnx(
 
 
 def save(model: Any, manifest: TaskManifest, path: str | Path) -> None:
-    """Write an `onnx.ModelProto` with its facts: `manifest`, JSON, in its metadata."""
+    """Write an `onnx.ModelProto` with its facts: `manifest`, JSON, in its metadata.
+
+    Raises:
+        onnx.checker.ValidationError: if it is no valid model.
+    """
     import onnx
 
     onnx.helper.set_model_props(model, {"manifest": manifest.as_json()})
     onnx.save(model, str(path))
+    onnx.checker.check_model(str(path), full_check=True)
 
 
 def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
     """A network as an `onnx.ModelProto`, in the layout that the manifest says."""
-    import onnx
     import tf2onnx
 
     image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
@@ -83,7 +87,6 @@ def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
     converted = infer_shapes(converted)
     simplify_shapes(converted.graph)
     converted = infer_shapes(converted)
-    onnx.checker.check_model(converted, full_check=True)
     put_in_weights(converted.graph, kernels)
     return converted
 

@@ -56,7 +56,8 @@ def write_onnx_int8(
             op_types_to_quantize=list(QUANTISED),
             per_channel=True,
             reduce_range=True,
-            activation_type=quantization.QuantType.QInt8,
+            # Signed maps would be no faster than float32: onnxruntime has no kernels.
+            activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod.MinMax,
             extra_options={"CalibMovingAverage": True},
