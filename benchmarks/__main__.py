@@ -12,6 +12,7 @@ from benchmarks.report import table
 
 BENCHMARKS = {
     "serving": "an exported SavedModel against tf.function(model)",
+    "runtime": "an exported ONNX file in onnxruntime, and one in int8",
     "flavours": "TFLite against onnxruntime, integers against float32",
     "predict": "what prediction in Python adds to the network alone",
     "export": "exports against those of Keras, TensorFlow and tf2onnx",

@@ -16,6 +16,7 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.formats import DEFAULTS, FORMATS
+from hrnet_tf.export.options import Options
 from hrnet_tf.export.verify import verify
 from hrnet_tf.export_converted import export_converted
 from hrnet_tf.loading import load
@@ -78,7 +79,8 @@ def predict_command(arguments: argparse.Namespace) -> None:
 def export_command(arguments: argparse.Namespace) -> None:
     """Write SavedModel, TFLite and ONNX, each compared with the model."""
     formats = _formats(arguments.format)
-    _print_artefacts(export_run(arguments.run, formats, arguments.out))
+    options = Options(layout=arguments.layout)
+    _print_artefacts(export_run(arguments.run, formats, arguments.out, options))
 
 
 def benchmark_command(arguments: argparse.Namespace) -> None:
@@ -113,6 +115,8 @@ def convert_command(arguments: argparse.Namespace) -> None:
     print("{}, with its facts in {} and what was loaded in {}".format(*files))
     if arguments.export:
         formats = _formats(arguments.export)
+        if "all" in arguments.export and not arguments.calibration:
+            formats = [name for name in formats if not FORMATS[name].calibrated]
         _print_artefacts(
             export_converted(files[0], formats, arguments.labels, arguments.calibration)
         )
@@ -201,6 +205,13 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--out", help="folder to write to; default: export/ in the run"
     )
+    command.add_argument(
+        "--layout",
+        type=str.upper,
+        choices=["NHWC", "NCHW"],
+        default="NHWC",
+        help="of what ONNX files take and give; default: NHWC",
+    )
 
     command = add("benchmark", benchmark_command)
     command.add_argument("run", help="folder of a run that has been exported")
@@ -247,7 +258,8 @@ def parser() -> argparse.ArgumentParser:
         "--export",
         nargs="+",
         choices=[*FORMATS, "all"],
-        help="export it too, to a folder named after the file",
+        help="export it too, to a folder named after the file; all: without --calibration "
+        "those that need none",
     )
     command.add_argument(
         "--labels",

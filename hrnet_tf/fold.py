@@ -6,7 +6,7 @@ that no network is described twice.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, reduce
 from typing import Any
 
@@ -26,13 +26,16 @@ Constant = Callable[[np.ndarray], tf.Tensor]
 
 
 def fold(
-    model: keras.Model, constant: Constant = tf.constant
+    model: keras.Model,
+    constant: Constant = tf.constant,
+    more_rules: Mapping[type, Callable[..., Emitter]] = {},
 ) -> Callable[[tf.Tensor], Any]:
     """A function that computes what `model(x, training=False)` does, on constants.
 
     Args:
         model: a functional model in which every layer is called once.
         constant: what puts weights into the graph; see `StandIns`.
+        more_rules: for classes of layers, what makes an emitter of a layer.
 
     Returns:
         A function of an image batch, for use inside `tf.function`; it returns float32
@@ -61,13 +64,11 @@ def fold(
         if id(call.layer) not in folded:
             norm = norms.get(id(call.layer))
             output = (norm or call).output
-            steps.append(
-                (
-                    emitter(call.layer, norm and norm.layer, constant),
-                    call.inputs,
-                    id(output),
-                )
-            )
+            if rule := more_rules.get(type(call.layer)):
+                emit = rule(call.layer)
+            else:
+                emit = emitter(call.layer, norm and norm.layer, constant)
+            steps.append((emit, call.inputs, id(output)))
     _check_connected(model, steps)
 
     def network(images: tf.Tensor) -> Any:
@@ -124,6 +125,28 @@ class StandIns:
             if node.name in self.weights:
                 value = tf.make_tensor_proto(self.weights[node.name])
                 node.attr["value"].tensor.CopyFrom(value)
+
+    def as_inputs(self, definition: Any) -> dict[str, np.ndarray]:
+        """Make inputs of all kernels in a `GraphDef`, and put in the small weights.
+
+        Returns:
+            The kernels by the names of the inputs that stand for them.
+        """
+        kernels = {}
+        for node in definition.node:
+            # Where functions were put inline, their names stand in front.
+            weight = self.weights.get(node.name.rsplit("/", 1)[-1])
+            if weight is None:
+                continue
+            if weight.ndim == 1:
+                node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(weight))
+                continue
+            kernels[node.name] = weight
+            node.op = "Placeholder"
+            del node.attr["value"]
+            shape = tf.TensorShape(weight.shape).as_proto()
+            node.attr["shape"].shape.CopyFrom(shape)
+        return kernels
 
 
 def emitter(

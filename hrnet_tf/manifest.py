@@ -140,6 +140,7 @@ class Artefact:
         format: what it is, a name from `hrnet_tf.export.formats.FORMATS`.
         files: SHA-256 of each of its files, and of the recorded answers, by their paths
             from the manifest's folder.
+        operations: what a runtime must know to run it, such as `"ONNX opset 17"`.
         decodes: whether it answers with keypoints, classes or labels (see
             `hrnet_tf.decoding`) in place of `output`.
         seal: SHA-256 of the manifest itself, but for this entry.
@@ -147,6 +148,7 @@ class Artefact:
 
     format: str
     files: dict[str, str]
+    operations: str = ""
     decodes: bool = False
     seal: str = ""
 
@@ -179,7 +181,11 @@ class Manifest:
 
     def write(self, path: str | Path) -> None:
         """Write a manifest file, JSON."""
-        Path(path).write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        Path(path).write_text(self.as_json() + "\n")
+
+    def as_json(self) -> str:
+        """The content of a manifest file."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
 
 
 @dataclass(frozen=True)

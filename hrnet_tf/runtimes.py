@@ -6,6 +6,7 @@ process that has never seen Keras or this package:
     python runtimes.py ARTEFACT SIGNATURE INPUTS.npz OUTPUTS.npz
 """
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -84,7 +85,7 @@ def _from_integers(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
 
 
 def open_onnx(path: str, threads: int | None = None) -> Runtime:
-    """Open an ONNX file on the CPU."""
+    """Open an ONNX file on the CPU; one with channels first is asked as it expects."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -93,9 +94,19 @@ def open_onnx(path: str, threads: int | None = None) -> Runtime:
         path, options, providers=["CPUExecutionProvider"]
     )
     names = [output.name for output in session.get_outputs()]
+    manifest = session.get_modelmeta().custom_metadata_map.get("manifest", "{}")
+    channels_first = json.loads(manifest).get("input", {}).get("layout") == "NCHW"
 
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(names, session.run(names, {"image": images}), strict=True))
+        if channels_first:
+            images = images.transpose(0, 3, 1, 2)
+        answers = session.run(names, {"image": images})
+        if channels_first:
+            answers = [
+                answer.transpose(0, 2, 3, 1) if answer.ndim == 4 else answer
+                for answer in answers
+            ]
+        return dict(zip(names, answers, strict=True))
 
     return run
 

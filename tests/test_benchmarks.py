@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import serving
+from benchmarks import runtime, serving
 from benchmarks.input_pipeline import OurBatches
 from benchmarks.loader import WorkerLoader
 from benchmarks.photographs import draw_people
@@ -79,7 +79,20 @@ def test_a_missed_target_fails_the_command_after_all_is_written(run_command):
 def test_unknown_benchmarks_are_refused(capsys):
     with pytest.raises(SystemExit, match="2"):
         command.main(["speed"])
-    assert "NAME must be one of serving, predict" in capsys.readouterr().err
+    assert "NAME must be one of serving, runtime, predict" in capsys.readouterr().err
+
+
+def test_onnxruntime_is_measured_in_turns(monkeypatch, tiny_model, tiny_manifest):
+    monkeypatch.setattr(runtime, "make_network", lambda: tiny_model)
+    monkeypatch.setattr(runtime, "make_manifest", lambda: tiny_manifest)
+    monkeypatch.setattr(runtime, "ROUNDS", 1)
+    plain, int8 = runtime.run()
+    assert list(plain.measured) == ["exported ONNX", "tf.function(model)"]
+    assert list(int8.measured) == ["in int8", "exported ONNX"]
+    for result in (plain, int8):
+        ours, peer = result.measured.values()
+        assert result.value == peer / ours
+        assert ours > 0
 
 
 def test_both_loaders_make_the_same_batches(tmp_path):

@@ -58,6 +58,7 @@ def test_export_writes_what_it_names(trained, tmp_path, capsys):
     cli.main(command)
     assert f"tflite: {tmp_path / 'model.tflite'}" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "decoder.py",
         "model.tflite",
         "model.tflite.json",
         "model.tflite.npz",

@@ -183,6 +183,7 @@ def test_a_manifest_is_read_as_it_was_written(tiny_manifest, tmp_path):
 
 def test_artefacts_lie_in_the_folder_of_their_run(exported, run_folder):
     assert files_in(run_folder / "export") == [
+        "decoder.py",
         "model.onnx",
         "model.onnx.json",
         "model.onnx.npz",

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from hrnet_tf import decoder
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.compare import compare
@@ -22,7 +23,7 @@ from hrnet_tf.run import Run
 
 logger = logging.getLogger(__name__)
 
-CALIBRATED_ON = 32  # images
+CALIBRATED_ON = 64  # images
 
 
 def export_run(
@@ -42,7 +43,8 @@ def export_run(
 
     Returns:
         The artefact of each format. Beside it lie its manifest (`.json` added to its
-        name) and what it was asked and answered (`.npz` added).
+        name), what it was asked and answered (`.npz` added), and `decoder.py`: what
+        comes before and after a network, in NumPy alone.
 
     Raises:
         InputError: if there is no such run, it has no weights, a format is unknown,
@@ -111,9 +113,11 @@ def export_model(
             options.images(name)
     out.mkdir(parents=True, exist_ok=True)
     options = dataclasses.replace(options, shared={})
-    return {
+    artefacts = {
         name: _export(model, manifest, samples, name, out, options) for name in formats
     }
+    shutil.copy(decoder.__file__, out)
+    return artefacts
 
 
 def _export(
@@ -134,7 +138,7 @@ def _export(
         answers = beside(fresh, ".npz")
         record(answers, found.inputs, found.answers)
         files = checksums(fresh) | checksums(answers)
-        artefact = Artefact(name, files, chosen.decodes)
+        artefact = Artefact(name, files, chosen.operations, chosen.decodes)
         sealed(facts, artefact).write(beside(fresh, ".json"))
         for path in (fresh, answers, beside(fresh, ".json")):
             _replace(path, out / path.name)

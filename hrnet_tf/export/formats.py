@@ -6,7 +6,8 @@ from pathlib import Path
 
 import keras
 
-from hrnet_tf.export.onnx import write_onnx
+from hrnet_tf.export.onnx import OPSET, write_onnx
+from hrnet_tf.export.onnx_int8 import write_onnx_int8
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.quantisation import RECIPES
 from hrnet_tf.export.savedmodel import write_savedmodel
@@ -18,6 +19,8 @@ Writer = Callable[[keras.Model, TaskManifest, Path, Options], TaskManifest]
 
 # The largest difference from the Keras model, as a share of the answers' range.
 TOLERANCE = 1e-3
+
+TFLITE = "TFLite built-in"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Format:
         tolerance: what may differ from the model, as a share of the answers' range;
             None: any number, since fewer bits answer differently (`hrnet-tf benchmark`
             tells by how much).
+        operations: what a runtime must know to run it; for the manifest.
         decodes: whether it gives keypoints, classes or labels.
     """
 
@@ -38,20 +42,34 @@ class Format:
     write: Writer
     calibrated: bool = False
     tolerance: float | None = TOLERANCE
+    operations: str = ""
     decodes: bool = False
 
 
 FORMATS: dict[str, Format] = {
     "savedmodel": Format("savedmodel", write_savedmodel),
-    "tflite": Format("model.tflite", write_tflite),
+    "tflite": Format("model.tflite", write_tflite, operations=TFLITE),
     **{
         f"tflite_{kind}": Format(
-            f"model_{kind}.tflite", quantised(kind), recipe.calibrated, tolerance=None
+            f"model_{kind}.tflite",
+            quantised(kind),
+            recipe.calibrated,
+            tolerance=None,
+            operations=TFLITE,
         )
         for kind, recipe in RECIPES.items()
     },
-    "tflite_decoded": Format("model_decoded.tflite", write_decoded, decodes=True),
-    "onnx": Format("model.onnx", write_onnx),
+    "tflite_decoded": Format(
+        "model_decoded.tflite", write_decoded, operations=TFLITE, decodes=True
+    ),
+    "onnx": Format("model.onnx", write_onnx, operations=f"ONNX opset {OPSET}"),
+    "onnx_int8": Format(
+        "model_int8.onnx",
+        write_onnx_int8,
+        calibrated=True,
+        tolerance=None,
+        operations=f"ONNX opset {OPSET}",
+    ),
 }
 
 # What one exports without naming formats: the network as it is, for every runtime.

@@ -1,44 +1,103 @@
 """Networks to ONNX files."""
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from hrnet_tf.compat import without_calls
+from hrnet_tf.export.onnx_graph import (
+    infer_shapes,
+    pad_explicitly,
+    put_in_weights,
+    set_axes,
+)
+from hrnet_tf.export.onnx_rules import CHANNELS_FIRST_RULES
+from hrnet_tf.export.onnx_shapes import simplify_shapes
 from hrnet_tf.export.options import Options
-from hrnet_tf.fold import constant_graph, fold
-from hrnet_tf.manifest import TaskManifest
+from hrnet_tf.fold import StandIns, constant_graph, fold
+from hrnet_tf.manifest import LogitsOutput, TaskManifest
 
-OPSET = 18
+# From 18 on tf2onnx does not move transposes past the mean of a classifier's maps.
+OPSET = 17
+
+# What the dimensions of any size are called, by the letters of a layout.
+INPUT_AXES = {"N": "n", "H": "height", "W": "width"}
+OUTPUT_AXES = {"N": "n", "H": "rows", "W": "columns"}
 
 
 def write_onnx(
     model: keras.Model, manifest: TaskManifest, path: str | Path, options: Options
 ) -> TaskManifest:
     """Write an ONNX file: normalised images `image`, any number of them."""
+    manifest = with_layout(manifest, options.layout)
+    save(to_onnx(model, manifest), manifest, path)
+    return manifest
+
+
+def save(model: Any, manifest: TaskManifest, path: str | Path) -> None:
+    """Write an `onnx.ModelProto` with its facts: `manifest`, JSON, in its metadata.
+
+    Raises:
+        onnx.checker.ValidationError: if it is no valid model.
+    """
+    import onnx
+
+    onnx.helper.set_model_props(model, {"manifest": manifest.as_json()})
+    onnx.save(model, str(path))
+    onnx.checker.check_model(str(path), full_check=True)
+
+
+def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
+    """A network as an `onnx.ModelProto`, in the layout that the manifest says."""
     import tf2onnx
 
     image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
-    graph = without_calls(constant_graph(fold(model), image))
+    stand_ins = StandIns()
+    folded = fold(model, stand_ins.constant, CHANNELS_FIRST_RULES)
+    graph = without_calls(constant_graph(folded, image))
+    definition = graph.graph.as_graph_def()
+    # tf2onnx copies all constants some thirty times; inputs weigh nothing.
+    kernels = stand_ins.as_inputs(definition)
     (given,), (answered,) = graph.inputs, graph.outputs
+    names = {given.name: "image", answered.name: manifest.output.name}
+    names |= {f"{name}:0": name for name in kernels}
+    channels_first = manifest.input.layout == "NCHW"
+    maps = channels_first and answered.shape.rank == 4
     with _environment("TF2ONNX_CATCH_ERRORS", "FALSE"):  # no copy before each change
-        tf2onnx.convert.from_graph_def(
-            graph.graph.as_graph_def(),
+        converted, _ = tf2onnx.convert.from_graph_def(
+            definition,
             name=model.name,
-            input_names=[given.name],
+            input_names=[given.name, *(f"{name}:0" for name in kernels)],
             output_names=[answered.name],
-            tensors_to_rename={
-                given.name: "image",
-                answered.name: manifest.output.name,
-            },
+            tensors_to_rename=names,
+            inputs_as_nchw=[given.name] if channels_first else None,
+            outputs_as_nchw=[answered.name] if maps else None,
             opset=OPSET,
-            output_path=str(path),
         )
-    return manifest
+    set_axes(converted.graph.input[0], manifest.input.layout, INPUT_AXES)
+    layout = manifest.input.layout if answered.shape.rank == 4 else "NC"
+    set_axes(converted.graph.output[0], layout, OUTPUT_AXES)
+    pad_explicitly(converted.graph, kernels)
+    converted = infer_shapes(converted)
+    simplify_shapes(converted.graph)
+    converted = infer_shapes(converted)
+    put_in_weights(converted.graph, kernels)
+    return converted
+
+
+def with_layout(manifest: TaskManifest, layout: str) -> TaskManifest:
+    """The facts of the same network with its input, and maps it answers, laid out."""
+    given = dataclasses.replace(manifest.input, layout=layout)
+    if isinstance(manifest.output, LogitsOutput):
+        return dataclasses.replace(manifest, input=given)
+    output = dataclasses.replace(manifest.output, layout=layout)
+    return dataclasses.replace(manifest, input=given, output=output)  # type: ignore
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ built-in operations, and have separate outputs for what has separate ranges.
 """
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from hrnet_tf.fold import StandIns, constant_graph, fold
 from hrnet_tf.manifest import TaskManifest
 from hrnet_tf.preprocess import preprocess_input
 
-METADATA = "hrnet_tf"  # the manifest's name inside the file
+METADATA = "manifest"  # the manifest's name inside the file
 
 Writer = Callable[[keras.Model, TaskManifest, Path, Options], TaskManifest]
 
@@ -105,8 +104,7 @@ def _finish(file: Any, manifest: TaskManifest, path: str | Path) -> TaskManifest
         input=_with_facts(file, dataclasses.replace(manifest.input, any_size=False)),
         output=_with_facts(file, manifest.output),
     )
-    text = json.dumps(dataclasses.asdict(facts))
-    flatbuffer.add_metadata(file, METADATA, text)
+    flatbuffer.add_metadata(file, METADATA, facts.as_json())
     Path(path).write_bytes(flatbuffer.pack(file))
     return facts
 

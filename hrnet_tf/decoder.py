@@ -1,0 +1,237 @@
+"""What surrounds an exported network, in NumPy alone: an image in, an answer out.
+
+This file needs nothing but NumPy and the manifest, the JSON beside every exported file.
+Copy it to where the network runs, or follow it line by line in another language. With
+onnxruntime, for one person of an image:
+
+    manifest = read_manifest("model.onnx.json")
+    matrix = crop_matrix(box, manifest)                # box: x, y, width, height
+    tensor = prepare(crop(image, matrix, manifest), manifest)
+    (output,) = session.run(None, {"image": tensor})
+    answer = decode(output, manifest)
+    keypoints = to_image(answer["keypoints"], matrix)  # in pixels of the image
+
+A classifier looks at `central_crop(image, manifest)`, the other tasks at a whole image.
+Pixels are counted from the middle of the top-left one: x to the right, y down. Only the
+image as it is is looked at: no mirrored one, no other scales.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Facts = dict[str, Any]  # a manifest, as JSON gives it
+
+
+def read_manifest(path: str | Path) -> Facts:
+    """What a network takes and what its answers mean, as a dictionary."""
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def prepare(images: np.ndarray, manifest: Facts) -> np.ndarray:
+    """Images to a network's input: normalised, in its layout and type of numbers.
+
+    Args:
+        images: uint8 RGB `(height, width, 3)`, or several `(n, height, width, 3)`.
+        manifest: its `input` says mean, deviation, layout, type and quantisation.
+
+    Returns:
+        `(n, height, width, 3)`, or `(n, 3, height, width)` where the layout is NCHW.
+    """
+    facts = manifest["input"]
+    images = np.asarray(images, np.float32).reshape(-1, *np.shape(images)[-3:])
+    images = (images - np.float32(facts["mean"])) / np.float32(facts["std"])
+    if facts["layout"] == "NCHW":
+        images = images.transpose(0, 3, 1, 2)
+    steps = facts.get("quantisation")
+    if steps:
+        limits = np.iinfo(facts["dtype"])
+        images = np.round(images / steps["scale"]) + steps["zero_point"]
+        images = np.clip(images, limits.min, limits.max)
+    return np.ascontiguousarray(images, facts["dtype"])
+
+
+def decode(
+    output: np.ndarray, manifest: Facts, size: tuple[int, int] | None = None
+) -> dict[str, Any]:
+    """A network's output to what it means, for `n` images.
+
+    Args:
+        output: what the runtime gave.
+        manifest: its `output` says layout and quantisation, its `task` what follows.
+        size: height and width of the images, where the network takes any; None: the
+            manifest's.
+
+    Returns:
+        By task, a dictionary. Pose: `keypoints`, `(n, k, 2)`, x and y in pixels of the
+        network's input, and `scores`, `(n, k)`. Classification: `probabilities`, `(n,
+        classes)`, and `names` of the likeliest. Segmentation: `labels`, uint8 `(n,
+        height, width)`, and `confidence`, 0 to 1. Regression: `values`, `(n, height,
+        width, channels)`.
+    """
+    facts = manifest["output"]
+    output = np.asarray(output, np.float32)
+    steps = facts.get("quantisation")
+    if steps:
+        output = (output - steps["zero_point"]) * np.float32(steps["scale"])
+    if facts.get("layout") == "NCHW":
+        output = output.transpose(0, 2, 3, 1)
+    task = manifest["task"]
+    if task == "pose":
+        return decode_pose(output, manifest)
+    if task == "classification":
+        shares = softmax(output)
+        names = [manifest["classes"][i] for i in shares.argmax(axis=-1)]
+        return {"probabilities": shares, "names": names}
+    size = size or (manifest["input"]["height"], manifest["input"]["width"])
+    maps = resize_maps(output, size, facts["align_corners"])
+    if task == "regression":
+        return {"values": maps}
+    shares = softmax(maps)
+    labels = shares.argmax(axis=-1).astype(np.uint8)
+    return {"labels": labels, "confidence": shares.max(axis=-1)}
+
+
+# Pose
+
+
+def decode_pose(heatmaps: np.ndarray, manifest: Facts) -> dict[str, np.ndarray]:
+    """Heatmaps `(n, height, width, k)` to keypoints in pixels of the input."""
+    rule, sigma = manifest["decoding"]["refinement"], manifest["decoding"]["sigma"]
+    people, _, _, count = heatmaps.shape
+    keypoints = np.zeros((people, count, 2), np.float32)
+    for person in range(people):
+        for k in range(count):
+            x, y = find_peak(heatmaps[person, :, :, k], rule, sigma)
+            keypoints[person, k] = x, y
+    scores = heatmaps.max(axis=(1, 2))
+    return {"keypoints": keypoints * manifest["output"]["stride"], "scores": scores}
+
+
+def find_peak(heatmap: np.ndarray, rule: str, sigma: float) -> tuple[float, float]:
+    """Column and row of the highest cell, refined; (0, 0) if none is above 0."""
+    height, width = heatmap.shape
+    y, x = divmod(int(heatmap.argmax()), width)
+    if heatmap[y, x] <= 0:
+        return 0.0, 0.0
+    if rule == "quarter" and 1 < x < width - 1 and 1 < y < height - 1:
+        # A quarter cell towards the higher neighbour.
+        right = np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
+        down = np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
+        return x + 0.25 * right, y + 0.25 * down
+    if rule == "dark" and 1 < x < width - 2 and 1 < y < height - 2:
+        # To the top of a parabola through the smoothed heatmap's logarithm.
+        h = smooth_logarithm(heatmap, sigma)
+        dx = (h[y, x + 1] - h[y, x - 1]) / 2
+        dy = (h[y + 1, x] - h[y - 1, x]) / 2
+        dxx = (h[y, x + 2] - 2 * h[y, x] + h[y, x - 2]) / 4
+        dyy = (h[y + 2, x] - 2 * h[y, x] + h[y - 2, x]) / 4
+        dxy = h[y + 1, x + 1] - h[y - 1, x + 1] - h[y + 1, x - 1] + h[y - 1, x - 1]
+        dxy = dxy / 4
+        determinant = dxx * dyy - dxy * dxy
+        if determinant != 0:
+            right = (dxy * dy - dyy * dx) / determinant
+            down = (dxy * dx - dxx * dy) / determinant
+            return x + right, y + down
+    return float(x), float(y)
+
+
+def smooth_logarithm(heatmap: np.ndarray, sigma: float) -> np.ndarray:
+    """A heatmap blurred by a Gaussian, at its old height, as a logarithm."""
+    radius = int(6 * sigma - 1) // 2
+    spread = 0.3 * (radius - 1) + 0.8  # as OpenCV chooses it for a kernel of this size
+    kernel = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * spread**2))
+    kernel = kernel / kernel.sum()
+    height, width = heatmap.shape
+    padded = np.pad(np.asarray(heatmap, np.float64), radius)  # with zeros
+    rows = sum(w * padded[i : i + height] for i, w in enumerate(kernel))
+    blurred = sum(w * rows[:, i : i + width] for i, w in enumerate(kernel))
+    if blurred.max() != 0:
+        blurred = blurred * (heatmap.max() / blurred.max())
+    return np.log(np.maximum(blurred, 1e-10))
+
+
+def crop_matrix(box: Sequence[float], manifest: Facts) -> np.ndarray:
+    """`(2, 3)`, from pixels of the network's input to pixels of the image.
+
+    The crop is the box at the input's aspect ratio with a margin. OpenCV's `warpAffine`
+    takes this matrix with `WARP_INVERSE_MAP`.
+
+    Args:
+        box: x, y, width, height in pixels of the image.
+        manifest: says the input's size, and the margin.
+    """
+    x, y, w, h = box
+    height, width = manifest["input"]["height"], manifest["input"]["width"]
+    scale = max(w, h * width / height) * manifest["decoding"]["padding"] / width
+    left, top = x + w / 2 - scale * width / 2, y + h / 2 - scale * height / 2
+    return np.array([[scale, 0, left], [0, scale, top]])
+
+
+def to_image(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Points `(..., 2)` of the network's input to pixels of the image."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+# Resizing: each pixel of the result is a mean of those around its place in the source.
+
+
+def crop(image: np.ndarray, matrix: np.ndarray, manifest: Facts) -> np.ndarray:
+    """The part of an image that a network looks at, uint8; black outside of it."""
+    height, width = manifest["input"]["height"], manifest["input"]["width"]
+    rows = nearness(matrix[1, 1] * np.arange(height) + matrix[1, 2], image.shape[0])
+    columns = nearness(matrix[0, 0] * np.arange(width) + matrix[0, 2], image.shape[1])
+    return np.round(weighted(image, rows, columns)).astype(np.uint8)
+
+
+def central_crop(image: np.ndarray, manifest: Facts) -> np.ndarray:
+    """The middle of an image, resized, uint8: what a classifier looks at."""
+    given = np.array(image.shape[:2])
+    wanted = np.array([manifest["input"]["height"], manifest["input"]["width"]])
+    factor = (np.round(wanted / manifest["crop_share"]) / given).max()
+    whole = np.floor(given * factor + 1e-6)  # the size of the whole image, resized
+    offset = np.round((whole - wanted) / 2)
+    weights = []
+    for side in range(2):
+        step = given[side] / whole[side]
+        places = (np.arange(wanted[side]) + 0.5 + offset[side]) * step - 0.5
+        # Where the image shrinks, pixels farther away count too.
+        near = nearness(places, given[side], max(step, 1.0))
+        weights.append(near / near.sum(axis=1, keepdims=True))
+    return np.round(weighted(image, *weights)).astype(np.uint8)
+
+
+def resize_maps(
+    maps: np.ndarray, size: tuple[int, int], align_corners: bool
+) -> np.ndarray:
+    """Maps `(n, rows, columns, channels)` to `(n, *size, channels)`, bilinear."""
+    weights = []
+    for cells, pixels in zip(maps.shape[1:3], size, strict=True):
+        if align_corners:  # the middles of the corner cells stay at the corners
+            places = np.arange(pixels) * ((cells - 1) / max(pixels - 1, 1))
+        else:  # the corners of the corner cells do
+            places = (np.arange(pixels) + 0.5) * (cells / pixels) - 0.5
+        weights.append(nearness(np.clip(places, 0, cells - 1), cells))
+    return np.stack([weighted(each, *weights) for each in maps])
+
+
+def nearness(places: np.ndarray, length: int, reach: float = 1.0) -> np.ndarray:
+    """Weights `(places, length)`: 1 for a pixel at the place, 0 from `reach` on."""
+    distance = np.abs(np.asarray(places)[:, None] - np.arange(length))
+    return np.maximum(0, 1 - distance / reach).astype(np.float32)
+
+
+def weighted(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """`(height, width, c)` to the sums by weights of its rows and of its columns."""
+    image = np.tensordot(rows, np.asarray(image, np.float32), 1)
+    return np.tensordot(columns, image, (1, 1)).transpose(1, 0, 2)
+
+
+def softmax(numbers: np.ndarray) -> np.ndarray:
+    """Shares of the last axis, which sum up to 1."""
+    shares = np.exp(numbers - numbers.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)
