@@ -258,8 +258,8 @@ def parser() -> argparse.ArgumentParser:
         "--export",
         nargs="+",
         choices=[*FORMATS, "all"],
-        help="export it too, to a folder named after the file; all: without --calibration "
-        "those that need none",
+        help="export it too, to a folder named after the file (all: without "
+        "--calibration those that need none)",
     )
     command.add_argument(
         "--labels",
