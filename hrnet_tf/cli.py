@@ -15,6 +15,7 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.formats import DEFAULTS, FORMATS
+from hrnet_tf.export.options import Options
 from hrnet_tf.export_converted import export_converted
 from hrnet_tf.loading import load
 from hrnet_tf.media import (
@@ -76,7 +77,8 @@ def predict_command(arguments: argparse.Namespace) -> None:
 def export_command(arguments: argparse.Namespace) -> None:
     """Write SavedModel, TFLite and ONNX, each compared with the model."""
     formats = _formats(arguments.format)
-    _print_artefacts(export_run(arguments.run, formats, arguments.out))
+    options = Options(version=arguments.version)
+    _print_artefacts(export_run(arguments.run, formats, arguments.out, options))
 
 
 def convert_command(arguments: argparse.Namespace) -> None:
@@ -178,7 +180,16 @@ def parser() -> argparse.ArgumentParser:
         help=f"default: {' '.join(DEFAULTS)}",
     )
     command.add_argument(
-        "--out", help="folder to write to; default: export/ in the run"
+        "--out",
+        help="folder to write to; default: export/ in the run, and the run's folder "
+        "for SavedModels",
+    )
+    command.add_argument(
+        "--version",
+        type=int,
+        default=1,
+        help="of a SavedModel, its folder's name; servers answer by the highest; "
+        "default: 1",
     )
 
     command = add("convert", convert_command)

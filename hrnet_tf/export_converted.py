@@ -13,7 +13,7 @@ from hrnet_tf.classes import ClassSet
 from hrnet_tf.convert import check_converted, fixed_image
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments.base import answering
-from hrnet_tf.export.artefacts import check_targets, export_model
+from hrnet_tf.export.artefacts import check_free, export_model, targets_of
 from hrnet_tf.export.formats import DEFAULTS
 from hrnet_tf.export.options import Options
 from hrnet_tf.labels import KeypointSet
@@ -60,12 +60,12 @@ def export_converted(
         ```
     """
     path = Path(path)
-    out = path.with_suffix("")
-    check_targets(formats, out, replace=False)
+    targets = targets_of(formats, path.with_suffix(""), Options())
+    check_free(targets)
     model = answering(check_converted(path))
     facts = json.loads(path.with_suffix(".json").read_text())
     manifest = _manifest(facts, labels, path)
-    return export_model(model, manifest, _samples(manifest), formats, out, Options())
+    return export_model(model, manifest, _samples(manifest), targets, Options())
 
 
 def _manifest(facts: dict[str, Any], labels: str | None, path: Path) -> TaskManifest:

@@ -60,6 +60,7 @@ def test_export_writes_what_it_names(trained, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "model.tflite",
         "model.tflite.json",
+        "model.tflite.npz",
     ]
 
 

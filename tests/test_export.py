@@ -53,7 +53,7 @@ def test_a_savedmodel_names_what_it_takes_and_gives(exported):
     }
     assert {key: tuple(map(sorted, value)) for key, value in names.items()} == {
         "serving_default": (["image"], ["heatmaps"]),
-        "keypoints": (["boxes", "image_bytes"], ["keypoints", "scores"]),
+        "keypoints": (["boxes", "image_bytes", "people"], ["keypoints", "scores"]),
     }
 
 
@@ -100,7 +100,7 @@ def test_onnx_takes_any_number_of_crops(exported):
 
 @pytest.fixture(scope="module")
 def spots_served(tmp_path_factory):
-    path = tmp_path_factory.mktemp("spots") / "savedmodel"
+    path = tmp_path_factory.mktemp("spots") / "1"
     write_savedmodel(spot_network(), spot_manifest(), path, Options())
     return str(path)
 
@@ -110,8 +110,13 @@ SPOTS_PNG = cv2.imencode(".png", SPOTS[..., ::-1])[1]
 
 
 def call_keypoints(path, boxes):
-    given = {"image_bytes": SPOTS_PNG, "boxes": np.array(boxes, np.float32)}
-    return call_signature(path, "keypoints", given)
+    given = {
+        "image_bytes": SPOTS_PNG.ravel(),
+        "boxes": np.array([boxes], np.float32),
+        "people": np.array([len(boxes)], np.int32),
+    }
+    answer = call_signature(path, "keypoints", given)
+    return {name: values[0] for name, values in answer.items()}
 
 
 @pytest.mark.parametrize("boxes", [[(20, 10, 90, 100)], [(30, 20, 60, 80)] * 3])
@@ -187,11 +192,13 @@ def test_artefacts_lie_in_the_folder_of_their_run(exported, run_folder):
         "model.tflite",
         "model.tflite.json",
         "model.tflite.npz",
-        "savedmodel",
-        "savedmodel.json",
-        "savedmodel.npz",
     ]
-    assert {path.parent for path in exported.values()} == {run_folder / "export"}
+    assert exported == {
+        "savedmodel": run_folder / "1",
+        "tflite": run_folder / "export" / "model.tflite",
+        "onnx": run_folder / "export" / "model.onnx",
+    }
+    assert {"1", "1.json", "1.npz"} <= set(files_in(run_folder))
 
 
 # What is not kept
@@ -220,7 +227,7 @@ def spot_samples(rng):
     crops[0, 0, 0], crops[0, 4, 4] = 0, 255  # heatmaps of the range 0..1
     return {
         "crops": crops,
-        "image_bytes": SPOTS_PNG,
+        "image_bytes": SPOTS_PNG.ravel(),
         "boxes": np.array([(20, 10, 90, 100)], np.float32),
     }
 
@@ -263,13 +270,13 @@ def test_an_artefact_with_other_people_is_refused(
     name, change, spot_samples, spots_served, monkeypatch
 ):
     def ask(artefact, signature, inputs):
-        given = {key: inputs[key] for key in ("image_bytes", "boxes")}
+        given = {key: inputs[key] for key in ("image_bytes", "boxes", "people")}
         answers = call_signature(artefact, signature.name, given)
         answers |= open_artefact(artefact)(inputs["images"])
         return {**answers, name: answers[name] + change}
 
     monkeypatch.setattr(compare_module, "ask_in_fresh_process", ask)
-    with pytest.raises(ExportError, match=f"{name} of savedmodel differ"):
+    with pytest.raises(ExportError, match=f"{name} of 1 differ"):
         compare(Path(spots_served), spot_network(), spot_manifest(), spot_samples)
 
 

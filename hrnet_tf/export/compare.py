@@ -14,10 +14,11 @@ import numpy as np
 from hrnet_tf import runtimes
 from hrnet_tf.errors import InputError
 from hrnet_tf.export.formats import TOLERANCE
+from hrnet_tf.export.requests import request_of
 from hrnet_tf.manifest import PoseManifest, TaskManifest
 from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.run import write_arrays
-from hrnet_tf.serving import Signature, signature_of
+from hrnet_tf.serving.signatures import Signature, serving_function, signature_of
 
 
 class ExportError(InputError):
@@ -54,8 +55,7 @@ def compare(
         artefact: file or folder.
         model: what it was made from.
         manifest: the artefact's facts.
-        samples: `crops` (uint8), and what the task's signature takes (`image_bytes` as
-            uint8); see `Run.samples`.
+        samples: `crops` (uint8), and what `request_of` takes; see `Run.samples`.
         tolerance: the largest difference allowed, as a share of the range; None: any.
 
     Raises:
@@ -67,7 +67,7 @@ def compare(
     images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
     expected = model(images, training=False).numpy()
     signature, name = signature_of(manifest), manifest.output.name
-    given = {spec.name: samples[spec.name] for spec in signature.inputs}
+    given = request_of(manifest, samples)
     inputs = {"images": images.numpy(), **given}
     answers = ask_in_fresh_process(artefact, signature, inputs)
     scale = float(np.ptp(expected)) or 1.0
@@ -92,20 +92,18 @@ def _compare_served(
     scale: float,
 ) -> None:
     """Raise an ExportError if the signature of encoded images answers otherwise."""
-    signature = signature_of(manifest)
-    serve = signature.make(lambda images: model(images, training=False), manifest)
-    wanted = serve(
-        **{name: runtimes.as_tensor(name, value) for name, value in given.items()}
-    )
+    serve = serving_function(lambda images: model(images, training=False), manifest)
+    wanted = serve(*(runtimes.as_tensor(*pair) for pair in given.items()))
     allowed = {
         "scores": TOLERANCE * scale,
         "probabilities": TOLERANCE,
         "confidence": TOLERANCE,
         "values": TOLERANCE * scale,
+        "size": 0,
     }
     if isinstance(manifest, PoseManifest):
         # Between two equal neighbours rounding decides, by half a cell.
-        largest = float(given["boxes"][:, 2:].max()) * manifest.decoding.padding
+        largest = float(given["boxes"][..., 2:].max()) * manifest.decoding.padding
         allowed["keypoints"] = largest / min(manifest.output.size)
     for key in allowed.keys() & wanted.keys():
         found = largest_difference(wanted[key].numpy(), answers[key])

@@ -24,22 +24,25 @@ class Format:
     """A kind of file.
 
     Attributes:
-        file_name: of the artefact.
+        file_name: of the artefact; `{version}` stands for the version.
         write: writes it.
         calibrated: whether it needs images to measure ranges on.
         tolerance: what may differ from the model, as a share of the answers' range;
             None: any number, since fewer bits answer differently (`hrnet-tf benchmark`
             tells by how much).
+        served: whether it lies in the run's folder itself, where a server looks for
+            versions.
     """
 
     file_name: str
     write: Writer
     calibrated: bool = False
     tolerance: float | None = TOLERANCE
+    served: bool = False
 
 
 FORMATS: dict[str, Format] = {
-    "savedmodel": Format("savedmodel", write_savedmodel),
+    "savedmodel": Format("{version}", write_savedmodel, served=True),
     "tflite": Format("model.tflite", write_tflite),
     "onnx": Format("model.onnx", write_onnx),
 }

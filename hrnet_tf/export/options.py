@@ -1,9 +1,12 @@
 """What is asked of exports beyond their format."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
+from hrnet_tf.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,18 @@ class Options:
             height, width, 3)` at the input's size; needed by formats with integers.
         version: of a SavedModel, the name of its folder; TensorFlow Serving answers by
             the highest one.
+        samples: what a SavedModel is asked when a server loads it, as in `Run.samples`;
+            None: nothing.
+
+    Raises:
+        InputError: if the version is no positive number.
     """
 
     layout: Literal["NHWC", "NCHW"] = "NHWC"
     calibration: np.ndarray | None = None
     version: int = 1
+    samples: Mapping[str, np.ndarray] | None = None
+
+    def __post_init__(self):
+        if self.version < 1:
+            raise InputError(f"`version` must be at least 1, got {self.version}.")
