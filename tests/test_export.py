@@ -1,5 +1,6 @@
 import json
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,7 @@ from hrnet_tf.manifest import Manifest
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.run import Run
 from hrnet_tf.runtimes import call_signature, open_artefact
+from hrnet_tf.serving.signatures import signature_of
 
 every_format = pytest.mark.parametrize("name", DEFAULTS)
 
@@ -276,7 +278,7 @@ def test_an_artefact_with_other_people_is_refused(
         return {**answers, name: answers[name] + change}
 
     monkeypatch.setattr(compare_module, "ask_in_fresh_process", ask)
-    with pytest.raises(ExportError, match=f"{name} of 1 differ"):
+    with pytest.raises(ExportError, match=f"{name} of SavedModel 1 differ"):
         compare(Path(spots_served), spot_network(), spot_manifest(), spot_samples)
 
 
@@ -288,6 +290,34 @@ def test_a_new_export_replaces_the_old_one_of_the_same_run(exported, run_folder)
     again = export_run(run_folder, ["tflite"])
     assert again == {"tflite": exported["tflite"]}
     assert exported["tflite"].stat().st_size > 1000
+
+
+def test_versions_lie_side_by_side_wherever_they_are_wanted(run_folder, tmp_path):
+    for version in (1, 12):
+        made = export_run(
+            run_folder, ["savedmodel"], tmp_path, Options(version=version)
+        )
+        assert made == {"savedmodel": tmp_path / str(version)}
+    assert files_in(tmp_path) == ["1", "1.json", "1.npz", "12", "12.json", "12.npz"]
+    with pytest.raises(hrnet_tf.InputError, match="12 is there already; choose anoth"):
+        export_run(run_folder, ["savedmodel"], tmp_path, Options(version=12))
+
+
+def test_a_version_below_one_is_refused():
+    with pytest.raises(hrnet_tf.InputError, match="must be at least 1, got 0"):
+        Options(version=0)
+
+
+def test_a_savedmodel_says_its_limits_and_what_all_its_files_are(exported):
+    facts = Manifest.read(exported["savedmodel"].with_name("1.json"))
+    assert facts.limits == signature_of(facts).limits
+    assert {
+        "1/saved_model.pb",
+        "1/assets.extra/manifest.json",
+        "1/assets.extra/tf_serving_warmup_requests",
+    } < facts.artefact.files.keys()
+    own = Manifest.read(exported["savedmodel"] / "assets.extra" / "manifest.json")
+    assert own == replace(facts, artefact=None)
 
 
 def test_the_export_of_another_run_is_not_overwritten(run_folder, tmp_path):

@@ -75,8 +75,8 @@ def compare(
     allowed = np.finfo(np.float32).max if tolerance is None else tolerance
     if not difference <= allowed:
         raise ExportError(
-            f"{artefact.name} differs from the model by {difference:.1e} of its range "
-            f"on real images, more than {allowed:.0e}; it was removed."
+            f"{_title(artefact)} differs from the model by {difference:.1e} of its "
+            f"range on real images, more than {allowed:.0e}; it was removed."
         )
     if answers.keys() != {name}:
         _compare_served(artefact, model, manifest, given, answers, scale)
@@ -109,7 +109,7 @@ def _compare_served(
         found = largest_difference(wanted[key].numpy(), answers[key])
         if not found <= allowed[key]:
             raise ExportError(
-                f"The {key} of {artefact.name} differ from the model's by "
+                f"The {key} of {_title(artefact)} differ from the model's by "
                 f"{found:.2g}, more than {allowed[key]:.2g}; it was removed."
             )
 
@@ -137,7 +137,7 @@ def ask_in_fresh_process(
         process = subprocess.run(command, capture_output=True, text=True, env=quiet)
         if process.returncode:
             raise ExportError(
-                f"{artefact.name} does not run; it was removed. "
+                f"{_title(artefact)} does not run; it was removed. "
                 f"{process.stderr[-2000:]}"
             )
         return dict(np.load(taken))
@@ -148,3 +148,7 @@ def largest_difference(expected: np.ndarray, found: np.ndarray) -> float:
     if expected.shape != found.shape:
         return float("inf")
     return float(np.nan_to_num(np.abs(expected - found), nan=np.inf).max(initial=0.0))
+
+
+def _title(artefact: Path) -> str:
+    return f"SavedModel {artefact.name}" if artefact.is_dir() else artefact.name
