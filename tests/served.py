@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -129,3 +131,14 @@ def asker(server, client):
         return asking(address, task, SIGNATURES[task], inputs)
 
     return ask
+
+
+def post(server, model, body):
+    """What curl would get: status and content."""
+    url = f"http://127.0.0.1:{server.rest}/v1/models/{model}:predict"
+    try:
+        with urllib.request.urlopen(url, json.dumps(body).encode()) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)

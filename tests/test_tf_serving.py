@@ -1,20 +1,17 @@
 """Exported folders as TensorFlow Serving takes them, asked by the client in deploy/."""
 
 import base64
-import json
 import logging
 import os
 import threading
 import time
-import urllib.error
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from served import BOXES, FILES, IMAGES, SIGNATURES, png, samples_of
+from served import BOXES, FILES, IMAGES, SIGNATURES, png, post, samples_of
 from tensorflow_serving.apis import prediction_log_pb2
 
 from hrnet_tf.export.options import Options
@@ -34,17 +31,6 @@ protocols = pytest.mark.parametrize("protocol", ["rest", "grpc"])
 @pytest.fixture(scope="module")
 def predictors(networks):
     return {task: PREDICTORS[task].from_model(*pair) for task, pair in networks.items()}
-
-
-def post(server, model, body):
-    """What curl would get: status and content."""
-    url = f"http://127.0.0.1:{server.rest}/v1/models/{model}:predict"
-    try:
-        with urllib.request.urlopen(url, json.dumps(body).encode()) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
 
 
 # Loading

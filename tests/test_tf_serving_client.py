@@ -16,7 +16,7 @@ from google.protobuf import (
     text_format,
 )
 from google.protobuf import wrappers_pb2 as wrappers
-from served import BOXES, DEPLOY, FILES, SIGNATURES
+from served import BOXES, DEPLOY, FILES, SIGNATURES, post
 from tensorflow_serving.config import model_server_config_pb2
 
 protocols = pytest.mark.parametrize("protocol", ["rest", "grpc"])
@@ -97,6 +97,22 @@ def test_the_client_needs_nothing_of_this_package():
     }
     ours = names - sys.stdlib_module_names
     assert ours == {"grpc", "tensorflow", "tensorflow_serving"}
+
+
+def test_the_lines_for_curl_are_understood(server, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(FILES[0])
+    lines = (DEPLOY / "README.md").read_text().replace("\\\n", "").splitlines()
+    asked = [line.split("| curl")[0] for line in lines if line.startswith("echo ")]
+    answers = {}
+    for line in asked:
+        said = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True)
+        body = json.loads(said.stdout)
+        task = {name: task for task, name in SIGNATURES.items()}[body["signature_name"]]
+        status, answers[task] = post(server, task, body)
+        assert status == 200
+    assert answers.keys() == {"pose", "classification", "segmentation"}
+    assert np.shape(answers["pose"]["predictions"][0]["keypoints"]) == (1, 3, 2)
+    assert np.shape(answers["segmentation"]["outputs"]["labels"]) == (1, 120, 140)
 
 
 # The server's settings
