@@ -33,6 +33,7 @@ setup(
             "tensorflow>=2.15,<2.16",
             "keras>=2.15,<2.16",
             "tensorflow-addons>=0.23",
+            "tensorflow-serving-api>=2.15,<2.16",
             "onnx<1.17",
             "opencv-python<4.12",
         ],

@@ -62,7 +62,7 @@ def main(side: str, format_name: str) -> None:
     model, manifest = make_network(), make_manifest()
     chosen = FORMATS[format_name]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / chosen.file_name
+        path = Path(folder) / "artefact"
         start = time.process_time()
         if side == "ours":
             chosen.write(model, manifest, path, Options())

@@ -79,7 +79,7 @@ def predict_command(arguments: argparse.Namespace) -> None:
 def export_command(arguments: argparse.Namespace) -> None:
     """Write SavedModel, TFLite and ONNX, each compared with the model."""
     formats = _formats(arguments.format)
-    options = Options(layout=arguments.layout)
+    options = Options(layout=arguments.layout, version=arguments.version)
     _print_artefacts(export_run(arguments.run, formats, arguments.out, options))
 
 
@@ -203,7 +203,16 @@ def parser() -> argparse.ArgumentParser:
         help=f"default: {' '.join(DEFAULTS)}",
     )
     command.add_argument(
-        "--out", help="folder to write to; default: export/ in the run"
+        "--out",
+        help="folder to write to; default: export/ in the run, and the run's folder "
+        "for SavedModels",
+    )
+    command.add_argument(
+        "--version",
+        type=int,
+        default=1,
+        help="of a SavedModel, its folder's name; servers answer by the highest; "
+        "default: 1",
     )
     command.add_argument(
         "--layout",

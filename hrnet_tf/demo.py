@@ -54,7 +54,10 @@ def run_demo(out: str | Path) -> None:
     print(f"look at    {pictures}")
     print(f"           {run.folder / 'curves.png'}, {run.folder / 'overlays'}")
     print(f"           tensorboard --logdir {run.folder / 'logs'}")
-    print(f"exported   {run.folder / 'export'}, {run.folder / 'benchmark'}")
+    print(
+        f"exported   {run.folder / 'export'}; for TensorFlow Serving {run.folder / '1'}"
+    )
+    print(f"measured   {run.folder / 'benchmark'}")
     print(f"in Python  hrnet_tf.load({str(run.folder)!r}).predict(image)")
 
 

@@ -13,7 +13,12 @@ from hrnet_tf.classes import ClassSet
 from hrnet_tf.convert import check_converted, fixed_image
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments.base import answering
-from hrnet_tf.export.artefacts import CALIBRATED_ON, check_targets, export_model
+from hrnet_tf.export.artefacts import (
+    CALIBRATED_ON,
+    check_free,
+    export_model,
+    targets_of,
+)
 from hrnet_tf.export.formats import DEFAULTS
 from hrnet_tf.export.options import Options
 from hrnet_tf.labels import KeypointSet
@@ -66,15 +71,15 @@ def export_converted(
         ```
     """
     path = Path(path)
-    out = path.with_suffix("")
-    check_targets(formats, out, replace=False)
+    targets = targets_of(formats, path.with_suffix(""), Options())
+    check_free(targets)
     model = answering(check_converted(path))
     facts = json.loads(path.with_suffix(".json").read_text())
     manifest = _manifest(facts, labels, path)
     options = Options()
     if calibration is not None:
         options = Options(calibration=_images(Path(calibration), manifest))
-    return export_model(model, manifest, _samples(manifest), formats, out, options)
+    return export_model(model, manifest, _samples(manifest), targets, options)
 
 
 def _images(folder: Path, manifest: TaskManifest) -> np.ndarray:

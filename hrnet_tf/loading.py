@@ -15,7 +15,7 @@ from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.predictors.regression import RegressionPredictor
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.run import Run
-from hrnet_tf.runtimes import RUNTIMES, open_artefact
+from hrnet_tf.runtimes import OWN_MANIFEST, RUNTIMES, open_artefact
 
 PREDICTORS: dict[str, Any] = {
     "pose": PosePredictor,
@@ -30,7 +30,8 @@ def load(path: str | Path, *, flip: bool | None = None) -> Any:
 
     Args:
         path: the folder of a run, or what `hrnet-tf export` has written: a SavedModel
-            folder, a `.tflite` or an `.onnx` file with its manifest beside it.
+            folder such as `saved_models/demo/1`, or a `.tflite` or `.onnx` file with
+            its manifest beside it.
         flip: whether to average with the mirrored image, which is a little more exact
             and takes twice as long; None: as the manifest says (exports say no).
 
@@ -58,12 +59,13 @@ def load(path: str | Path, *, flip: bool | None = None) -> Any:
         manifest = _with(Manifest.read(run.manifest), flip)
         return PREDICTORS[manifest.task].from_model(run.model(), manifest)
     beside = path.with_name(f"{path.name}.json")
-    if not beside.is_file():
+    found = next((x for x in (beside, path / OWN_MANIFEST) if x.is_file()), None)
+    if found is None:
         raise InputError(
             f"{path} is neither a run nor an exported model: there is no config.yaml "
             f"in it and no manifest {beside.name} beside it."
         )
-    return open_predictor(path, _with(Manifest.read(beside), flip))
+    return open_predictor(path, _with(Manifest.read(found), flip))
 
 
 def open_predictor(path: Path, manifest: TaskManifest) -> Any:

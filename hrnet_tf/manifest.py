@@ -133,6 +133,27 @@ class Views:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What requests for a SavedModel's signature of encoded images may ask.
+
+    More is refused before anything is decoded, so that no request takes a server's
+    memory.
+
+    Attributes:
+        side: pixels along an image's longer side.
+        pixels: of one image; where the network sees all of it, at the size that it
+            sees too.
+        images: in a batch.
+        people: in a batch, whom the boxes say; 0 where there are no boxes.
+    """
+
+    side: int
+    pixels: int
+    images: int
+    people: int = 0
+
+
+@dataclass(frozen=True)
 class Artefact:
     """What holds for one exported file or folder.
 
@@ -167,6 +188,7 @@ class Manifest:
     model: str
     input: ImageInput
     artefact: Artefact | None = field(default=None, kw_only=True)  # of exports
+    limits: Limits | None = field(default=None, kw_only=True)  # of SavedModels
 
     @staticmethod
     def read(path: str | Path) -> "TaskManifest":

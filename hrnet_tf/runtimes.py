@@ -17,6 +17,9 @@ import numpy as np
 # Normalised images, float32 (n, height, width, 3), to outputs by name.
 Runtime = Callable[[np.ndarray], dict[str, np.ndarray]]
 
+# A SavedModel's copy of its manifest, in its folder.
+OWN_MANIFEST = Path("assets.extra", "manifest.json")
+
 
 def limit_tensorflow(threads: int | None) -> None:
     """Use so many CPU threads; before TensorFlow has computed anything."""
@@ -132,14 +135,22 @@ def call_signature(
 
     serve = tf.saved_model.load(path).signatures[name]
     given = {key: as_tensor(key, value) for key, value in inputs.items()}
-    return {key: value.numpy() for key, value in serve(**given).items()}
+    answers = {key: value.numpy() for key, value in serve(**given).items()}
+    # Names as fixed bytes: arrays of objects cannot be stored.
+    return {k: v.astype(bytes) if v.dtype == object else v for k, v in answers.items()}
 
 
 def as_tensor(name: str, value: np.ndarray) -> Any:
-    """A signature's input; `image_bytes` are uint8, the file's content."""
+    """A signature's input.
+
+    Args:
+        name: of the input.
+        value: `image_bytes` may be uint8, the content of one file.
+    """
     import tensorflow as tf
 
-    return tf.constant(value.tobytes() if name == "image_bytes" else value)
+    one_file = name == "image_bytes" and value.dtype == np.uint8
+    return tf.constant([value.tobytes()] if one_file else value)
 
 
 def main(artefact: str, signature: str, inputs: str, outputs: str) -> None:

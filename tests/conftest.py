@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import pytest
+import served
 import tensorflow as tf
 
 import hrnet_tf
@@ -147,6 +148,36 @@ def run_folder(experiment, tiny_model, tmp_path_factory):
 def exported(run_folder):
     """The artefacts of that run by their formats."""
     return hrnet_tf.export_run(run_folder)
+
+
+@pytest.fixture(scope="session")
+def networks():
+    """A network and a manifest for each task, for serving."""
+    return served.tiny_networks()
+
+
+@pytest.fixture(scope="session")
+def models(networks, tmp_path_factory):
+    """A folder of SavedModels of those networks."""
+    return served.write_models(tmp_path_factory.mktemp("models"), networks)
+
+
+@pytest.fixture(scope="session")
+def server(models, tmp_path_factory):
+    """Facts of a process that serves them."""
+    with served.serving(models, tmp_path_factory.mktemp("elsewhere")) as facts:
+        yield facts
+
+
+@pytest.fixture(scope="session")
+def client():
+    """The module `deploy/tf_serving/client.py`."""
+    return served.load_client()
+
+
+@pytest.fixture(scope="session")
+def ask(server, client):
+    return served.asker(server, client)
 
 
 @pytest.fixture

@@ -79,7 +79,10 @@ def test_a_missed_target_fails_the_command_after_all_is_written(run_command):
 def test_unknown_benchmarks_are_refused(capsys):
     with pytest.raises(SystemExit, match="2"):
         command.main(["speed"])
-    assert "NAME must be one of serving, runtime, predict" in capsys.readouterr().err
+    assert (
+        "NAME must be one of serving, runtime, flavours, predict"
+        in capsys.readouterr().err
+    )
 
 
 def test_onnxruntime_is_measured_in_turns(monkeypatch, tiny_model, tiny_manifest):

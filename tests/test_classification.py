@@ -125,13 +125,14 @@ def test_integers_say_nearly_what_the_model_says(color, run, exported, colors):
 
 
 def test_a_savedmodel_classifies_encoded_images(run, exported, colors):
-    path = colors / "blue" / "0.png"
-    given = {"image_bytes": np.fromfile(path, np.uint8)}
+    paths = [colors / "blue" / "0.png", colors / "red" / "0.png"]
+    given = {"image_bytes": np.array([path.read_bytes() for path in paths], object)}
     answer = call_signature(str(exported["savedmodel"]), "classify", given)
-    expected = hrnet_tf.load(run.folder).predict(hrnet_tf.read_image(path))
-    assert answer["label"].decode() == expected.label
+    predictor = hrnet_tf.load(run.folder)
+    expected = [predictor.predict(hrnet_tf.read_image(path)) for path in paths]
+    assert [name.decode() for name in answer["label"]] == [x.label for x in expected]
     np.testing.assert_allclose(
-        answer["probabilities"], expected.probabilities, atol=1e-4
+        answer["probabilities"], [x.probabilities for x in expected], atol=1e-4
     )
 
 

@@ -65,6 +65,13 @@ def test_export_writes_what_it_names(trained, tmp_path, capsys):
     ]
 
 
+def test_export_writes_the_version_that_is_asked_for(trained, capsys):
+    cli.main(["export", str(trained), "--format", "savedmodel", "--version", "3"])
+    assert f"savedmodel: {trained / '3'} (facts in 3.json)" in capsys.readouterr().out
+    said = fails(capsys, "export", trained, "--version", 0)
+    assert "`version` must be at least 1" in said
+
+
 def test_the_same_training_again_says_that_it_is_finished(
     trained, experiment, capsys, caplog
 ):

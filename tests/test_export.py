@@ -1,5 +1,6 @@
 import json
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,7 @@ from hrnet_tf.manifest import Manifest
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.run import Run
 from hrnet_tf.runtimes import call_signature, open_artefact
+from hrnet_tf.serving.signatures import signature_of
 
 every_format = pytest.mark.parametrize("name", DEFAULTS)
 
@@ -53,7 +55,7 @@ def test_a_savedmodel_names_what_it_takes_and_gives(exported):
     }
     assert {key: tuple(map(sorted, value)) for key, value in names.items()} == {
         "serving_default": (["image"], ["heatmaps"]),
-        "keypoints": (["boxes", "image_bytes"], ["keypoints", "scores"]),
+        "keypoints": (["boxes", "image_bytes", "people"], ["keypoints", "scores"]),
     }
 
 
@@ -100,7 +102,7 @@ def test_onnx_takes_any_number_of_crops(exported):
 
 @pytest.fixture(scope="module")
 def spots_served(tmp_path_factory):
-    path = tmp_path_factory.mktemp("spots") / "savedmodel"
+    path = tmp_path_factory.mktemp("spots") / "1"
     write_savedmodel(spot_network(), spot_manifest(), path, Options())
     return str(path)
 
@@ -110,8 +112,13 @@ SPOTS_PNG = cv2.imencode(".png", SPOTS[..., ::-1])[1]
 
 
 def call_keypoints(path, boxes):
-    given = {"image_bytes": SPOTS_PNG, "boxes": np.array(boxes, np.float32)}
-    return call_signature(path, "keypoints", given)
+    given = {
+        "image_bytes": SPOTS_PNG.ravel(),
+        "boxes": np.array([boxes], np.float32),
+        "people": np.array([len(boxes)], np.int32),
+    }
+    answer = call_signature(path, "keypoints", given)
+    return {name: values[0] for name, values in answer.items()}
 
 
 @pytest.mark.parametrize("boxes", [[(20, 10, 90, 100)], [(30, 20, 60, 80)] * 3])
@@ -190,11 +197,13 @@ def test_artefacts_lie_in_the_folder_of_their_run(exported, run_folder):
         "model.tflite",
         "model.tflite.json",
         "model.tflite.npz",
-        "savedmodel",
-        "savedmodel.json",
-        "savedmodel.npz",
     ]
-    assert {path.parent for path in exported.values()} == {run_folder / "export"}
+    assert exported == {
+        "savedmodel": run_folder / "1",
+        "tflite": run_folder / "export" / "model.tflite",
+        "onnx": run_folder / "export" / "model.onnx",
+    }
+    assert {"1", "1.json", "1.npz"} <= set(files_in(run_folder))
 
 
 # What is not kept
@@ -223,7 +232,7 @@ def spot_samples(rng):
     crops[0, 0, 0], crops[0, 4, 4] = 0, 255  # heatmaps of the range 0..1
     return {
         "crops": crops,
-        "image_bytes": SPOTS_PNG,
+        "image_bytes": SPOTS_PNG.ravel(),
         "boxes": np.array([(20, 10, 90, 100)], np.float32),
     }
 
@@ -268,13 +277,13 @@ def test_an_artefact_with_other_people_is_refused(
     name, change, spot_samples, spots_served, monkeypatch
 ):
     def ask(artefact, signature, inputs):
-        given = {key: inputs[key] for key in ("image_bytes", "boxes")}
+        given = {key: inputs[key] for key in ("image_bytes", "boxes", "people")}
         answers = call_signature(artefact, signature.name, given)
         answers |= open_artefact(artefact)(inputs["images"])
         return {**answers, name: answers[name] + change}
 
     monkeypatch.setattr(compare_module, "ask_in_fresh_process", ask)
-    with pytest.raises(ExportError, match=f"{name} of savedmodel differ"):
+    with pytest.raises(ExportError, match=f"{name} of SavedModel 1 differ"):
         compare(
             Path(spots_served),
             spot_network(),
@@ -292,6 +301,32 @@ def test_a_new_export_replaces_the_old_one_of_the_same_run(exported, run_folder)
     again = export_run(run_folder, ["tflite"])
     assert again == {"tflite": exported["tflite"]}
     assert exported["tflite"].stat().st_size > 1000
+
+
+def test_versions_lie_side_by_side_wherever_they_are_wanted(run_folder, tmp_path):
+    (tmp_path / "1").mkdir()
+    with pytest.raises(hrnet_tf.InputError, match="1 is there already; choose another"):
+        export_run(run_folder, ["savedmodel"], tmp_path)
+    made = export_run(run_folder, ["savedmodel"], tmp_path, Options(version=12))
+    assert made == {"savedmodel": tmp_path / "12"}
+    assert files_in(tmp_path) == ["1", "12", "12.json", "12.npz"]
+
+
+def test_a_version_below_one_is_refused():
+    with pytest.raises(hrnet_tf.InputError, match="must be at least 1, got 0"):
+        Options(version=0)
+
+
+def test_a_savedmodel_says_its_limits_and_what_all_its_files_are(exported):
+    facts = Manifest.read(exported["savedmodel"].with_name("1.json"))
+    assert facts.limits == signature_of(facts).limits
+    assert {
+        "1/saved_model.pb",
+        "1/assets.extra/manifest.json",
+        "1/assets.extra/tf_serving_warmup_requests",
+    } < facts.artefact.files.keys()
+    own = Manifest.read(exported["savedmodel"] / "assets.extra" / "manifest.json")
+    assert own == replace(facts, artefact=None)
 
 
 def test_the_export_of_another_run_is_not_overwritten(run_folder, tmp_path):

@@ -42,6 +42,12 @@ def test_an_artefact_is_opened_wherever_it_lies(exported, expected, tmp_path):
     assert_same_people(pose, expected)
 
 
+def test_a_savedmodel_alone_is_opened_by_its_own_manifest(exported, expected, tmp_path):
+    shutil.copytree(exported["savedmodel"], tmp_path / "7")
+    pose = hrnet_tf.load(tmp_path / "7").predict(IMAGE, BOXES)
+    assert_same_people(pose, expected)
+
+
 def test_flipping_is_as_the_manifest_says_unless_asked_for(run_folder, exported):
     assert hrnet_tf.load(exported["onnx"]).manifest.decoding.flip is False
     assert hrnet_tf.load(exported["onnx"], flip=True).manifest.decoding.flip is True

@@ -21,7 +21,7 @@ from hrnet_tf.predictors.regression import RegressionPredictor
 from hrnet_tf.preprocess import MEAN, STD
 from hrnet_tf.results import DenseMap
 from hrnet_tf.runtimes import call_signature
-from hrnet_tf.serving import serve_maps
+from hrnet_tf.serving.signatures import serving_function
 from hrnet_tf.visualize import draw_map, draw_values, write_image
 
 GROUND, SQUARE = 3.0, 1.0  # metres
@@ -141,16 +141,22 @@ def test_integers_say_nearly_what_the_model_says(run, exported, shapes):
     assert np.abs(found - expected).mean() < 0.05 * np.ptp(expected)
 
 
-def test_a_savedmodel_takes_encoded_images_of_odd_size(run, exported, shapes):
-    image = np.ascontiguousarray(first_image(shapes)[:61, :47])
-    encoded = cv2.imencode(".png", image[..., ::-1])[1].ravel()
-    answer = call_signature(
-        str(exported["savedmodel"]), "regress", {"image_bytes": encoded}
-    )
-    expected = hrnet_tf.load(run.folder).predict(image)
+def test_a_savedmodel_takes_encoded_images_of_several_sizes(run, exported, shapes):
+    sizes = [(61, 47), (33, 58)]
+    images = [np.ascontiguousarray(first_image(shapes)[:h, :w]) for h, w in sizes]
+    encoded = [cv2.imencode(".png", x[..., ::-1])[1].tobytes() for x in images]
+    given = {"image_bytes": np.array(encoded, object)}
+    answer = call_signature(str(exported["savedmodel"]), "regress", given)
     assert answer["values"].dtype == np.float32
-    assert answer["values"].shape == (61, 47, 1)
-    np.testing.assert_allclose(answer["values"], expected.values, atol=1e-3)
+    assert answer["values"].shape == (2, 61, 58, 1)
+    np.testing.assert_array_equal(answer["size"], sizes)
+    predictor = hrnet_tf.load(run.folder)
+    for number, image in enumerate(images):
+        expected, (height, width) = predictor.predict(image), sizes[number]
+        values = answer["values"][number]
+        np.testing.assert_allclose(values[:height, :width], expected.values, atol=1e-3)
+        assert not values[height:].any()
+        assert not values[:, width:].any()
 
 
 def test_predict_writes_pictures_and_numbers(run, shapes, tmp_path, capsys):
@@ -305,7 +311,8 @@ def test_a_window_sees_what_the_whole_image_shows(photo):
 def test_the_served_graph_says_what_the_predictor_says(views, tolerance, photo):
     predictor = predictor_of(views)
     encoded = cv2.imencode(".png", photo[..., ::-1])[1].tobytes()
-    found = serve_maps(reds, predictor.manifest)(tf.constant(encoded))["values"]
+    serve = serving_function(reds, predictor.manifest)
+    (found,) = serve(tf.constant([encoded]))["values"]
     np.testing.assert_allclose(found, predictor.predict(photo).values, atol=tolerance)
 
 

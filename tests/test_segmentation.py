@@ -24,7 +24,7 @@ from hrnet_tf.opencv import cv2
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.results import LabelMap
 from hrnet_tf.runtimes import call_signature
-from hrnet_tf.serving import serve_labels
+from hrnet_tf.serving.signatures import serving_function
 from hrnet_tf.visualize import draw_labels, write_image, write_labels
 
 NAMES = ("ground", "left", "right")
@@ -130,16 +130,24 @@ def test_integers_say_nearly_what_the_model_says(run, exported, shapes):
     assert (found.labels == expected.labels).mean() > 0.98
 
 
-def test_a_savedmodel_labels_encoded_images_of_odd_size(run, exported, shapes):
-    image = np.ascontiguousarray(first_image(shapes)[:61, :47])
-    encoded = cv2.imencode(".png", image[..., ::-1])[1].ravel()
-    answer = call_signature(
-        str(exported["savedmodel"]), "segment", {"image_bytes": encoded}
-    )
-    expected = hrnet_tf.load(run.folder).predict(image)
+def test_a_savedmodel_labels_encoded_images_of_several_sizes(run, exported, shapes):
+    sizes = [(61, 47), (33, 58)]
+    images = [np.ascontiguousarray(first_image(shapes)[:h, :w]) for h, w in sizes]
+    encoded = [cv2.imencode(".png", x[..., ::-1])[1].tobytes() for x in images]
+    given = {"image_bytes": np.array(encoded, object)}
+    answer = call_signature(str(exported["savedmodel"]), "segment", given)
     assert answer["labels"].dtype == np.uint8
-    assert answer["labels"].shape == (61, 47)
-    np.testing.assert_allclose(answer["confidence"], expected.confidence, atol=1e-4)
+    assert answer["labels"].shape == answer["confidence"].shape == (2, 61, 58)
+    np.testing.assert_array_equal(answer["size"], sizes)
+    predictor = hrnet_tf.load(run.folder)
+    for number, image in enumerate(images):
+        expected, (height, width) = predictor.predict(image), sizes[number]
+        labels, confidence = answer["labels"][number], answer["confidence"][number]
+        inside = np.s_[:height, :width]
+        np.testing.assert_allclose(confidence[inside], expected.confidence, atol=1e-4)
+        assert (labels[inside] == expected.labels).mean() > 0.999
+        assert (labels == 255).sum() == 61 * 58 - height * width
+        assert confidence[height:].sum() == confidence[:, width:].sum() == 0
 
 
 def test_predict_writes_overlays_and_masks(run, shapes, tmp_path):
@@ -281,11 +289,11 @@ def test_the_short_side_and_stretching_set_the_size(picture):
 @pytest.mark.parametrize("views", [Views(), Views(short_side=36), Views(stretch=True)])
 def test_served_labels_are_those_of_the_predictor(views, picture):
     predictor = predictor_of(views)
-    encoded = tf.constant(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
-    found = serve_labels(shades, predictor.manifest)(encoded)
+    encoded = tf.constant([cv2.imencode(".png", picture[..., ::-1])[1].tobytes()])
+    found = serving_function(shades, predictor.manifest)(encoded)
     expected = predictor.predict(picture)
     assert (found["labels"].numpy() == expected.labels).mean() > 0.99
-    np.testing.assert_allclose(found["confidence"], expected.confidence, atol=0.02)
+    np.testing.assert_allclose(found["confidence"][0], expected.confidence, atol=0.02)
 
 
 # Pictures

@@ -18,6 +18,10 @@ def copied(exported, tmp_path):
     """Artefacts far away from the run that they were made of."""
     folder = tmp_path / "elsewhere"
     shutil.copytree(exported["onnx"].parent, folder)
+    served = exported["savedmodel"]
+    shutil.copytree(served, folder / served.name)
+    for ending in (".json", ".npz"):
+        shutil.copy(f"{served}{ending}", folder)
     return {name: folder / path.name for name, path in exported.items()}
 
 

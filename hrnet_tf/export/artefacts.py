@@ -37,7 +37,8 @@ def export_run(
     Args:
         folder: the run.
         formats: names from `FORMATS`.
-        out: where to write; by default `export/` in the run's folder.
+        out: where to write; by default `export/` in the run's folder, and the run's
+            folder itself for SavedModels, so that a server finds their versions there.
         options: settings of some formats. Without images for calibration, formats that
             need them take some of the run's training data.
 
@@ -57,14 +58,16 @@ def export_run(
         ```
     """
     run = Run.open(folder)
-    own = run.folder / "export"
-    out = Path(out) if out else own
-    check_targets(formats, out, replace=out.resolve() == own.resolve())
+    targets = targets_of(
+        formats, out or run.folder / "export", options, served=out or run.folder
+    )
+    if out and not Path(out).resolve().is_relative_to(run.folder.resolve()):
+        check_free(targets)
     manifest = Manifest.read(run.manifest)
     model = run.model()
     if options.calibration is None and any(FORMATS[x].calibrated for x in formats):
         options = dataclasses.replace(options, calibration=training_images(run))
-    return export_model(model, manifest, np.load(run.samples), formats, out, options)
+    return export_model(model, manifest, np.load(run.samples), targets, options)
 
 
 def training_images(run: Run, count: int = CALIBRATED_ON) -> np.ndarray:
@@ -87,8 +90,7 @@ def export_model(
     model: keras.Model,
     manifest: TaskManifest,
     samples: Mapping[str, np.ndarray],
-    formats: Sequence[str],
-    out: Path,
+    targets: dict[str, Path],
     options: Options,
 ) -> dict[str, Path]:
     """Export a network that no run holds; what is there already is replaced.
@@ -97,27 +99,26 @@ def export_model(
         model: takes normalised images.
         manifest: its facts.
         samples: what artefacts are compared on; see `compare`.
-        formats: names from `FORMATS`.
-        out: where to write.
+        targets: where to write each format; see `targets_of`.
         options: settings of some formats.
 
     Returns:
-        As `export_run`.
+        The targets.
 
     Raises:
         InputError: if a format needs images for calibration and has none.
         ExportError: if an artefact differs from the model by more than its format may.
     """
-    for name in formats:
+    for name in targets:
         if FORMATS[name].calibrated:
             options.images(name)
-    out.mkdir(parents=True, exist_ok=True)
-    options = dataclasses.replace(options, shared={})
-    artefacts = {
-        name: _export(model, manifest, samples, name, out, options) for name in formats
-    }
-    shutil.copy(decoder.__file__, out)
-    return artefacts
+    options = dataclasses.replace(options, samples=samples, shared={})
+    for name, target in targets.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _export(model, manifest, samples, name, target, options)
+        if not FORMATS[name].served:
+            shutil.copy(decoder.__file__, target.parent)
+    return targets
 
 
 def _export(
@@ -125,13 +126,12 @@ def _export(
     manifest: TaskManifest,
     samples: Mapping[str, np.ndarray],
     name: str,
-    out: Path,
+    target: Path,
     options: Options,
-) -> Path:
-    chosen = FORMATS[name]
-    target = out / chosen.file_name
-    with tempfile.TemporaryDirectory(dir=out, prefix=".writing_") as scratch:
-        fresh = Path(scratch) / chosen.file_name
+) -> None:
+    chosen, folder = FORMATS[name], target.parent
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing_") as scratch:
+        fresh = Path(scratch) / target.name
         logger.info("writing %s", target)
         facts = chosen.write(model, manifest, fresh, options)
         found = compare(fresh, model, facts, samples, chosen)
@@ -141,37 +141,58 @@ def _export(
         artefact = Artefact(name, files, chosen.operations, chosen.decodes)
         sealed(facts, artefact).write(beside(fresh, ".json"))
         for path in (fresh, answers, beside(fresh, ".json")):
-            _replace(path, out / path.name)
+            _replace(path, folder / path.name)
     logger.info("%s equals the model to %.1e of its range", target, found.difference)
-    return target
 
 
 def exports_of(run: Run) -> dict[str, Path]:
     """What a run has been exported to, by format, in the order of `FORMATS`."""
     found = {}
-    for facts in sorted((run.folder / "export").glob("*.json")):
+    versions = [x for x in run.folder.glob("*.json") if x.stem.isdigit()]
+    versions.sort(key=lambda path: int(path.stem))  # the highest is served
+    for facts in (*versions, *sorted((run.folder / "export").glob("*.json"))):
         artefact = Manifest.read(facts).artefact
         if artefact is not None and facts.with_suffix("").exists():
             found[artefact.format] = facts.with_suffix("")
     return {name: found[name] for name in FORMATS if name in found}
 
 
-def check_targets(formats: Sequence[str], out: Path, *, replace: bool) -> None:
-    """Raise an InputError for an unknown format, or for one that is there already.
+def targets_of(
+    formats: Sequence[str],
+    out: str | Path,
+    options: Options,
+    served: str | Path | None = None,
+) -> dict[str, Path]:
+    """Where artefacts go, by their formats.
 
     Args:
         formats: names from `FORMATS`.
-        out: where they would be written.
-        replace: whether what is there may be replaced.
+        out: the folder.
+        options: names the version.
+        served: the folder of what servers load; None: the same.
+
+    Raises:
+        InputError: if a format is unknown.
     """
+    targets = {}
     for name in formats:
         if name not in FORMATS:
             raise InputError(
                 f"`formats` must be a list of {', '.join(FORMATS)}, got {name!r}."
             )
-        target = out / FORMATS[name].file_name
-        if target.exists() and not replace:
-            raise InputError(f"{target} is there already; choose another --out.")
+        chosen = FORMATS[name]
+        folder = Path(served or out) if chosen.served else Path(out)
+        targets[name] = folder / chosen.file_name.format(version=options.version)
+    return targets
+
+
+def check_free(targets: Mapping[str, Path]) -> None:
+    """Raise an InputError if a target is there already."""
+    for target in targets.values():
+        if target.exists():
+            raise InputError(
+                f"{target} is there already; choose another --out or --version."
+            )
 
 
 def _replace(fresh: Path, target: Path) -> None:

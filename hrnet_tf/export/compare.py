@@ -15,10 +15,11 @@ from hrnet_tf import runtimes
 from hrnet_tf.decoding import decode
 from hrnet_tf.errors import InputError
 from hrnet_tf.export.formats import TOLERANCE, Format
+from hrnet_tf.export.requests import request_of
 from hrnet_tf.manifest import PoseManifest, TaskManifest
 from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.run import write_arrays
-from hrnet_tf.serving import Signature, signature_of
+from hrnet_tf.serving.signatures import Signature, serving_function, signature_of
 
 COMPARED = 4  # crops
 
@@ -60,8 +61,7 @@ def compare(
         artefact: file or folder.
         model: what it was made from.
         manifest: the artefact's facts.
-        samples: `crops` (uint8), and what the task's signature takes (`image_bytes` as
-            uint8); see `Run.samples`.
+        samples: `crops` (uint8), and what `request_of` takes; see `Run.samples`.
         chosen: its format.
 
     Raises:
@@ -76,7 +76,7 @@ def compare(
     if chosen.decodes:
         wanted = decode(expected, manifest)
     signature = signature_of(manifest)
-    given = {spec.name: samples[spec.name] for spec in signature.inputs}
+    given = request_of(manifest, samples)
     inputs = {"images": images.numpy(), **given}
     answers = ask_in_fresh_process(artefact, signature, inputs)
     difference = max(
@@ -86,8 +86,8 @@ def compare(
     allowed = LARGEST if chosen.tolerance is None else chosen.tolerance
     if not difference <= allowed:
         raise ExportError(
-            f"{artefact.name} differs from the model by {difference:.1e} of its range "
-            f"on real images, more than {allowed:.0e}; it was removed."
+            f"{_title(artefact)} differs from the model by {difference:.1e} of its "
+            f"range on real images, more than {allowed:.0e}; it was removed."
         )
     if answers.keys() != wanted.keys():
         scale = float(np.ptp(expected)) or 1.0
@@ -127,26 +127,24 @@ def _compare_served(
     scale: float,
 ) -> None:
     """Raise an ExportError if the signature of encoded images answers otherwise."""
-    signature = signature_of(manifest)
-    serve = signature.make(lambda images: model(images, training=False), manifest)
-    wanted = serve(
-        **{name: runtimes.as_tensor(name, value) for name, value in given.items()}
-    )
+    serve = serving_function(lambda images: model(images, training=False), manifest)
+    wanted = serve(*(runtimes.as_tensor(*pair) for pair in given.items()))
     allowed = {
         "scores": TOLERANCE * scale,
         "probabilities": TOLERANCE,
         "confidence": TOLERANCE,
         "values": TOLERANCE * scale,
+        "size": 0,
     }
     if isinstance(manifest, PoseManifest):
         # Between two equal neighbours rounding decides, by half a cell.
-        largest = float(given["boxes"][:, 2:].max()) * manifest.decoding.padding
+        largest = float(given["boxes"][..., 2:].max()) * manifest.decoding.padding
         allowed["keypoints"] = largest / min(manifest.output.size)
     for key in allowed.keys() & wanted.keys():
         found = largest_difference(wanted[key].numpy(), answers[key])
         if not found <= allowed[key]:
             raise ExportError(
-                f"The {key} of {artefact.name} differ from the model's by "
+                f"The {key} of {_title(artefact)} differ from the model's by "
                 f"{found:.2g}, more than {allowed[key]:.2g}; it was removed."
             )
 
@@ -175,7 +173,7 @@ def ask_in_fresh_process(
         if process.returncode:
             said = process.stderr.strip().splitlines() or ["it said nothing"]
             raise ExportError(
-                f"{artefact.name} does not run, its process ended with status "
+                f"{_title(artefact)} does not run, its process ended with status "
                 f"{process.returncode}: {said[-1]}"
             )
         return dict(np.load(taken))
@@ -186,3 +184,7 @@ def largest_difference(expected: np.ndarray, found: np.ndarray) -> float:
     if expected.shape != found.shape:
         return float("inf")
     return float(np.nan_to_num(np.abs(expected - found), nan=np.inf).max(initial=0.0))
+
+
+def _title(artefact: Path) -> str:
+    return f"SavedModel {artefact.name}" if artefact.is_dir() else artefact.name

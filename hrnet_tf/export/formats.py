@@ -28,7 +28,7 @@ class Format:
     """A kind of file.
 
     Attributes:
-        file_name: of the artefact.
+        file_name: of the artefact; `{version}` stands for the version.
         write: writes it.
         calibrated: whether it needs images to measure ranges on.
         tolerance: what may differ from the model, as a share of the answers' range;
@@ -36,6 +36,8 @@ class Format:
             tells by how much).
         operations: what a runtime must know to run it; for the manifest.
         decodes: whether it gives keypoints, classes or labels.
+        served: whether it lies in the run's folder itself, where a server looks for
+            versions.
     """
 
     file_name: str
@@ -44,10 +46,11 @@ class Format:
     tolerance: float | None = TOLERANCE
     operations: str = ""
     decodes: bool = False
+    served: bool = False
 
 
 FORMATS: dict[str, Format] = {
-    "savedmodel": Format("savedmodel", write_savedmodel),
+    "savedmodel": Format("{version}", write_savedmodel, served=True),
     "tflite": Format("model.tflite", write_tflite, operations=TFLITE),
     **{
         f"tflite_{kind}": Format(

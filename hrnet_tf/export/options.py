@@ -1,5 +1,6 @@
 """What is asked of exports beyond their format."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,14 +19,24 @@ class Options:
             height, width, 3)` at the input's size; needed by formats with integers.
         version: of a SavedModel, the name of its folder; TensorFlow Serving answers by
             the highest one.
+        samples: what a SavedModel is asked when a server loads it, as in `Run.samples`;
+            None: nothing.
         shared: what a writer leaves to the others of the same export, so that no work
             is done twice.
+
+    Raises:
+        InputError: if the version is no positive number.
     """
 
     layout: Literal["NHWC", "NCHW"] = "NHWC"
     calibration: np.ndarray | None = None
     version: int = 1
+    samples: Mapping[str, np.ndarray] | None = None
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self):
+        if self.version < 1:
+            raise InputError(f"`version` must be at least 1, got {self.version}.")
 
     def images(self, format_name: str) -> np.ndarray:
         """The images for calibration.

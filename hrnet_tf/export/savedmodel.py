@@ -1,15 +1,22 @@
 """Networks to SavedModels, for TensorFlow Serving."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from hrnet_tf.export.options import Options
+from hrnet_tf.export.requests import request_of
+from hrnet_tf.export.warmup import write_warmup
 from hrnet_tf.fold import StandIns, constant_graph, fold
 from hrnet_tf.manifest import TaskManifest
-from hrnet_tf.serving import signature_of
+from hrnet_tf.preprocess import preprocess_input
+from hrnet_tf.runtimes import OWN_MANIFEST, as_tensor
+from hrnet_tf.serving.signatures import limits_of, serving_function, signature_of
 
 
 def write_savedmodel(
@@ -18,27 +25,49 @@ def write_savedmodel(
     """Write a SavedModel folder with two signatures.
 
     `serving_default` takes `image`, normalised float32 images `(n, height, width, 3)`,
-    any number of them, and gives `heatmaps` or `logits`. The other one takes
-    `image_bytes`, an encoded JPEG or PNG: `keypoints` takes `boxes` too, float32
-    `(people, 4)`, and gives `keypoints` and `scores` in pixels of that image;
-    `classify` gives `probabilities` and a `label`, `segment` gives `labels` and
-    `confidence` of every pixel, `regress` gives their `values`.
+    any number of them, and gives `heatmaps`, `logits` or `maps`. The other one takes
+    `image_bytes`, encoded JPEG or PNG files `(n,)`; what it gives, `hrnet_tf.serving`
+    says. In `assets.extra` lie a copy of the manifest and, if the options have samples,
+    a warm-up request for each signature.
+
+    Returns:
+        The manifest with the limits of the second signature.
     """
+    path = Path(path)
+    manifest = replace(manifest, limits=limits_of(manifest))
     image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
     stand_ins = StandIns()
     folded = fold(model, stand_ins.constant)
     name, signature = manifest.output.name, signature_of(manifest)
     answer = constant_graph(lambda image: {name: folded(image)}, image)
     # Calling the first graph, the second shares its weights.
-    serve = signature.make(lambda images: answer(images)[name], manifest)
+    serve = serving_function(lambda images: answer(images)[name], manifest)
     signatures = {
         "serving_default": answer,
         signature.name: constant_graph(serve, *signature.inputs),
     }
     tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
-    saved = Path(path) / "saved_model.pb"
+    saved = path / "saved_model.pb"
     content = saved_model_pb2.SavedModel.FromString(saved.read_bytes())
     stand_ins.fill_in(content.meta_graphs[0].graph_def)
     saved.write_bytes(content.SerializeToString())
-    (Path(path) / "fingerprint.pb").unlink(missing_ok=True)  # of the stand-ins
+    (path / "fingerprint.pb").unlink(missing_ok=True)  # of the stand-ins
+    (path / OWN_MANIFEST).parent.mkdir()
+    manifest.write(path / OWN_MANIFEST)
+    if options.samples is not None:
+        write_warmup(path, _requests(manifest, options.samples))
     return manifest
+
+
+def _requests(
+    manifest: TaskManifest, samples: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, tf.Tensor]]:
+    """A request for each signature."""
+    crop = samples["crops"][:1]
+    image = preprocess_input(crop, manifest.input.mean, manifest.input.std)
+    given = request_of(manifest, samples)
+    encoded = {name: as_tensor(name, value) for name, value in given.items()}
+    return {
+        "serving_default": {"image": image},
+        signature_of(manifest).name: encoded,
+    }

@@ -8,7 +8,7 @@ from hrnet_tf.export.compare import ExportError, ask_in_fresh_process, share_of_
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.records import beside, checksums, read_record, seal_of
 from hrnet_tf.manifest import Artefact, Manifest
-from hrnet_tf.serving import signature_of
+from hrnet_tf.serving.signatures import signature_of
 
 # How much integers may differ between processors, as a share of the range.
 INTEGER_TOLERANCE = 0.02

@@ -48,6 +48,26 @@ def answers_at_pixels(
     return answer
 
 
+def size_of_look(given: tf.Tensor, manifest: DenseManifest) -> tf.Tensor:
+    """The size at which an image is looked at whole.
+
+    Args:
+        given: the image's height and width, int32 `(2,)`.
+        manifest: its `views` say the size.
+
+    Returns:
+        Height and width, int32 `(2,)`.
+    """
+    views = manifest.views
+    if views.stretch:
+        return tf.constant(manifest.input.size)
+    if views.short_side is None:
+        return given
+    sides = tf.cast(given, tf.float64)
+    factor = views.short_side / tf.reduce_min(sides)
+    return tf.cast(tf.floor(sides * factor + 0.5), tf.int32)
+
+
 def look_at_whole(
     answer: Callable[[tf.Tensor], tf.Tensor], manifest: DenseManifest
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
@@ -67,15 +87,10 @@ def look_at_whole(
         given = tf.shape(image)[:2]
         if not views.stretch and views.short_side is None:
             return answer(image[None])[0], tf.constant(1.0)
-        sides = tf.cast(given, tf.float64)
-        if views.stretch:
-            wanted = tf.constant(manifest.input.size)
-        else:
-            factor = views.short_side / tf.reduce_min(sides)
-            wanted = tf.cast(tf.floor(sides * factor + 0.5), tf.int32)
+        wanted = size_of_look(given, manifest)
         resized = tf.cast(tf.round(tf.image.resize(image, wanted)), tf.uint8)
         seen = resize_bilinear(answer(resized[None]), given, False)[0]
-        factor = tf.cast(tf.reduce_max(wanted), tf.float64) / tf.reduce_max(sides)
+        factor = tf.reduce_max(wanted) / tf.reduce_max(given)
         return seen, tf.cast(factor, tf.float32)
 
     return look

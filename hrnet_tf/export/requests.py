@@ -1,0 +1,48 @@
+"""Requests for signatures of encoded images, from the samples of a run."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hrnet_tf.manifest import Limits, TaskManifest
+from hrnet_tf.opencv import cv2
+from hrnet_tf.serving.images import JPEG, PNG
+from hrnet_tf.serving.signatures import limits_of, signature_of
+
+
+def request_of(
+    manifest: TaskManifest, samples: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """A request for the signature of a manifest's task, one image.
+
+    Args:
+        manifest: its limits hold.
+        samples: `image_bytes`, the content of an image file, uint8; for pose also
+            `boxes`, float32 `(people, 4)`, x, y, width, height in pixels.
+
+    Returns:
+        By name, in the signature's order. What is neither JPEG nor PNG or beyond the
+        limits is written anew, as PNG. `boxes` have a row more than there are people,
+        so that what comes of padding is seen as well.
+    """
+    encoded, factor = _servable(samples["image_bytes"], limits_of(manifest))
+    request = {"image_bytes": encoded}
+    if manifest.task == "pose":
+        boxes = samples["boxes"] * np.float32(factor)
+        request["boxes"] = np.pad(boxes, ((0, 1), (0, 0)))[None]
+        request["people"] = np.array([len(boxes)], np.int32)
+    return {spec.name: request[spec.name] for spec in signature_of(manifest).inputs}
+
+
+def _servable(encoded: np.ndarray, limits: Limits) -> tuple[np.ndarray, float]:
+    """A file that servers take, and how many times larger its image was made."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = np.asarray(cv2.imdecode(encoded, flags))
+    height, width = image.shape[:2]
+    least = (limits.pixels / (height * width)) ** 0.5
+    factor = min(1.0, limits.side / max(height, width), least)
+    if factor == 1.0 and encoded[: len(PNG)].tobytes().startswith((JPEG, PNG)):
+        return encoded, factor
+    size = (max(1, int(width * factor)), max(1, int(height * factor)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".png", small)[1].ravel(), factor

@@ -1,0 +1,1 @@
+"""What runs inside exported graphs: from batches of encoded images to answers."""

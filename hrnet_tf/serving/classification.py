@@ -1,0 +1,48 @@
+"""Encoded images to classes, inside a graph."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from hrnet_tf.manifest import ClassificationManifest, Limits
+from hrnet_tf.predictors.base import Network
+from hrnet_tf.predictors.classification import classifier
+from hrnet_tf.preprocess import central_crop
+from hrnet_tf.serving.images import AT_ONCE, decode_rgb, image_sizes, in_parts
+
+
+def serve_classes(
+    network: Network, manifest: ClassificationManifest, limits: Limits
+) -> Callable:
+    """From JPEG or PNG bytes to classes: nothing is left to prepare.
+
+    Args:
+        network: normalised images to logits.
+        manifest: what the network takes, and its classes.
+        limits: what is refused.
+
+    Returns:
+        A function of `image_bytes` (strings `(n,)`) to a dictionary: `probabilities`,
+        float32 `(n, classes)`, and `label`, the likeliest class's name, strings `(n,)`.
+        It fails with InvalidArgument beyond the limits.
+    """
+    size = manifest.input.size
+    classify = classifier(network, manifest)
+    names = tf.constant(manifest.classes)
+
+    def crop(content: tf.Tensor) -> tf.Tensor:
+        return central_crop(decode_rgb(content), size, manifest.crop_share)
+
+    def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        with tf.control_dependencies([image_sizes(image_bytes, limits)]):
+            crops = tf.map_fn(
+                crop,
+                image_bytes,
+                fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
+                parallel_iterations=AT_ONCE,
+            )
+        probabilities = in_parts(classify, crops, (len(manifest.classes),))
+        label = tf.gather(names, tf.argmax(probabilities, axis=-1))
+        return {"probabilities": probabilities, "label": label}
+
+    return serve
