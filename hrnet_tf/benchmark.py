@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 8  # images, for the throughput
 CALLS = 5  # of one image, in each round
+PAUSE = 0.05  # seconds: onnxruntime's threads spin for a while after each call
 MODEL = "keras"  # the row of the model itself
 
 
@@ -199,6 +201,7 @@ def measure_latency(
             loads[name] = worker.load_seconds
         for _ in tqdm(range(rounds), "latency", unit="round", disable=not progress):
             for name, worker in workers.items():
+                time.sleep(PAUSE)
                 answer = worker.ask(CALLS)
                 singles[name] += answer["single"]
                 batches[name].append(answer["batch"])
