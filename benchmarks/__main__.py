@@ -16,6 +16,7 @@ BENCHMARKS = {
     "flavours": "TFLite against onnxruntime, integers against float32",
     "predict": "what prediction in Python adds to the network alone",
     "export": "exports against those of Keras, TensorFlow and tf2onnx",
+    "whole_export": "all that an export of the largest pose network costs",
     "reading": "a checkpoint against its file's bytes, and the memory it takes",
     "training": "steps of a narrow network, by batch norm and by threads",
     "input_pipeline": "training batches against a PyTorch-style loader",

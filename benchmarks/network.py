@@ -1,4 +1,4 @@
-"""The network that is measured: HRNetV1 W32 for 256x192, with weights as if trained."""
+"""The network that is measured: HRNetV1, with weights as if trained."""
 
 import keras
 import numpy as np
@@ -9,14 +9,14 @@ from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, PoseManifest
 SIZE = (256, 192)  # height and width of a crop
 
 
-def make_network() -> keras.Model:
+def make_network(width: int = 32, size: tuple[int, int] = SIZE) -> keras.Model:
     """Random weights that keep activations in range; no batch norm is an identity.
 
     With the weights of a new network activations would be subnormal, which is slow, and
     biases zero, which is quick to export.
     """
     keras.utils.set_random_seed(0)
-    model = hrnet_tf.HRNetV1(32, input_shape=(*SIZE, 3))
+    model = hrnet_tf.HRNetV1(width, input_shape=(*size, 3))
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -31,13 +31,13 @@ def make_network() -> keras.Model:
     return model
 
 
-def make_manifest() -> PoseManifest:
+def make_manifest(width: int = 32, size: tuple[int, int] = SIZE) -> PoseManifest:
     """Its facts; predictions are not averaged with those of the mirrored image."""
-    height, width = SIZE
+    rows, columns = size
     return PoseManifest(
-        model="HRNetV1 width 32",
-        input=ImageInput(height, width),
-        output=HeatmapOutput(height // 4, width // 4, 4),
+        model=f"HRNetV1 width {width}",
+        input=ImageInput(rows, columns),
+        output=HeatmapOutput(rows // 4, columns // 4, 4),
         keypoints=hrnet_tf.KeypointSet.read("coco"),
         decoding=Decoding(),
     )

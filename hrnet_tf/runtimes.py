@@ -130,10 +130,16 @@ def open_artefact(path: str | Path, threads: int | None = None) -> Runtime:
 def call_signature(
     path: str, name: str, inputs: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Ask another signature of a SavedModel; inputs as for `as_tensor`."""
+    """Ask a signature of a SavedModel; inputs as for `as_tensor`."""
     import tensorflow as tf
 
-    serve = tf.saved_model.load(path).signatures[name]
+    return _ask(tf.saved_model.load(path), name, inputs)
+
+
+def _ask(
+    loaded: Any, name: str, inputs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    serve = loaded.signatures[name]
     given = {key: as_tensor(key, value) for key, value in inputs.items()}
     answers = {key: value.numpy() for key, value in serve(**given).items()}
     # Names as fixed bytes: arrays of objects cannot be stored.
@@ -159,9 +165,15 @@ def main(artefact: str, signature: str, inputs: str, outputs: str) -> None:
     Of the inputs `images` go into the network, all others into that signature.
     """
     given = dict(np.load(inputs))
-    answers = open_artefact(artefact)(given.pop("images"))
+    images = given.pop("images")
     if Path(artefact).is_dir():
-        answers |= call_signature(artefact, signature, given)
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(artefact)
+        answers = _ask(loaded, "serving_default", {"image": images})
+        answers |= _ask(loaded, signature, given)
+    else:
+        answers = open_artefact(artefact)(images)
     np.savez(outputs, **answers)  # type: ignore[arg-type]
 
 
