@@ -85,7 +85,7 @@ def test_the_manifest_says_what_goes_in_and_out(kind, files):
 @every_kind
 def test_the_facts_are_inside_the_file_too(kind, files):
     inside = json.loads(
-        flatbuffer.read_metadata(files[kind].read_bytes(), METADATA) or ""
+        flatbuffer.read_metadata(files[kind].read_bytes(), METADATA) or b""
     )
     beside = json.loads(files[kind].with_name(f"{files[kind].name}.json").read_text())
     assert inside.pop("artefact") is None

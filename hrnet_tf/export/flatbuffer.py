@@ -68,26 +68,33 @@ def _quantisation(found: Any) -> Quantisation | None:
     return Quantisation(float(found.scale[0]), int(found.zeroPoint[0]))
 
 
-def add_metadata(model: Any, name: str, text: str) -> None:
-    """Put a text into a file, under a name in its list of metadata."""
+def output_names(model: Any) -> list[str]:
+    """What a file gives, in its order."""
+    (signature,) = model.signatureDefs
+    names = (entry.name for entry in signature.outputs)
+    return [name if isinstance(name, str) else name.decode() for name in names]
+
+
+def add_metadata(model: Any, name: str, content: bytes) -> None:
+    """Put something into a file, under a name in its list of metadata."""
     buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(text.encode(), np.uint8)
+    buffer.data = np.frombuffer(content, np.uint8)
     entry.name, entry.buffer = name, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
 
 
-def read_metadata(content: bytes, name: str) -> str | None:
-    """A text that `add_metadata` has put into a file; None: there is none.
+def read_metadata(content: bytes, name: str) -> bytes | None:
+    """What `add_metadata` has put into a file; None: there is nothing.
 
     Example:
         ```python
-        json.loads(read_metadata(Path("model.tflite").read_bytes(), "hrnet_tf"))
+        json.loads(read_metadata(Path("model.tflite").read_bytes(), "manifest"))
         ```
     """
     model = schema.Model.GetRootAsModel(content)
     for index in range(model.MetadataLength()):
         entry = model.Metadata(index)
         if entry.Name() == name.encode():
-            return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
+            return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
     return None

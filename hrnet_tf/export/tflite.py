@@ -16,6 +16,8 @@ from hrnet_tf.decoding import decode
 from hrnet_tf.export import flatbuffer
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.quantisation import RECIPES, measure_ranges, quantise
+from hrnet_tf.export.tflite_metadata import NAME as TFLITE_METADATA
+from hrnet_tf.export.tflite_metadata import append_labels, tflite_metadata
 from hrnet_tf.fold import StandIns, constant_graph, fold
 from hrnet_tf.manifest import TaskManifest
 from hrnet_tf.preprocess import preprocess_input
@@ -104,8 +106,11 @@ def _finish(file: Any, manifest: TaskManifest, path: str | Path) -> TaskManifest
         input=_with_facts(file, dataclasses.replace(manifest.input, any_size=False)),
         output=_with_facts(file, manifest.output),
     )
-    flatbuffer.add_metadata(file, METADATA, facts.as_json())
+    flatbuffer.add_metadata(file, METADATA, facts.as_json().encode())
+    described = tflite_metadata(facts, flatbuffer.output_names(file))
+    flatbuffer.add_metadata(file, TFLITE_METADATA, described)
     Path(path).write_bytes(flatbuffer.pack(file))
+    append_labels(path, facts)
     return facts
 
 
