@@ -69,6 +69,15 @@ def test_the_command_measures_what_it_is_told(folder, capsys):
     assert "tflite" not in table
 
 
+def test_the_highest_version_is_the_one_that_is_measured(exported, tmp_path):
+    made = exported["savedmodel"]
+    (tmp_path / "config.yaml").write_text((made.parent / "config.yaml").read_text())
+    for version in ("9", "10"):
+        (tmp_path / version).mkdir()
+        shutil.copy(f"{made}.json", tmp_path / f"{version}.json")
+    assert exports_of(Run.open(tmp_path)) == {"savedmodel": tmp_path / "10"}
+
+
 def test_a_run_without_exports_is_told_how_to_make_some(run_folder, tmp_path):
     bare = tmp_path / "bare"
     shutil.copytree(run_folder, bare, ignore=shutil.ignore_patterns("export", "1*"))
