@@ -12,7 +12,7 @@ import hrnet_tf
 from hrnet_tf.compat import KERAS_3
 from hrnet_tf.experiments.classification import ClassificationExperiment
 from hrnet_tf.export.artefacts import export_run
-from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.export.formats import DEFAULTS
 from hrnet_tf.manifest import ClassificationManifest, ImageInput
 from hrnet_tf.media import ClassViewer, predict_files
 from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions
@@ -65,7 +65,8 @@ def run(colors, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(run):
-    return export_run(run.folder, FORMATS)
+    names = (*DEFAULTS, "tflite_int8", "tflite_decoded")
+    return export_run(run.folder, names)
 
 
 def images_of(folder, name="red"):

@@ -12,7 +12,7 @@ import hrnet_tf
 from hrnet_tf.classes import ClassSet
 from hrnet_tf.data.masks import read_mask
 from hrnet_tf.export.artefacts import export_run
-from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.export.formats import DEFAULTS
 from hrnet_tf.manifest import (
     ImageInput,
     LogitMapOutput,
@@ -78,7 +78,8 @@ def run(shapes, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(run):
-    return export_run(run.folder, FORMATS)
+    names = (*DEFAULTS, "tflite_int8", "tflite_decoded")
+    return export_run(run.folder, names)
 
 
 def first_image(shapes):
