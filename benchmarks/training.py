@@ -20,7 +20,7 @@ import hrnet_tf
 from benchmarks.report import Result
 from hrnet_tf.latency import median_latency
 
-TARGETS = {"batch norm": 1.1, "threads": 1.1}
+TARGETS = {"batch norm": 1.05, "threads": 1.1}
 ROUNDS = 30
 PROCESSES = 3  # of each number of threads
 CROPS = (8, 128, 128)
