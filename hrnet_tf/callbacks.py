@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from hrnet_tf.compat import averaged_values, save_legacy_optimizer
 from hrnet_tf.experiments.base import Evaluator
+from hrnet_tf.history import read_history
 from hrnet_tf.run import Run
 from hrnet_tf.visualize import draw_curves, write_image
 
@@ -52,7 +53,7 @@ class Validation(keras.callbacks.Callback):
         with tf.summary.create_file_writer(
             str(self.folder / "logs" / "overlays")
         ).as_default():
-            tf.summary.image("predictions", sheet[None], step=epoch)
+            tf.summary.image("predictions", sheet[None], step=epoch + 1)
 
 
 class AveragedWeights(keras.callbacks.Callback):
@@ -84,6 +85,22 @@ class BestNetwork(keras.callbacks.ModelCheckpoint):
     def set_model(self, model):
         """Save the network, not what surrounds it in training."""
         super().set_model(network_in(model))
+
+
+class EpochLog(keras.callbacks.CSVLogger):
+    """Writes `history.csv`; epochs count from 1, as in the progress bar."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write a row."""
+        super().on_epoch_end(epoch + 1, logs)
+
+
+class Board(keras.callbacks.TensorBoard):
+    """Writes for TensorBoard; epochs count from 1, as in the progress bar."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write losses and metrics."""
+        super().on_epoch_end(epoch + 1, logs)
 
 
 class Publish(keras.callbacks.Callback):
@@ -122,8 +139,7 @@ def forget_epochs(history: Path, epochs: int, monitor: str) -> float:
     """
     if not history.is_file():
         return -np.inf
-    with open(history, newline="") as file:
-        rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < epochs]
+    rows = [row for row in read_history(history) if int(row["epoch"]) <= epochs]
     if not rows:
         history.unlink()
         return -np.inf

@@ -11,6 +11,8 @@ import tensorflow as tf
 from hrnet_tf.callbacks import (
     AveragedWeights,
     BestNetwork,
+    Board,
+    EpochLog,
     Publish,
     Validation,
     forget_epochs,
@@ -186,8 +188,8 @@ def make_callbacks(
         judged = [swap, *judged, swap]
     return [
         *judged,
-        keras.callbacks.TensorBoard(str(run.folder / "logs"), write_graph=False),
-        keras.callbacks.CSVLogger(str(run.history), append=True),
+        Board(str(run.folder / "logs"), write_graph=False),
+        EpochLog(str(run.history), append=True),
         keras.callbacks.ModelCheckpoint(str(run.state_file("{epoch:04d}.partial"))),
         Publish(run),
     ]

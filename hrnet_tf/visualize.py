@@ -1,12 +1,12 @@
 """Pictures of results: people drawn on images, contact sheets, training curves."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from hrnet_tf.classes import ClassSet
+from hrnet_tf.history import read_history
 from hrnet_tf.indexed_png import to_indexed
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.opencv import cv2
@@ -259,13 +259,12 @@ def draw_curves(history: str | Path, picture: str | Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with open(history, newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_history(history)
     if not rows:
         return
     names = [name for name in rows[0] if name != "epoch"]
     panels = sorted({name.removeprefix("val_") for name in names})
-    epochs = [int(row["epoch"]) + 1 for row in rows]
+    epochs = [int(row["epoch"]) for row in rows]
     figure = Figure(figsize=(4.5 * len(panels), 3.5), layout="constrained")
     FigureCanvasAgg(figure)
     for axis, panel in zip(

@@ -20,6 +20,7 @@ RANKS = [
         "optimizers",
         "runtimes",
         "hashing",
+        "history",
         "indexed_png",
         "name_sets",
     },

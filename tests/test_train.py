@@ -67,7 +67,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
             train(configured(*settings))
     resumed = train(configured(*settings))
 
-    assert [row["epoch"] for row in history(resumed)] == ["0", "1"]
+    assert [row["epoch"] for row in history(resumed)] == ["1", "2"]
     assert [row["loss"] for row in history(resumed)] == [
         row["loss"] for row in history(whole)
     ]
