@@ -1,9 +1,11 @@
 """Packaging; the settings of the tools stand in pyproject.toml."""
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 VERSION = re.search(
@@ -15,7 +17,19 @@ REQUIREMENTS = [
     if line and not line.startswith("#")
 ]
 
+
+class BuildWithConfigs(build_py):
+    """Puts configs/ beside the modules, where hrnet_tf/shipped.py looks for them."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib) / "hrnet_tf" / "configs"
+            shutil.copytree(ROOT / "configs", target, dirs_exist_ok=True)
+
+
 setup(
+    cmdclass={"build_py": BuildWithConfigs},
     name="hrnet-tf",
     version=VERSION.group(1),
     description="HRNet, the High-Resolution Network family, for Keras and TensorFlow 2",

@@ -33,6 +33,7 @@ from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.predictors.regression import RegressionPredictor
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.run import newest_run
+from hrnet_tf.shipped import copy_config, shipped_configs
 from hrnet_tf.train import train
 from hrnet_tf.version import __version__
 
@@ -144,6 +145,19 @@ def check_command(arguments: argparse.Namespace) -> None:
     print(f"look at {out / 'samples.jpg'}; written to {out / 'survey.json'}")
 
 
+def configs_command(arguments: argparse.Namespace) -> None:
+    """List the configurations of the package, or copy one to change it."""
+    if arguments.name:
+        path = copy_config(arguments.name, arguments.out)
+        print(f"{path}: change it, then hrnet-tf train {path}")
+        return
+    configs = shipped_configs()
+    width = max(len(config.name) for config in configs)
+    for config in configs:
+        print(f"{config.name:{width}}  {config.purpose}")
+    print("hrnet-tf train NAME takes one as it is; hrnet-tf configs NAME copies it")
+
+
 def demo_command(arguments: argparse.Namespace) -> None:
     """Draw a data set, train on it, evaluate, export, and show what came of it."""
     run_demo(arguments.out)
@@ -165,7 +179,7 @@ def parser() -> argparse.ArgumentParser:
         return command
 
     command = add("train", train_command)
-    command.add_argument("config", help="YAML file, such as configs/pose/demo.yaml")
+    command.add_argument("config", help="YAML file, or a name of hrnet-tf configs")
     _add_settings(command, "train.epochs=20")
 
     command = add("evaluate", evaluate_command)
@@ -300,11 +314,15 @@ def parser() -> argparse.ArgumentParser:
     kinds = data.add_subparsers(required=True, metavar="COMMAND")
     check = kinds.add_parser("check", help=check_command.__doc__)
     check.set_defaults(function=check_command)
-    check.add_argument("config", help="YAML file, such as configs/pose/demo.yaml")
+    check.add_argument("config", help="YAML file, or a name of hrnet-tf configs")
     check.add_argument(
         "--out", help="folder to write to; default: surveys/ and the file's name"
     )
     _add_settings(check, "data.root=FOLDER")
+
+    command = add("configs", configs_command)
+    command.add_argument("name", nargs="?", help="to copy; default: list all of them")
+    command.add_argument("--out", default=".", help="folder to copy to; default: here")
 
     command = add("demo", demo_command)
     command.add_argument(

@@ -18,7 +18,7 @@ from hrnet_tf.media import Boxes, PoseViewer, predict_files
 from hrnet_tf.run import Run
 from hrnet_tf.train import train
 
-CONFIG = Path(__file__).parents[1] / "configs" / "pose" / "demo.yaml"
+CONFIG = "pose/demo"
 PICTURES = 12
 
 

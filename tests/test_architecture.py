@@ -23,6 +23,7 @@ RANKS = [
         "history",
         "indexed_png",
         "name_sets",
+        "shipped",
     },
     {"labels", "classes", "config", "backbone"},
     {"results", "components", "preprocess", "codecs", "checkpoints", "published"},

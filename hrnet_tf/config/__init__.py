@@ -12,6 +12,7 @@ from hrnet_tf.config.pose import PoseConfig
 from hrnet_tf.config.regression import RegressionConfig
 from hrnet_tf.config.segmentation import SegmentationConfig
 from hrnet_tf.errors import InputError
+from hrnet_tf.shipped import find_config
 from hrnet_tf.typed_yaml import load_yaml, merge
 
 Config = PoseConfig | ClassificationConfig | SegmentationConfig | RegressionConfig
@@ -28,7 +29,8 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read an experiment from a YAML file.
 
     Args:
-        path: the file. Its `task` names the kind of configuration.
+        path: the file, or the name of a shipped one, such as `pose/demo`. Its `task`
+            names the kind of configuration.
         overrides: `key=value` pairs that win over the file, such as
             `"train.epochs=20"` or `"model.modules=[1,1,1]"`.
 
@@ -46,7 +48,7 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         config.train.epochs  # 2
         ```
     """
-    path = Path(path)
+    path = find_config(path)
     given = load_yaml(path)
     task = cast(dict, OmegaConf.to_container(given)).get("task", "pose")
     if not isinstance(task, str) or task not in CONFIGS:
