@@ -43,6 +43,8 @@ class ImageInput:
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
     any_size: bool = False  # whether it takes other heights and widths too
+    # Of image files: as viewers show them, turned by their EXIF tag; or as stored.
+    orientation: Literal["upright", "stored"] = "upright"
     quantisation: Quantisation | None = None  # of integers
 
     @property
