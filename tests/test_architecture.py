@@ -30,6 +30,7 @@ RANKS = [
     {"losses", "heads", "metrics", "manifest", "weights", "fold", "recipe"},
     {"visualize", "plots"},
     {"tasks", "data", "predictors"},
+    {"viewers"},
     {"serving", "decoding", "media", "pretrained", "evaluators", "fine_tuning"},
     {"experiments"},
     {"run"},
