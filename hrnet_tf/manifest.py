@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.boxes import REACH
 from hrnet_tf.channels import ChannelSet
 from hrnet_tf.classes import ClassSet
 from hrnet_tf.codecs.heatmaps import HeatmapCodec, Refinement
@@ -147,12 +148,15 @@ class Limits:
             sees too.
         images: in a batch.
         people: in a batch, whom the boxes say; 0 where there are no boxes.
+        reach: how far a box may go beyond its image, in lengths of the image's longer
+            side; see `hrnet_tf.boxes`.
     """
 
     side: int
     pixels: int
     images: int
     people: int = 0
+    reach: float = REACH
 
 
 @dataclass(frozen=True)

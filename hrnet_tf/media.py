@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from hrnet_tf.boxes import check_box
 from hrnet_tf.data.coco import read_boxes
 from hrnet_tf.errors import InputError
 from hrnet_tf.opencv import cv2
-from hrnet_tf.predictors.pose import PosePredictor, check_boxes
+from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.preprocess import read_image
 from hrnet_tf.viewers import ClassViewer, MapViewer, SegmentViewer, Viewer
 from hrnet_tf.visualize import draw_pose, write_image
@@ -78,7 +79,7 @@ class Boxes:
                     f"{path}: a box needs `image_id` and `bbox`, got {box}."
                 )
             try:
-                check_boxes([box["bbox"]])
+                check_box(box["bbox"])
             except InputError as error:
                 raise InputError(f"{path}: in {box}: {error}") from None
             if box.get("score", 1.0) >= threshold:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.boxes import SMALLEST
 from hrnet_tf.errors import InputError
 from hrnet_tf.opencv import cv2
 
@@ -187,7 +188,8 @@ def crop_of_box(
     """The crop around each box: the box at the network's aspect ratio, with a margin.
 
     Args:
-        boxes: `(n, 4)`, `x, y, width, height` in image pixels.
+        boxes: `(n, 4)`, `x, y, width, height` in image pixels; smaller ones count as
+            `hrnet_tf.boxes.SMALLEST` pixels wide, so that every crop has a size.
         aspect: width over height of the network input.
         padding: how much larger than the box the crop is.
 
@@ -196,7 +198,8 @@ def crop_of_box(
     """
     x, y, width, height = np.asarray(boxes, np.float64).reshape(-1, 4).T
     centers = np.stack([x + width / 2, y + height / 2], axis=-1)
-    return centers, np.maximum(width, height * aspect) * padding
+    widths = np.maximum(np.maximum(width, height * aspect), SMALLEST)
+    return centers, widths * padding
 
 
 def crop_matrix(

@@ -14,6 +14,7 @@ RANKS = [
     {"backend", "errors", "version", "opencv", "compat", "decoder", "latency"},
     {"batch_norm"},
     {
+        "boxes",
         "channels",
         "typed_yaml",
         "layers",

@@ -17,9 +17,12 @@ from faces import (
 )
 
 from hrnet_tf import InputError
-from hrnet_tf.data.checks import clip_box
+from hrnet_tf.boxes import clip_box
+from hrnet_tf.config.pose import AugmentationSection
+from hrnet_tf.data.augment import plain_crops, random_crops
 from hrnet_tf.data.coco import CocoKeypoints
 from hrnet_tf.metrics.coco import average_precision
+from hrnet_tf.preprocess import invert, source_windows
 
 
 @pytest.fixture
@@ -82,10 +85,29 @@ def test_rows_are_taken_in_the_order_asked_for(part):
         ([-10, -20, 30, 40], (0, 0, 29, 39)),
         ([90, 70, 30, 40], (90, 70, 9, 9)),
         ([5.5, 5.5, 0.5, 0.5], (5.5, 5.5, 0, 0)),
+        ([99, 79, 30, 40], (99, 79, 0, 0)),
+        ([99.5, 79.25, 30, 40], (99, 79, 0, 0)),
     ],
 )
 def test_boxes_are_clipped_to_the_image(box, clipped):
     assert clip_box(box, width=100, height=80) == clipped
+
+
+@pytest.mark.parametrize("box", [[5, 5, 1, 1], [20, 5, 0.1, 1], [99, 79, 1, 1]])
+def test_boxes_of_a_pixel_or_less_have_a_crop(box, part):
+    people = part(first(bbox=box)).people()
+    for matrices in (
+        plain_crops(people, ((64, 48), 1.25)),
+        random_crops(
+            people,
+            FACE,
+            AugmentationSection(),
+            ((64, 48), 1.25),
+            np.random.default_rng(0),
+        )[0],
+    ):
+        assert np.isfinite(invert(matrices)).all()
+        source_windows(matrices, people.image_sizes, (64, 48))
 
 
 BROKEN = {
@@ -98,6 +120,9 @@ BROKEN = {
         first(bbox=[500, 20, 30, 40]),
         r"box \[500, 20, 30, 40\] lies outside the image of 100x80",
     ),
+    "a box of 1e39": (first(bbox=[1, 2, 1e39, 3]), "`bbox` must hold four numbers"),
+    "a box of 10**400": (first(bbox=[1, 2, 10**400, 3]), "must hold four numbers"),
+    "a box far beyond": (first(bbox=[1, 2, 1e7, 3]), "beyond the image .* 10 times"),
     "a box above": (first(bbox=[5, -50, 30, 40]), "lies outside the image"),
     "no keypoints": (first(keypoints=None), "`keypoints` is missing"),
     "an empty list": (first(keypoints=[]), "`keypoints` is missing"),

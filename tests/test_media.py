@@ -150,9 +150,9 @@ def test_an_image_without_boxes_has_no_people(boxes_of):
     [
         ({"image_id": 1}, "needs `image_id` and `bbox`"),
         ({"bbox": [1, 2, 3, 4]}, "needs `image_id` and `bbox`"),
-        ({"image_id": 1, "bbox": [1, 2, 3]}, "shape"),
+        ({"image_id": 1, "bbox": [1, 2, 3]}, "width, height"),
         ({"image_id": 1, "bbox": [1, 2, 0, 4]}, "no area"),
-        ({"image_id": 1, "bbox": "left"}, "numbers of the shape"),
+        ({"image_id": 1, "bbox": "left"}, "x, y, width, height"),
     ],
 )
 def test_what_is_no_box_is_refused_with_its_file(box, message, boxes_of):

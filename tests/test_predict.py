@@ -73,7 +73,7 @@ def test_many_boxes_give_what_each_gives_alone(predictor, rng):
     image = rng.integers(0, 256, (150, 200, 3), np.uint8)
     count = 2 * CHUNK + 3
     boxes = np.column_stack(
-        [rng.uniform(-20, 180, (count, 2)), rng.uniform(10, 90, (count, 2))]
+        [rng.uniform(-9, 140, (count, 2)), rng.uniform(10, 90, (count, 2))]
     )
     together = predictor.predict(image, boxes)
     alone = [predictor.predict(image, [box]) for box in boxes]
@@ -116,10 +116,19 @@ def test_an_image_that_is_not_rgb_bytes_is_refused(image, predictor):
         ([[1, 2, 3]], r"shape \(people, 4\).* got \(1, 3\)"),
         ([[1, 2, 3, 4], [1, 2, 3]], r"numbers of the shape \(people, 4\)"),
         ([["a", "b", "c", "d"]], r"numbers of the shape \(people, 4\)"),
-        ([[1, 2, 3, 4], [1, 2, 0, 4]], "Box 1 has no area"),
-        ([[1, 2, 3, -4]], "Box 0 has no area"),
-        ([[1, 2, np.nan, 4]], "Box 0 has no area"),
-        ([[1, 2, np.inf, 4]], "Box 0 has no area"),
+        ([["1", "2", "3", "4"]], r"numbers of the shape \(people, 4\).* got"),
+        ([[1, 2, 3, None]], r"numbers of the shape \(people, 4\).* got"),
+        ([[True, True, True, True]], r"numbers of the shape \(people, 4\)"),
+        ([[1, 2, 3, 10**400]], r"numbers of the shape \(people, 4\)"),
+        ([[1, 2, 3, 4], [1, 2, 0, 4]], "Box 1: .*has no area"),
+        ([[1, 2, 3, -4]], "Box 0: .*has no area"),
+        ([[1, 2, np.nan, 4]], "Box 0: .*four numbers, got .*nan"),
+        ([[1, 2, np.inf, 4]], "Box 0: .*four numbers, got .*inf"),
+        ([[1, 2, 1e39, 4]], "Box 0: .*four numbers"),
+        ([[30, 2, 3, 4]], r"Box 0: .*outside the image of 30x20"),
+        ([[1, -9, 3, 9]], r"Box 0: .*outside the image of 30x20"),
+        ([[1, 2, 1e7, 4]], "Box 0: .*beyond the image .* more than 10 times"),
+        ([[-301, 2, 310, 4]], "Box 0: .*beyond the image .* more than 10 times"),
     ],
 )
 def test_what_is_no_box_is_refused(boxes, message, predictor):
@@ -128,8 +137,26 @@ def test_what_is_no_box_is_refused(boxes, message, predictor):
 
 
 def test_scores_must_be_as_many_as_boxes(predictor):
-    with pytest.raises(ValueError, match=r"`box_scores` must be \(1,\), got \(2,\)"):
+    with pytest.raises(
+        hrnet_tf.InputError, match=r"`box_scores` must be \(1,\), got \(2,\)"
+    ):
         predictor.predict(np.zeros((9, 9, 3), np.uint8), [[0, 0, 5, 5]], [0.5, 0.5])
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf, None, "high", True])
+def test_scores_must_be_finite_numbers(score, predictor):
+    with pytest.raises(hrnet_tf.InputError, match="`box_scores` must be"):
+        predictor.predict(np.zeros((9, 9, 3), np.uint8), [[0, 0, 5, 5]], [score])
+
+
+@pytest.mark.parametrize(
+    "box", [(5, 5, 1, 1), (5, 5, 1e-30, 1e-30), (29, 19, 1, 1), (29.5, 19.9, 9, 0.1)]
+)
+def test_boxes_of_a_pixel_or_less_are_looked_at(box, predictor, rng):
+    image = rng.integers(0, 256, (20, 30, 3), np.uint8)
+    pose = predictor.predict(image, [box])
+    assert np.isfinite(pose.keypoints).all()
+    np.testing.assert_allclose(pose.keypoints[0, :, 0], box[0], atol=box[2] + 2)
 
 
 # Flipping

@@ -1,66 +1,18 @@
-"""What makes one sample broken: its image file, its box, its keypoints."""
+"""What makes one sample broken: its ids, its image file, its keypoints."""
 
-import math
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hrnet_tf.boxes import is_number
 from hrnet_tf.errors import InputError
-
-Box = tuple[float, float, float, float]
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value from JSON is a finite number."""
-    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return numeric and math.isfinite(value)
 
 
 def is_id(value: Any) -> bool:
     """Whether a value from JSON can be an id: pycocotools takes integers only."""
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def check_box(box: Any) -> Box:
-    """A box as four numbers.
-
-    Raises:
-        InputError: if it is missing, no box, or has no area.
-    """
-    if box is None:
-        raise InputError("`bbox` is missing")
-    if not isinstance(box, list) or len(box) != 4:
-        raise InputError(f"`bbox` must be [x, y, width, height], got {box}")
-    if not all(map(is_number, box)):
-        raise InputError(f"`bbox` must hold four numbers, got {box}")
-    x, y, width, height = map(float, box)
-    if width <= 0 or height <= 0:
-        raise InputError(f"its box {box} has no area")
-    return x, y, width, height
-
-
-def clip_box(box: Any, width: int, height: int) -> Box:
-    """A box clipped to its image, as the official code does (it loses one pixel).
-
-    Args:
-        box: x, y, width, height in image pixels.
-        width: of the image.
-        height: of the image.
-
-    Raises:
-        InputError: if the box is no box, has no area, or lies outside the image.
-    """
-    x, y, w, h = check_box(box)
-    left, top = max(0.0, x), max(0.0, y)
-    right = min(width - 1.0, left + max(0.0, w - 1))
-    bottom = min(height - 1.0, top + max(0.0, h - 1))
-    if right < left or bottom < top or x + w <= 0 or y + h <= 0:
-        raise InputError(
-            f"its box {list(box)} lies outside the image of {width}x{height}"
-        )
-    return left, top, right - left, bottom - top
 
 
 def check_keypoints(flat: Any, count: int) -> np.ndarray:

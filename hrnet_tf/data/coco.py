@@ -12,16 +12,9 @@ from typing import Any
 import numpy as np
 from pycocotools.coco import COCO
 
+from hrnet_tf.boxes import check_box, clip_box, is_number
 from hrnet_tf.config.pose import CocoSection
-from hrnet_tf.data.checks import (
-    check_box,
-    check_file,
-    check_keypoints,
-    clip_box,
-    file_sizes,
-    is_id,
-    is_number,
-)
+from hrnet_tf.data.checks import check_file, check_keypoints, file_sizes, is_id
 from hrnet_tf.data.people import People
 from hrnet_tf.data.problems import Policy, Problems
 from hrnet_tf.errors import InputError

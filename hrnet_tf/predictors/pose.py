@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.errors import InputError
+from hrnet_tf.boxes import check_boxes, check_scores
 from hrnet_tf.manifest import PoseManifest
 from hrnet_tf.predictors.base import Predictor
 from hrnet_tf.preprocess import (
@@ -96,21 +96,24 @@ class PosePredictor(Predictor):
 
         Args:
             image: uint8 RGB, `(height, width, 3)`.
-            boxes: `(people, 4)`, x, y, width, height in image pixels; None: one person
-                who fills the image.
+            boxes: `(people, 4)`, x, y, width, height in image pixels, by the rule of
+                `hrnet_tf.boxes`; None: one person who fills the image.
             box_scores: `(people,)`, confidence in the boxes; None: 1.
 
         Returns:
             The people, in the order of the boxes, in pixels of the image.
 
         Raises:
-            InputError: if the image or the boxes have another shape or type.
+            InputError: if the image or the boxes have another shape or type, or a box
+                is not finite, has no area, or lies outside the image or far beyond it.
         """
         image = check_image(image)
         height, width = image.shape[:2]
-        boxes = check_boxes([[0, 0, width, height]] if boxes is None else boxes)
-        box_scores = (
-            np.ones(len(boxes)) if box_scores is None else np.asarray(box_scores)
+        whole = [[0, 0, width, height]]
+        boxes = check_boxes(whole if boxes is None else boxes, width, height)
+        count = len(boxes)
+        box_scores = check_scores(
+            np.ones(count) if box_scores is None else box_scores, count
         )
         if not len(boxes):
             count = len(self.manifest.keypoints)
@@ -156,26 +159,3 @@ class PosePredictor(Predictor):
             box_scores.astype(np.float32),
             self.manifest.keypoints,
         )
-
-
-def check_boxes(boxes: Any) -> np.ndarray:
-    """Raise an InputError unless these are boxes `(people, 4)` with an area."""
-    try:
-        boxes = np.asarray(boxes, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"Boxes must be numbers of the shape (people, 4): {error}."
-        ) from None
-    if boxes.size == 0:
-        return boxes.reshape(0, 4)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise InputError(
-            "Boxes must have the shape (people, 4): x, y, width, height; got "
-            f"{boxes.shape}."
-        )
-    bad = ~(np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1))
-    if bad.any():
-        raise InputError(
-            f"Box {int(bad.argmax())} has no area: {boxes[bad][0].tolist()}."
-        )
-    return boxes
