@@ -1,65 +1,35 @@
 """HRNet, the High-Resolution Network family, for Keras and TensorFlow 2."""
 
-import hrnet_tf.backend  # noqa: F401  (before anything imports Keras)
-from hrnet_tf.codecs.heatmaps import HeatmapCodec
-from hrnet_tf.config import read_config
-from hrnet_tf.errors import InputError
-from hrnet_tf.evaluate import evaluate_run
-from hrnet_tf.export.artefacts import export_run
-from hrnet_tf.fine_tuning import freeze_body, freeze_layers, unfreeze
-from hrnet_tf.labels import KeypointSet
-from hrnet_tf.loading import load
-from hrnet_tf.losses import DenseCrossEntropy, KeypointLoss
-from hrnet_tf.metrics.keypoints import KeypointAccuracy
-from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions
-from hrnet_tf.predictors.pose import PosePredictor
-from hrnet_tf.preprocess import preprocess_input, read_image
-from hrnet_tf.pretrained import load_checkpoint
-from hrnet_tf.results import Pose
-from hrnet_tf.tasks import (
-    HigherHRNet,
-    HRNetClassifier,
-    HRNetLandmarks,
-    HRNetV1,
-    HRNetV2,
-    HRNetV2p,
-)
-from hrnet_tf.tasks.transfer import load_body
-from hrnet_tf.train import train
-from hrnet_tf.version import __version__
-from hrnet_tf.visualize import draw_pose
-from hrnet_tf.weights import load_official
+import importlib
+import sys
+from pathlib import PurePath
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "DenseCrossEntropy",
-    "HRNetClassifier",
-    "HRNetLandmarks",
-    "HRNetV1",
-    "HRNetV2",
-    "HRNetV2p",
-    "HeatmapCodec",
-    "HigherHRNet",
-    "ImageClassifier",
-    "InputError",
-    "KeypointAccuracy",
-    "KeypointLoss",
-    "KeypointSet",
-    "Pose",
-    "PosePredictor",
-    "__version__",
-    "decode_predictions",
-    "draw_pose",
-    "evaluate_run",
-    "export_run",
-    "freeze_body",
-    "freeze_layers",
-    "load",
-    "load_body",
-    "load_checkpoint",
-    "load_official",
-    "preprocess_input",
-    "read_config",
-    "read_image",
-    "train",
-    "unfreeze",
-]
+from hrnet_tf.version import __version__
+
+__all__ = ["__version__"]
+
+SCRIPTS = ("hrnet-tf", "hrnet-tf.exe", "hrnet-tf-script.py")
+
+
+def import_public_names() -> None:
+    """Import `hrnet_tf.public`: Keras knows the layers, losses and so on then."""
+    public = importlib.import_module("hrnet_tf.public")
+    globals().update({name: getattr(public, name) for name in public.__all__})
+    globals()["__all__"] = public.__all__
+
+
+def _is_command() -> bool:
+    """Whether this process is the command line, `hrnet-tf` or `python -m hrnet_tf`."""
+    program = (getattr(sys, "argv", None) or [""])[0]
+    if program == "-m":  # while Python looks for the module to run
+        return "hrnet_tf" in sys.orig_argv
+    return PurePath(program).name in SCRIPTS
+
+
+# The command line checks its arguments first and imports the rest then. In Python all
+# is there at once: Keras can load what this package has saved without another import.
+if TYPE_CHECKING:
+    from hrnet_tf.public import *  # noqa: F403
+elif not _is_command():
+    import_public_names()

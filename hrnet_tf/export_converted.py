@@ -19,7 +19,7 @@ from hrnet_tf.export.artefacts import (
     export_model,
     targets_of,
 )
-from hrnet_tf.export.formats import DEFAULTS
+from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.export.options import Options
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import (

@@ -7,7 +7,7 @@ repositories.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -15,9 +15,7 @@ from keras import layers
 
 from hrnet_tf.batch_norm import BatchNorm
 from hrnet_tf.errors import InputError
-
-Upsampling = Literal["nearest", "bilinear", "bilinear_align_corners"]
-UPSAMPLING = get_args(Upsampling)
+from hrnet_tf.upsampling import UPSAMPLING, Upsampling
 
 Initializer = Literal["normal", "kaiming"]
 

@@ -1,14 +1,13 @@
 """A run's folder: what training leaves behind and everything else starts from."""
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from hrnet_tf.config import Config, read_config
+from hrnet_tf.config import Config, read_run_config
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.experiments.base import answering
@@ -41,13 +40,7 @@ class Run:
         Raises:
             InputError: if the folder holds none.
         """
-        folder = Path(folder)
-        if not (folder / "config.yaml").is_file():
-            raise InputError(
-                f"{folder} is no run: there is no config.yaml in it. Give a folder "
-                "that `hrnet-tf train` has made."
-            )
-        return cls(folder, read_config(folder / "config.yaml", overrides))
+        return cls(Path(folder), read_run_config(folder, overrides))
 
     @classmethod
     def prepare(cls, config: Config) -> "Run":
@@ -142,19 +135,3 @@ class Run:
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays by name, NumPy's `.npz`."""
     np.savez(path, **arrays)  # type: ignore[arg-type]  # a stub takes names for options
-
-
-def newest_run(parent: str | Path = "saved_models") -> Path:
-    """The folder of the run whose weights were written last.
-
-    Raises:
-        InputError: if there is none.
-    """
-    found = Path(parent).glob("*/checkpoints/best.keras")
-    newest = max(found, key=os.path.getmtime, default=None)
-    if newest is None:
-        raise InputError(
-            f"There is no trained run in {parent}; train one (hrnet-tf train CONFIG) "
-            "or name one with --model."
-        )
-    return newest.parents[1]

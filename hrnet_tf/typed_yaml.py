@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import re
 import typing
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def merge(
         missing = sorted(OmegaConf.missing_keys(merged))
         made = None if missing else OmegaConf.to_object(merged)
     except InputError as error:  # from the dataclass's own checks
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{_blamed(error, overrides, where)}: {error}") from None
     except OmegaConfBaseException as error:  # a reference such as ${seed}
         reason = str(error).splitlines()[0]
         raise InputError(f"{where}: `{error.full_key}`: {reason}.") from None
@@ -115,6 +116,23 @@ def _merge(
     except MISFITS as error:
         key = getattr(error, "full_key", None) or _misfit(base, change)
         raise InputError(f"{where}: {_explain(key, change, schema)}") from None
+
+
+def _blamed(error: InputError, overrides: Sequence[str], where: str) -> str:
+    """The overrides of keys that a dataclass's own check names; else the file."""
+    named = re.findall(r"`([^`]+)`", str(error))
+    guilty = [x for x in overrides if _concerns(x.partition("=")[0], named)]
+    return f"override {', '.join(guilty)}" if guilty else where
+
+
+def _concerns(key: str, named: Sequence[str]) -> bool:
+    """Whether one of the names is a key, lies in or around it, or is its last part."""
+    return any(
+        f"{name}.".startswith(f"{key}.")
+        or key.startswith((f"{name}.", f"{name}["))
+        or key.endswith(f".{name}")
+        for name in named
+    )
 
 
 def _forget_arguments(base: DictConfig, change: Any) -> None:

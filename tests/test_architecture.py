@@ -11,7 +11,16 @@ PACKAGE = Path(hrnet_tf.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 RANKS = [
-    {"backend", "errors", "version", "opencv", "compat", "decoder", "latency"},
+    {
+        "backend",
+        "errors",
+        "version",
+        "opencv",
+        "compat",
+        "decoder",
+        "latency",
+        "upsampling",
+    },
     {"batch_norm"},
     {
         "boxes",
@@ -38,6 +47,8 @@ RANKS = [
     {"evaluate", "export", "measure", "loading", "convert", "callbacks", "check_data"},
     {"train", "export_converted", "benchmark"},
     {"demo"},
+    {"public", "commands"},
+    {"arguments"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}

@@ -12,7 +12,7 @@ import hrnet_tf
 from hrnet_tf.compat import KERAS_3
 from hrnet_tf.experiments.classification import ClassificationExperiment
 from hrnet_tf.export.artefacts import export_run
-from hrnet_tf.export.formats import DEFAULTS
+from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.manifest import ClassificationManifest, ImageInput
 from hrnet_tf.media import ClassViewer, predict_files
 from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions

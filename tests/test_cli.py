@@ -118,7 +118,7 @@ def test_an_interruption_says_how_to_go_on(experiment, capsys, monkeypatch):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "train", interrupt)
+    monkeypatch.setattr(sys.modules["hrnet_tf.train"], "train", interrupt)
     with pytest.raises(SystemExit) as stopped:
         cli.main(["train", str(experiment)])
     assert stopped.value.code == 130

@@ -333,3 +333,29 @@ def test_another_class_does_not_inherit_arguments(tmp_path):
         "nesterov": True,
         "coupled_weight_decay": 0.0001,
     }
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("train.learning_rate=-1", "train.learning_rate"),
+        ("data.augmentation.scale=2", "data.augmentation.scale"),
+        ("model.size=[0,32]", "model.size"),
+        ("model={size: [0, 32]}", "model.size"),
+        ("train.drop_at=[3,2]", "train.drop_at"),
+    ],
+)
+def test_a_value_from_the_command_line_is_not_blamed_on_the_file(
+    experiment, override, key
+):
+    with pytest.raises(InputError, match=r"^override ") as caught:
+        read_config(experiment, ["train.epochs=3", override])
+    assert str(caught.value).startswith(f"override {override}: `{key}`")
+
+
+def test_a_value_of_the_file_is_not_blamed_on_the_command_line(experiment, tmp_path):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(experiment.read_text().replace("0.01", "-0.01"))
+    with pytest.raises(InputError) as caught:
+        read_config(broken, ["train.epochs=3"])
+    assert str(caught.value).startswith(f"{broken}: `train.learning_rate`")

@@ -18,7 +18,8 @@ from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export import compare as compare_module
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.compare import ExportError, compare
-from hrnet_tf.export.formats import DEFAULTS, FORMATS, Format
+from hrnet_tf.export.formats import FORMATS, Format
+from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.export.tflite import write_tflite

@@ -14,7 +14,7 @@ from hrnet_tf import cli
 from hrnet_tf.channels import ChannelSet
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.artefacts import export_run
-from hrnet_tf.export.formats import DEFAULTS
+from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.manifest import ImageInput, MapOutput, RegressionManifest, Views
 from hrnet_tf.media import MapViewer, predict_files
 from hrnet_tf.predictors.regression import RegressionPredictor

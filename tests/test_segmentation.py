@@ -12,7 +12,7 @@ import hrnet_tf
 from hrnet_tf.classes import ClassSet
 from hrnet_tf.data.masks import read_mask
 from hrnet_tf.export.artefacts import export_run
-from hrnet_tf.export.formats import DEFAULTS
+from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.manifest import (
     ImageInput,
     LogitMapOutput,

@@ -61,3 +61,22 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
             config, output=str(Path("saved_models") / path.stem)
         )
     return config
+
+
+def read_run_config(folder: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """The configuration of a run that training has made.
+
+    Args:
+        folder: the run's.
+        overrides: `key=value` pairs that win over it.
+
+    Raises:
+        InputError: if the folder holds no run, or as `read_config` does.
+    """
+    path = Path(folder) / "config.yaml"
+    if not path.is_file():
+        raise InputError(
+            f"{folder} is no run: there is no config.yaml in it. Give a folder "
+            "that `hrnet-tf train` has made."
+        )
+    return read_config(path, overrides)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hrnet_tf.errors import InputError
-from hrnet_tf.layers import Upsampling
+from hrnet_tf.upsampling import Upsampling
 
 
 @dataclass(frozen=True)

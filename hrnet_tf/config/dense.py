@@ -11,7 +11,7 @@ from hrnet_tf.config.common import (
     share,
 )
 from hrnet_tf.errors import InputError
-from hrnet_tf.layers import Upsampling
+from hrnet_tf.upsampling import Upsampling
 
 
 @dataclass(frozen=True)

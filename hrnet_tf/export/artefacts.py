@@ -15,7 +15,8 @@ from hrnet_tf import decoder
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.compare import compare
-from hrnet_tf.export.formats import DEFAULTS, FORMATS
+from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.records import beside, checksums, record, sealed
 from hrnet_tf.manifest import Artefact, Manifest, TaskManifest

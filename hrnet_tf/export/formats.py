@@ -74,6 +74,3 @@ FORMATS: dict[str, Format] = {
         operations=f"ONNX opset {OPSET}",
     ),
 }
-
-# What one exports without naming formats: the network as it is, for every runtime.
-DEFAULTS = ("savedmodel", "tflite", "onnx")

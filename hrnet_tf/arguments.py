@@ -1,0 +1,250 @@
+"""What may be written on the command line; read without importing anything heavy."""
+
+import argparse
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hrnet_tf.commands import (
+    benchmark_command,
+    check_command,
+    configs_command,
+    convert_command,
+    demo_command,
+    evaluate_command,
+    export_command,
+    predict_command,
+    shard_command,
+    train_command,
+    verify_command,
+)
+from hrnet_tf.export.names import DEFAULTS, NAMES
+from hrnet_tf.version import __version__
+
+SETTING = re.compile(r"[A-Za-z_][\w.]*=")
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Takes `key=value` settings anywhere, before and after options."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[override]
+        """Set settings aside, if the command takes any, and read the others."""
+        taken = any(action.dest == "settings" for action in self._actions)
+        settings, others = self._divided(args or ()) if taken else ([], args)
+        namespace, unknown = super().parse_known_args(others, namespace)
+        if taken:
+            namespace.settings = [*settings, *namespace.settings]
+        return namespace, unknown
+
+    def _divided(self, given: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The settings, and what is none: values of options and files named so."""
+        settings, others = [], []
+        for before, text in zip(("", *given), given, strict=False):
+            option = self._option_string_actions.get(before)
+            is_value = option is not None and option.nargs is None
+            if is_value or not SETTING.match(text) or Path(text).exists():
+                others.append(text)
+            else:
+                settings.append(text)
+        return settings, others
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def number(text: str) -> float:
+    """A finite number."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be finite, got {text}")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    main = argparse.ArgumentParser(
+        "hrnet-tf", description="HRNet for Keras and TensorFlow."
+    )
+    main.add_argument("--version", action="version", version=__version__)
+    commands = main.add_subparsers(
+        required=True, metavar="COMMAND", parser_class=CommandParser
+    )
+
+    def add(name: str, function: Any) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name, help=function.__doc__, description=function.__doc__
+        )
+        command.set_defaults(function=function)
+        return command
+
+    command = add("train", train_command)
+    command.add_argument("config", help="YAML file, or a name of hrnet-tf configs")
+    _add_settings(command, "train.epochs=20")
+
+    command = add("evaluate", evaluate_command)
+    command.add_argument("run", help="folder that training has made")
+    _add_settings(command, "evaluate.refinement=dark")
+
+    command = add("predict", predict_command)
+    command.add_argument("input", help="image, folder of images, or video")
+    command.add_argument(
+        "--model", help="run or exported model; default: the newest run"
+    )
+    command.add_argument(
+        "--out", help="folder to write to; default: a new one in predictions/"
+    )
+    command.add_argument(
+        "--boxes", help="whom to look at: COCO results, JSON; default: all of it"
+    )
+    command.add_argument(
+        "--box-threshold", type=number, default=0.3, help="default: 0.3"
+    )
+    command.add_argument(
+        "--threshold", type=number, default=0.2, help="keypoints to draw; default: 0.2"
+    )
+    command.add_argument(
+        "--flip", action="store_true", help="average with the mirrored image"
+    )
+
+    command = add("export", export_command)
+    command.add_argument("run", help="folder that training has made")
+    command.add_argument(
+        "--format",
+        nargs="+",
+        choices=[*NAMES, "all"],
+        default=list(DEFAULTS),
+        help=f"default: {' '.join(DEFAULTS)}",
+    )
+    command.add_argument(
+        "--out",
+        help="folder to write to; default: export/ in the run, and the run's folder "
+        "for SavedModels",
+    )
+    command.add_argument(
+        "--version",
+        type=int,
+        default=1,
+        help="of a SavedModel, its folder's name; servers answer by the highest; "
+        "default: 1",
+    )
+    command.add_argument(
+        "--layout",
+        type=str.upper,
+        choices=["NHWC", "NCHW"],
+        default="NHWC",
+        help="of what ONNX files take and give; default: NHWC",
+    )
+
+    command = add("benchmark", benchmark_command)
+    command.add_argument("run", help="folder of a run that has been exported")
+    command.add_argument(
+        "--format", nargs="+", choices=NAMES, help="default: all that are there"
+    )
+    command.add_argument("--threads", type=positive, help="of the CPU; default: all")
+    command.add_argument(
+        "--rounds", type=positive, default=12, help="turns of each format; default: 12"
+    )
+
+    command = add("verify", verify_command)
+    command.add_argument(
+        "artefact", help="what export has written, such as export/model.tflite"
+    )
+
+    command = add("convert", convert_command)
+    command.add_argument("file", help=".pth, .safetensors or .npz file")
+    command.add_argument(
+        "--out", required=True, help="the model, such as saved_models/NAME.keras"
+    )
+    command.add_argument(
+        "--align-corners",
+        choices=["yes", "no"],
+        help="the corner rule, where the file does not tell it",
+    )
+    command.add_argument(
+        "--inplace-batch-norm",
+        action="store_true",
+        help="for the official *_torch04.pth files",
+    )
+    command.add_argument(
+        "--outputs", type=positive, help="another number of classes or points"
+    )
+    command.add_argument(
+        "--leave-out",
+        nargs="+",
+        metavar="PREFIX",
+        default=[],
+        help="tensors not to load, such as rpn_head",
+    )
+    command.add_argument("--license", help="of the weights, where it is not known")
+    command.add_argument(
+        "--export",
+        nargs="+",
+        choices=[*NAMES, "all"],
+        help="export it too, to a folder named after the file (all: without "
+        "--calibration those that need none)",
+    )
+    command.add_argument(
+        "--labels",
+        help="for the export: a keypoint set (default: coco), a class set, or a file "
+        "with a class name a line (default: numbers)",
+    )
+    command.add_argument(
+        "--calibration",
+        metavar="FOLDER",
+        help="for the export of formats with integers: images like those to come",
+    )
+
+    command = add("shard", shard_command)
+    command.add_argument("root", help="folder that holds a folder of images a class")
+    command.add_argument("out", help="folder to write to; again: go on")
+    command.add_argument(
+        "--shards",
+        type=positive,
+        help="of training images; default: 1000 images in each",
+    )
+    command.add_argument("--workers", type=positive, help="default: one for each core")
+    command.add_argument(
+        "--validation-share",
+        type=number,
+        default=0.2,
+        help="to hold out where there is no val/; default: 0.2",
+    )
+    command.add_argument("--seed", type=int, default=0, help="default: 0")
+
+    data = commands.add_parser("data", help="look at data: hrnet-tf data check CONFIG")
+    kinds = data.add_subparsers(
+        required=True, metavar="COMMAND", parser_class=CommandParser
+    )
+    check = kinds.add_parser("check", help=check_command.__doc__)
+    check.set_defaults(function=check_command)
+    check.add_argument("config", help="YAML file, or a name of hrnet-tf configs")
+    check.add_argument(
+        "--out", help="folder to write to; default: surveys/ and the file's name"
+    )
+    _add_settings(check, "data.root=FOLDER")
+
+    command = add("configs", configs_command)
+    command.add_argument("name", nargs="?", help="to copy; default: list all of them")
+    command.add_argument("--out", default=".", help="folder to copy to; default: here")
+
+    command = add("demo", demo_command)
+    command.add_argument(
+        "--out", default="saved_models/demo", help="default: saved_models/demo"
+    )
+    return main
+
+
+def _add_settings(command: argparse.ArgumentParser, example: str) -> None:
+    command.add_argument(
+        "settings",
+        nargs="*",
+        metavar="key=value",
+        help=f"wins over the file, such as {example}",
+    )

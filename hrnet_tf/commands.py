@@ -1,0 +1,241 @@
+"""The commands of `hrnet-tf`: one thin function each.
+
+Each looks at its arguments first and imports what it needs then: a mistake is answered
+at once.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hrnet_tf
+from hrnet_tf.config import read_config, read_run_config
+from hrnet_tf.errors import InputError
+from hrnet_tf.export.names import NAMES
+from hrnet_tf.shipped import copy_config, shipped_configs
+
+if TYPE_CHECKING:
+    from hrnet_tf.media import Viewer
+
+
+def train_command(arguments: argparse.Namespace) -> None:
+    """Train from a YAML file."""
+    config = read_config(arguments.config, arguments.settings)
+
+    hrnet_tf.import_public_names()
+    from hrnet_tf.train import train
+
+    run = train(config)
+    print(f"{run.folder}: weights in checkpoints/best.keras, curves in curves.png")
+    print(
+        f"next: hrnet-tf evaluate {run.folder}; hrnet-tf export {run.folder} --format "
+        "all"
+    )
+
+
+def evaluate_command(arguments: argparse.Namespace) -> None:
+    """Judge a run on its validation data."""
+    read_run_config(arguments.run, arguments.settings)
+
+    hrnet_tf.import_public_names()
+    from hrnet_tf.evaluate import evaluate_run
+
+    evaluation, path = evaluate_run(arguments.run, tuple(arguments.settings))
+    print(evaluation.table())
+    print(f"written to {path}")
+
+
+def predict_command(arguments: argparse.Namespace) -> None:
+    """Draw what a model finds in images or a video."""
+    model = Path(arguments.model or newest_run())
+    _must_exist(model, "the folder of a run or an exported model")
+    _must_exist(arguments.input, "an image, a folder of images or a video")
+    if arguments.boxes:
+        _must_exist(arguments.boxes, "COCO results, JSON")
+    if not arguments.model:
+        print(f"model: {model} (the newest run; --model names another)")
+
+    hrnet_tf.import_public_names()
+    from hrnet_tf.loading import load
+    from hrnet_tf.media import predict_files
+
+    viewer = _viewer(load(model, flip=arguments.flip or None), arguments)
+    summary = predict_files(viewer, arguments.input, arguments.out)
+    print(f"{viewer.count()} in {summary.images} images; written to {summary.folder}")
+    if summary.skipped:
+        print(f"{len(summary.skipped)} images could not be read and were skipped")
+
+
+def _viewer(predictor: Any, arguments: argparse.Namespace) -> "Viewer":
+    from hrnet_tf.media import (
+        Boxes,
+        ClassViewer,
+        MapViewer,
+        PoseViewer,
+        SegmentViewer,
+    )
+    from hrnet_tf.predictors.pose import PosePredictor
+    from hrnet_tf.predictors.regression import RegressionPredictor
+    from hrnet_tf.predictors.segmentation import SegmentationPredictor
+
+    if isinstance(predictor, PosePredictor):
+        boxes = arguments.boxes and Boxes(arguments.boxes, arguments.box_threshold)
+        return PoseViewer(predictor, boxes, arguments.threshold)
+    if isinstance(predictor, SegmentationPredictor):
+        return SegmentViewer(predictor)
+    if isinstance(predictor, RegressionPredictor):
+        return MapViewer(predictor)
+    return ClassViewer(predictor)
+
+
+def export_command(arguments: argparse.Namespace) -> None:
+    """Write SavedModel, TFLite and ONNX, each compared with the model."""
+    read_run_config(arguments.run)
+
+    hrnet_tf.import_public_names()
+    from hrnet_tf.export.artefacts import export_run
+    from hrnet_tf.export.options import Options
+
+    formats = _formats(arguments.format)
+    options = Options(layout=arguments.layout, version=arguments.version)
+    _print_artefacts(export_run(arguments.run, formats, arguments.out, options))
+
+
+def benchmark_command(arguments: argparse.Namespace) -> None:
+    """Measure a run's exports side by side: size, speed, memory, score."""
+    read_run_config(arguments.run)
+
+    hrnet_tf.import_public_names()
+    from hrnet_tf.benchmark import benchmark_run
+
+    found, path = benchmark_run(
+        arguments.run, arguments.format, arguments.threads, arguments.rounds
+    )
+    print(found.table())
+    print(f"written to {path}; look at {path.with_suffix('.png')}")
+
+
+def verify_command(arguments: argparse.Namespace) -> None:
+    """Tell whether an exported model is unchanged and answers as recorded."""
+    _must_exist(arguments.artefact, "an exported model")
+
+    hrnet_tf.import_public_names()
+    from hrnet_tf.export.verify import verify
+
+    result = verify(arguments.artefact)
+    print(result.report())
+    if not result.ok:
+        sys.exit(1)
+
+
+def convert_command(arguments: argparse.Namespace) -> None:
+    """Write a PyTorch checkpoint as a Keras model, with its facts beside it."""
+    _must_exist(arguments.file, "a .pth, .safetensors or .npz file")
+    align = {None: None, "yes": True, "no": False}[arguments.align_corners]
+
+    hrnet_tf.import_public_names()
+    from hrnet_tf.convert import convert
+    from hrnet_tf.export.formats import FORMATS
+    from hrnet_tf.export_converted import export_converted
+
+    files = convert(
+        arguments.file,
+        arguments.out,
+        align_corners=align,
+        outputs=arguments.outputs,
+        leave_out=arguments.leave_out,
+        inplace_batch_norm=arguments.inplace_batch_norm,
+        license_name=arguments.license,
+    )
+    print("{}, with its facts in {} and what was loaded in {}".format(*files))
+    if arguments.export:
+        formats = _formats(arguments.export)
+        if "all" in arguments.export and not arguments.calibration:
+            formats = [name for name in formats if not FORMATS[name].calibrated]
+        _print_artefacts(
+            export_converted(files[0], formats, arguments.labels, arguments.calibration)
+        )
+
+
+def shard_command(arguments: argparse.Namespace) -> None:
+    """Write a folder of images, a folder a class, as TFRecord shards."""
+    _must_exist(arguments.root, "a folder with a folder of images for each class")
+
+    hrnet_tf.import_public_names()
+    from hrnet_tf.data.shards import write_shards
+
+    counts = write_shards(
+        arguments.root,
+        arguments.out,
+        arguments.shards,
+        arguments.workers,
+        arguments.validation_share,
+        arguments.seed,
+    )
+    print(f"{arguments.out}: {counts['written']} shards written, {counts['kept']} kept")
+
+
+def check_command(arguments: argparse.Namespace) -> None:
+    """Look at a data set before training: counts, broken files, a sheet of samples."""
+    config = read_config(arguments.config, arguments.settings)
+    out = Path(arguments.out or f"surveys/{Path(arguments.config).stem}")
+
+    hrnet_tf.import_public_names()
+    from hrnet_tf.check_data import check_data
+
+    for part, survey in check_data(config, out).items():
+        print(f"{part}: {survey.table()}")
+    print(f"look at {out / 'samples.jpg'}; written to {out / 'survey.json'}")
+
+
+def configs_command(arguments: argparse.Namespace) -> None:
+    """List the configurations of the package, or copy one to change it."""
+    if arguments.name:
+        path = copy_config(arguments.name, arguments.out)
+        print(f"{path}: change it, then hrnet-tf train {path}")
+        return
+    configs = shipped_configs()
+    width = max(len(config.name) for config in configs)
+    for config in configs:
+        print(f"{config.name:{width}}  {config.purpose}")
+    print("hrnet-tf train NAME takes one as it is; hrnet-tf configs NAME copies it")
+
+
+def demo_command(arguments: argparse.Namespace) -> None:
+    """Draw a data set, train on it, evaluate, export, and show what came of it."""
+    hrnet_tf.import_public_names()
+    from hrnet_tf.demo import run_demo
+
+    run_demo(arguments.out)
+
+
+def newest_run(parent: str | Path = "saved_models") -> Path:
+    """The folder of the run whose weights were written last.
+
+    Raises:
+        InputError: if there is none.
+    """
+    found = Path(parent).glob("*/checkpoints/best.keras")
+    newest = max(found, key=os.path.getmtime, default=None)
+    if newest is None:
+        raise InputError(
+            f"There is no trained run in {parent}; train one (hrnet-tf train CONFIG) "
+            "or name one with --model."
+        )
+    return newest.parents[1]
+
+
+def _must_exist(path: str | Path, what: str) -> None:
+    if not Path(path).exists():
+        raise InputError(f"There is no such file or folder {path}; give {what}.")
+
+
+def _formats(chosen: list[str]) -> list[str]:
+    return list(NAMES) if "all" in chosen else chosen
+
+
+def _print_artefacts(artefacts: dict[str, Path]) -> None:
+    for name, path in artefacts.items():
+        print(f"{name}: {path} (facts in {path.name}.json)")
