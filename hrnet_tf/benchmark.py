@@ -29,6 +29,7 @@ from hrnet_tf.plots import draw_flavours
 from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.run import Run
 from hrnet_tf.runtimes import open_artefact
+from hrnet_tf.text_files import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -316,7 +317,7 @@ def _write(found: Benchmark, run: Run) -> Path:
     target = run.folder / "benchmark" / "benchmark.json"
     target.parent.mkdir(exist_ok=True)
     facts = {**dataclasses.asdict(found), "versions": versions()}
-    target.write_text(json.dumps(facts, indent=2) + "\n")
+    write_json(target, facts)
     target.with_suffix(".txt").write_text(found.table() + "\n")
     draw_flavours(
         {row.format: (row.median_ms, row.score) for row in found.flavours},

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.name_sets import as_name
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class ChannelSet:
     Attributes:
         names: of the channels, in their order.
         mirrored: those that change their sign in a mirror image, such as the horizontal
-            flow.
+            flow; here and below, names or their indices from 0 (a name wins).
         per_pixel: those counted in pixels of the image, which grow with it.
         nearer: those that fall as the image grows, as things look nearer, such as a
             depth.
@@ -41,13 +42,17 @@ class ChannelSet:
                 "`channels` must name each number of a pixel once, got "
                 f"{list(self.names)}."
             )
-        for name in ("mirrored", "per_pixel", "nearer"):
-            unknown = [n for n in getattr(self, name) if n not in self.names]
-            if unknown:
+        for key in ("mirrored", "per_pixel", "nearer"):
+            given = getattr(self, key)
+            try:
+                found = [as_name(entry, self.names, key, "channel") for entry in given]
+            except InputError:
+                unknown = next(n for n in given if n not in self.names)
                 raise InputError(
-                    f"`{name}` holds {unknown[0]!r}, which is none of the channels "
+                    f"`{key}` holds {unknown!r}, which is none of the channels "
                     f"{', '.join(self.names)}."
-                )
+                ) from None
+            object.__setattr__(self, key, tuple(found))
         if both := set(self.per_pixel) & set(self.nearer):
             raise InputError(
                 f"`per_pixel` and `nearer` both hold {min(both)!r}: a channel either "

@@ -1,7 +1,6 @@
 """A look at a data set before training: counts, broken files, a sheet of samples."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from hrnet_tf.config import Config
 from hrnet_tf.data.survey import Survey
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
+from hrnet_tf.text_files import write_json
 from hrnet_tf.visualize import contact_sheet, write_image
 
 SHOWN = 32  # samples on the sheet
@@ -55,5 +55,5 @@ def check_data(config: Config, out: str | Path) -> dict[str, Survey]:
         pictures += training.draw(images.numpy(), targets)
     write_image(out / "samples.jpg", contact_sheet(pictures[:SHOWN], COLUMNS))
     facts = {part: survey.facts() for part, survey in surveys.items()}
-    (out / "survey.json").write_text(json.dumps(facts, indent=2) + "\n")
+    write_json(out / "survey.json", facts)
     return surveys

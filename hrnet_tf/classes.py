@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from hrnet_tf.errors import InputError
-from hrnet_tf.name_sets import find_set, nearest_name, order_in_mirror
+from hrnet_tf.name_sets import (
+    as_pairs,
+    check_flips,
+    check_names,
+    find_set,
+    order_in_mirror,
+)
+from hrnet_tf.text_files import read_names
 from hrnet_tf.typed_yaml import read_typed
 
 FOLDER = Path(__file__).parent / "class_sets"
@@ -29,7 +36,8 @@ class ClassSet:
             PASCAL VOC.
         ids: the value of each class in mask files; empty: its index.
         ignored_ids: values in mask files that do not count. 255 never does.
-        flip_pairs: names that a mirror exchanges.
+        flip_pairs: what a mirror exchanges: names, or their indices from 0 (a name
+            wins).
         weights: what each class counts in training if the configuration asks for it;
             empty: all the same.
 
@@ -53,16 +61,19 @@ class ClassSet:
     weights: tuple[float, ...] = ()
 
     def __post_init__(self):
-        for key in ("palette", "flip_pairs"):  # lists from YAML and JSON
-            object.__setattr__(
-                self, key, tuple(tuple(row) for row in getattr(self, key))
-            )
-        if not self.names or len(set(self.names)) != len(self.names):
-            self._refuse("`names` must hold each class once, and at least one")
+        rows = tuple(tuple(row) for row in self.palette)  # lists from YAML and JSON
+        object.__setattr__(self, "palette", rows)
         if len(self.names) > UNKNOWN:
             self._refuse(
                 f"`names` must hold at most {UNKNOWN} classes, got {len(self.names)}"
             )
+        try:
+            check_names(self.names, "class")
+            pairs = as_pairs(self.flip_pairs, self.names, "flip_pairs", "class")
+            check_flips(pairs)
+        except InputError as error:
+            self._refuse(str(error))
+        object.__setattr__(self, "flip_pairs", pairs)
         for key in ("palette", "ids", "weights"):
             count = len(getattr(self, key))
             if count not in (0, len(self.names)):
@@ -80,7 +91,6 @@ class ClassSet:
             if not 0 <= weight < math.inf:
                 self._refuse(f"`weights` must not be negative, got {weight}")
         self._check_values()
-        self._check_pairs()
 
     def _check_values(self) -> None:
         for key in ("ids", "ignored_ids"):
@@ -103,29 +113,9 @@ class ClassSet:
                 )
             owners[value] = name
 
-    def _check_pairs(self) -> None:
-        flipped: list[str] = []
-        for pair in self.flip_pairs:
-            if len(pair) != 2 or pair[0] == pair[1]:
-                self._refuse(
-                    f"`flip_pairs` must hold pairs of two names, got {list(pair)}"
-                )
-            for name in pair:
-                if name not in self.names:
-                    near = nearest_name(name, self.names)
-                    self._refuse(
-                        f"`flip_pairs` names an unknown class {name}; did you mean "
-                        f"{near}?"
-                    )
-                if name in flipped:
-                    self._refuse(
-                        f"`flip_pairs` names {name} twice; a mirror exchanges it with "
-                        "one other"
-                    )
-                flipped.append(name)
-
     def _refuse(self, problem: str) -> None:
-        raise InputError(f"Class set {self.name}: {problem}.")
+        end = "" if problem.endswith("?") else "."
+        raise InputError(f"Class set {self.name}: {problem}{end}")
 
     @classmethod
     def read(cls, source: str | Path) -> "ClassSet":
@@ -142,10 +132,10 @@ class ClassSet:
         path = find_set(source, FOLDER, "class set", files)
         if path.suffix.lower() != ".txt":
             return read_typed(cls, path)
+        names = read_names(path)
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            return cls(path.stem, tuple(line.strip() for line in lines if line.strip()))
-        except (InputError, UnicodeDecodeError) as error:
+            return cls(path.stem, names)
+        except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
     @property

@@ -1,7 +1,6 @@
 """A checkpoint to a Keras model, with its facts beside it to check it by later."""
 
 import dataclasses
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from hrnet_tf.hashing import sha256_of
 from hrnet_tf.manifest import ImageInput, versions
 from hrnet_tf.pretrained import Loaded, open_checkpoint
 from hrnet_tf.published import PUBLISHED, Published
+from hrnet_tf.text_files import read_json, write_json
 
 TASKS = {
     "HRNetClassifier": "classification",
@@ -88,7 +88,7 @@ def convert(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".convert-") as folder:
         written = [Path(folder) / file.name for file in targets]
         _uncompiled(loaded.model).save(written[0])
-        written[1].write_text(json.dumps(manifest, indent=2) + "\n")
+        write_json(written[1], manifest)
         written[2].write_text(_report(loaded, manifest))
         check_converted(written[0])
         for source, file in zip(written, targets, strict=True):
@@ -117,7 +117,7 @@ def check_converted(path: str | Path) -> keras.Model:
     path = Path(path)
     manifest = path.with_suffix(".json")
     try:
-        recorded = json.loads(manifest.read_text())["outputs"]
+        recorded = read_json(manifest)["outputs"]
         model = keras.models.load_model(path)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(

@@ -1,6 +1,5 @@
 """A run's best weights, judged on its validation data."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from hrnet_tf.experiments import make_experiment
 from hrnet_tf.experiments.base import Evaluation
 from hrnet_tf.manifest import Manifest, versions
 from hrnet_tf.run import Run
+from hrnet_tf.text_files import write_json
 
 
 def evaluate_run(
@@ -43,7 +43,7 @@ def evaluate_run(
         "weights": str(run.best),
         "versions": versions(),
     }
-    target.write_text(json.dumps(facts, indent=2) + "\n")
+    write_json(target, facts)
     target.with_suffix(".txt").write_text(evaluation.table() + "\n")
     evaluation.write_details(target)
     return evaluation, target

@@ -1,6 +1,5 @@
 """Converted checkpoints to SavedModel, TFLite and ONNX."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +35,7 @@ from hrnet_tf.manifest import (
 from hrnet_tf.media import list_images
 from hrnet_tf.opencv import cv2
 from hrnet_tf.preprocess import read_image
+from hrnet_tf.text_files import read_json, read_names
 
 STRIDE = 4  # crop pixels per heatmap cell, of every published network
 
@@ -74,7 +74,7 @@ def export_converted(
     targets = targets_of(formats, path.with_suffix(""), Options())
     check_free(targets)
     model = answering(check_converted(path))
-    facts = json.loads(path.with_suffix(".json").read_text())
+    facts = read_json(path.with_suffix(".json"))
     manifest = _manifest(facts, labels, path)
     options = Options()
     if calibration is not None:
@@ -137,10 +137,7 @@ def _class_set(source: str | None, count: int) -> ClassSet:
 def _class_names(file: str | None, count: int) -> tuple[str, ...]:
     if file is None:
         return tuple(f"class {number}" for number in range(count))
-    if not Path(file).is_file():
-        raise InputError(f"There is no file of class names {file}.")
-    names = tuple(Path(file).read_text().split("\n"))
-    names = names[:-1] if names and not names[-1] else names
+    names = read_names(file, unique=False)  # two of ImageNet's are called crane
     if len(names) != count:
         raise InputError(
             f"{file} names {len(names)} classes, the model has {count}; it must hold "

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from hrnet_tf.errors import InputError
-from hrnet_tf.name_sets import find_set, nearest_name, order_in_mirror
+from hrnet_tf.name_sets import (
+    as_name,
+    as_pairs,
+    check_flips,
+    check_names,
+    find_set,
+    order_in_mirror,
+)
 from hrnet_tf.typed_yaml import read_typed
 
 FOLDER = Path(__file__).parent / "keypoint_sets"
@@ -21,11 +28,12 @@ class KeypointSet:
     Attributes:
         name: what the set is called.
         names: the keypoints, in the order in which they are annotated.
-        flip_pairs: names that a mirror exchanges.
+        flip_pairs: what a mirror exchanges; here and in `skeleton` and `upper_body`,
+            names or their indices, from 0 (a name wins).
         sigmas: how far annotators scatter, as a share of the object's size (COCO's
             OKS).
-        skeleton: names to join by a line.
-        upper_body: names that half-body augmentation keeps together; empty: none.
+        skeleton: what to join by a line.
+        upper_body: what half-body augmentation keeps together; empty: none.
         weights: what each keypoint counts in training; empty: all the same.
         category: the COCO category that carries these keypoints; None: the only one.
 
@@ -49,27 +57,10 @@ class KeypointSet:
     category: str | None = None
 
     def __post_init__(self):
-        for key in ("flip_pairs", "skeleton"):  # lists from YAML and JSON
-            object.__setattr__(
-                self, key, tuple(tuple(pair) for pair in getattr(self, key))
-            )
-        if not self.names or len(set(self.names)) != len(self.names):
-            self._refuse("`names` must hold each keypoint once, and at least one")
-        for key in ("flip_pairs", "skeleton"):
-            for pair in getattr(self, key):
-                if len(pair) != 2 or pair[0] == pair[1]:
-                    self._refuse(
-                        f"`{key}` must hold pairs of two names, got {list(pair)}"
-                    )
-                self._check_known(key, pair)
-        self._check_known("upper_body", self.upper_body)
-        flipped = [name for pair in self.flip_pairs for name in pair]
-        if len(set(flipped)) != len(flipped):
-            twice = next(name for name in flipped if flipped.count(name) > 1)
-            self._refuse(
-                f"`flip_pairs` names {twice} twice; a mirror exchanges it with one "
-                "other"
-            )
+        try:
+            self._settle_names()
+        except InputError as error:
+            self._refuse(str(error))
         for key, needed in (("sigmas", True), ("weights", bool(self.weights))):
             values = getattr(self, key)
             good = all(0 < value < math.inf for value in values)
@@ -79,16 +70,21 @@ class KeypointSet:
                     f"each of `names`, got {len(values)}: {list(values)}"
                 )
 
-    def _check_known(self, key: str, names: tuple[str, ...]) -> None:
-        for name in names:
-            if name not in self.names:
-                near = nearest_name(name, self.names)
-                self._refuse(
-                    f"`{key}` names an unknown keypoint {name}; did you mean {near}?"
-                )
+    def _settle_names(self) -> None:
+        check_names(self.names, "keypoint")
+        for key in ("flip_pairs", "skeleton"):  # lists from YAML and JSON
+            pairs = as_pairs(getattr(self, key), self.names, key, "keypoint")
+            object.__setattr__(self, key, pairs)
+        upper = tuple(
+            as_name(entry, self.names, "upper_body", "keypoint")
+            for entry in self.upper_body
+        )
+        object.__setattr__(self, "upper_body", upper)
+        check_flips(self.flip_pairs)
 
     def _refuse(self, problem: str) -> None:
-        raise InputError(f"Keypoint set {self.name}: {problem}.")
+        end = "" if problem.endswith("?") else "."
+        raise InputError(f"Keypoint set {self.name}: {problem}{end}")
 
     @classmethod
     def read(cls, source: str | Path) -> "KeypointSet":

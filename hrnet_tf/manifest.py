@@ -1,7 +1,6 @@
 """What a model takes and what its answers mean: the facts beside an artefact."""
 
 import dataclasses
-import json
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.opencv import cv2
 from hrnet_tf.preprocess import MEAN, PADDING, STD
+from hrnet_tf.text_files import as_json
 from hrnet_tf.typed_yaml import load_yaml, merge
 from hrnet_tf.version import __version__
 
@@ -213,7 +213,7 @@ class Manifest:
 
     def as_json(self) -> str:
         """The content of a manifest file."""
-        return json.dumps(dataclasses.asdict(self), indent=2)
+        return as_json(dataclasses.asdict(self), indent=2)
 
 
 @dataclass(frozen=True)

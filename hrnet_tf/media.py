@@ -1,6 +1,5 @@
 """Files to files: predict on an image, a folder of images or a video."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.opencv import cv2
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.preprocess import read_image
+from hrnet_tf.text_files import write_json
 from hrnet_tf.viewers import ClassViewer, MapViewer, SegmentViewer, Viewer
 from hrnet_tf.visualize import draw_pose, write_image
 
@@ -175,7 +175,7 @@ def predict_files(
             viewer.write_more(folder, target.stem)
     summary.found = len(viewer.entries)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / viewer.file_name).write_text(json.dumps(viewer.entries))
+    write_json(folder / viewer.file_name, viewer.entries, indent=None)
     return summary
 
 

@@ -1,8 +1,14 @@
-"""YAML files and `key=value` overrides into typed, frozen dataclasses."""
+"""YAML files and `key=value` overrides into typed, frozen dataclasses.
+
+Where a dataclass asks for text it gets what is written, not what YAML makes of it:
+`on`, `010` and `1.0` are names as good as others.
+"""
 
 import dataclasses
 import difflib
+import json
 import re
+import types
 import typing
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,8 +19,14 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.text_files import read_text
 
 T = TypeVar("T")
+
+YAML = "tag:yaml.org,2002:"
+# What YAML makes of plain words: other things than the text that is written.
+NULL = f"{YAML}null"
+OTHER_THINGS = {f"{YAML}{kind}" for kind in ("bool", "int", "float")} | {NULL}
 
 # What OmegaConf raises when a value does not fit; TypeError: a mapping for a list.
 MISFITS = (OmegaConfBaseException, TypeError)
@@ -22,7 +34,7 @@ MISFITS = (OmegaConfBaseException, TypeError)
 
 def read_typed(schema: type[T], path: str | Path) -> T:
     """Read a YAML file into a dataclass; the errors are those of `merge`."""
-    return merge(schema, load_yaml(Path(path)), where=str(path))
+    return merge(schema, load_yaml(Path(path), schema), where=str(path))
 
 
 def merge(
@@ -48,8 +60,8 @@ def merge(
                 f"{override!r} is no setting; write key=value, such as train.epochs=20."
             )
         try:
-            change = OmegaConf.from_dotlist([override])
-        except (OmegaConfBaseException, yaml.YAMLError) as error:
+            change = _change(override, schema)
+        except (OmegaConfBaseException, yaml.YAMLError, RecursionError) as error:
             raise InputError(
                 f"override {override!r} cannot be read: {_flat(error)}."
             ) from None
@@ -72,7 +84,8 @@ def merge(
 
 def write_config(config: Any, path: str | Path) -> None:
     """Write a configuration, defaults and all, as YAML."""
-    Path(path).write_text(OmegaConf.to_yaml(OmegaConf.structured(config)))
+    text = OmegaConf.to_yaml(OmegaConf.structured(config))
+    Path(path).write_text(text, encoding="utf-8")
 
 
 def differences(old: Any, new: Any) -> list[str]:
@@ -86,8 +99,12 @@ def differences(old: Any, new: Any) -> list[str]:
     ]
 
 
-def load_yaml(path: Path) -> DictConfig:
-    """Read a YAML file of `key: value` lines.
+def load_yaml(path: Path, schema: type | None = None) -> DictConfig:
+    """Read a YAML (or JSON) file of `key: value` lines.
+
+    Args:
+        path: the file.
+        schema: the dataclass that it is for: what is text in it is read as written.
 
     Raises:
         InputError: if it is missing or something else.
@@ -98,13 +115,151 @@ def load_yaml(path: Path) -> DictConfig:
         raise InputError(
             f"There is no file {path}" + (f"; did you mean {hint[0]}?" if hint else ".")
         )
+    text = read_text(path, "YAML")
     try:
-        loaded = OmegaConf.load(path)
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, OSError) as error:
+        found = _parse(text, schema)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is no valid YAML: {_flat(error)}.") from None
-    if not isinstance(loaded, DictConfig):
-        raise InputError(f"{path} must hold `key: value` lines, not a list.")
-    return loaded
+    if found is None:
+        found = {}
+    if not isinstance(found, dict):
+        if isinstance(found, list):
+            raise InputError(f"{path} must hold `key: value` lines, not a list.")
+        raise InputError(
+            f"{path} is no valid YAML: it must hold `key: value` lines, not a word."
+        )
+    try:
+        return typing.cast(DictConfig, OmegaConf.create(found))
+    except (OmegaConfBaseException, ValueError) as error:
+        raise InputError(f"{path} is no valid YAML: {_flat(error)}.") from None
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML whose numbers are decimal, `1e-3` among them, and that knows no dates."""
+
+
+_REPLACED = {f"{YAML}int", f"{YAML}timestamp"}
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in known if tag not in _REPLACED]
+    for first, known in _Loader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    f"{YAML}int",
+    re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+)$"),
+    list("-+0123456789"),
+)
+_Loader.add_implicit_resolver(
+    f"{YAML}float",
+    re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
+
+
+def _parse(text: str, hint: Any) -> Any:
+    """YAML or JSON to plain data, with text where `hint` asks for it."""
+    if text.lstrip().startswith("{"):
+        try:  # YAML reads JSON's escapes of rarer characters otherwise
+            return json.loads(text)
+        except json.JSONDecodeError:
+            pass
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check_keys(node, set())
+        return _build(loader, node, hint)
+    finally:
+        loader.dispose()
+
+
+def _check_keys(node: yaml.Node, seen: set[int]) -> None:
+    """Raise a YAMLError if a key is there twice, or is no word."""
+    if id(node) in seen or isinstance(node, yaml.ScalarNode):
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            _check_keys(child, seen)
+        return
+    keys: set[str] = set()
+    for key, child in node.value:
+        if not isinstance(key, yaml.ScalarNode) or key.value in keys - {"<<"}:
+            problem = (
+                "a key must be a word"
+                if not isinstance(key.value, str)
+                else (f"the key {key.value!r} is there twice")
+            )
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+        keys.add(key.value)
+        _check_keys(child, seen)
+
+
+def _build(loader: Any, node: yaml.Node, hint: Any, listed: bool = False) -> Any:
+    """A node as plain data; `listed`: it stands in a list."""
+    options = _options(hint)
+    if isinstance(node, yaml.MappingNode):
+        schema = next(filter(dataclasses.is_dataclass, options), None)
+        if schema is not None:
+            hints = typing.get_type_hints(schema)
+            loader.flatten_mapping(node)
+            return {
+                key.value: _build(loader, value, hints.get(key.value, Any))
+                for key, value in node.value
+            }
+    elif isinstance(node, yaml.SequenceNode):
+        inner = [h for h in options if typing.get_origin(h) is tuple]
+        if inner:
+            entry = typing.get_args(inner[0])[0]
+            return [_build(loader, child, entry, listed=True) for child in node.value]
+    elif (
+        isinstance(node, yaml.ScalarNode)
+        and _is_text(options)
+        and not node.style
+        and node.tag in OTHER_THINGS
+        # Nothing at all is no name, and outside of lists null has a meaning.
+        and (node.tag != NULL or (listed and node.value))
+    ):
+        return node.value
+    return loader.construct_object(node, deep=True)
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    """What a value may be: the members of a union, or its type."""
+    members = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return typing.get_args(hint) if members else (hint,)
+
+
+def _is_text(options: tuple[Any, ...]) -> bool:
+    words = [typing.get_args(h) for h in options if typing.get_origin(h) is Literal]
+    literal = any(all(isinstance(word, str) for word in each) for each in words)
+    return (str in options or literal) and int not in options
+
+
+def _change(override: str, schema: type) -> DictConfig:
+    """A `key=value` as a configuration with one key."""
+    key, _, value = override.partition("=")
+    hint = _hint_of(schema, key)
+    options = _options(hint)
+    plain = value.strip()
+    empty = plain in ("", "~", "null", "Null", "NULL")
+    if _is_text(options) and not empty and plain[0] not in "'\"":
+        built: Any = plain
+    else:
+        built = _parse(value, hint)
+    change = OmegaConf.create()
+    OmegaConf.update(change, key, built)
+    return change
+
+
+def _hint_of(schema: Any, key: str) -> Any:
+    """The type of a dotted key; anything, if there is no such key."""
+    hint = schema
+    for name in key.split("."):
+        sections = filter(dataclasses.is_dataclass, _options(hint))
+        section = next(sections, None)
+        hint = typing.get_type_hints(section).get(name, Any) if section else Any
+    return hint
 
 
 def _merge(
@@ -220,4 +375,5 @@ def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _flat(error: Exception) -> str:
-    return " ".join(str(error).split())
+    text = str(error).replace('in "<unicode string>", ', "")
+    return " ".join(text.split()) or "it is nested too deeply"

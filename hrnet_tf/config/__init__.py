@@ -55,7 +55,8 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise InputError(
             f"{path}: `task` must be one of {', '.join(CONFIGS)}, got {task!r}."
         )
-    config = merge(CONFIGS[task], given, overrides, where=str(path))
+    schema = CONFIGS[task]
+    config = merge(schema, load_yaml(path, schema), overrides, where=str(path))
     if not config.output:
         config = dataclasses.replace(
             config, output=str(Path("saved_models") / path.stem)

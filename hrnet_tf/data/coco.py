@@ -2,8 +2,6 @@
 
 import contextlib
 import io
-import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ from hrnet_tf.data.people import People
 from hrnet_tf.data.problems import Policy, Problems
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
+from hrnet_tf.text_files import read_json
 
 Row = dict[str, Any]
 MakeRow = Callable[[Row, Row], Row | None]
@@ -307,18 +306,3 @@ def read_boxes(path: str) -> list[dict[str, Any]]:
             "width, height) and `score`."
         )
     return boxes
-
-
-def read_json(path: str) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        InputError: if it is missing or broken.
-    """
-    if not os.path.isfile(path):
-        raise InputError(f"There is no file {path}.")
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no valid JSON: {error}.") from None

@@ -1,6 +1,5 @@
 """Labelled images: a folder of folders, or the shards that `hrnet-tf shard` writes."""
 
-import json
 import math
 import os
 import zlib
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 from hrnet_tf.data.problems import Policy, Problems
 from hrnet_tf.errors import InputError
+from hrnet_tf.text_files import read_json
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"})
 VALIDATION_FOLDERS = ("val", "validation")
@@ -253,8 +253,8 @@ def read_index(root: Path) -> dict[str, Any]:
     """
     path = root / INDEX
     try:
-        index = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
+        index = read_json(path)
+    except InputError as error:
         raise InputError(
             f"{path} cannot be read ({error}); write the shards anew with `hrnet-tf "
             "shard`."

@@ -22,6 +22,7 @@ from hrnet_tf.data.problems import Problems
 from hrnet_tf.errors import InputError
 from hrnet_tf.indexed_png import GREY, INDEXED, header_of, to_grey
 from hrnet_tf.opencv import cv2
+from hrnet_tf.text_files import MARK, read_text
 
 CLASS_FILES = ("classes.yaml", "classes.txt")
 
@@ -237,7 +238,7 @@ def _listed_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
                 "this part, one a line, without suffix."
             )
         parts.append({})
-        for name in path.read_text().split():
+        for name in dict.fromkeys(read_text(path).replace(MARK, "").split()):
             image = str(base / CONTEXT_IMAGES / f"{name}.jpg")
             mask = str(base / CONTEXT_MASKS / f"{name}.png")
             if is_good(image, mask, problems):

@@ -1,6 +1,5 @@
 """Predictions for a whole data set, judged by COCO's metric."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from hrnet_tf.metrics.coco import (
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.preprocess import crop_of_box
 from hrnet_tf.results import Pose
+from hrnet_tf.text_files import write_json
 from hrnet_tf.visualize import contact_sheet, draw_pose
 
 SHOWN = 16  # crops in a picture
@@ -69,7 +69,7 @@ class PoseEvaluation:
     def write_details(self, target: Path) -> None:
         """Write a COCO result file beside the JSON file of the evaluation."""
         results = target.with_name(f"{target.stem}_results.json")
-        results.write_text(json.dumps(self.results))
+        write_json(results, self.results, indent=None)
 
 
 class PoseEvaluator:
