@@ -137,7 +137,7 @@ class Views:
 
 @dataclass(frozen=True)
 class Limits:
-    """What requests for a SavedModel's signature of encoded images may ask.
+    """What requests for a SavedModel may ask.
 
     More is refused before anything is decoded, so that no request takes a server's
     memory.
@@ -146,7 +146,7 @@ class Limits:
         side: pixels along an image's longer side.
         pixels: of one image; where the network sees all of it, at the size that it
             sees too.
-        images: in a batch.
+        images: in a batch, of normalised ones too.
         people: in a batch, whom the boxes say; 0 where there are no boxes.
         reach: how far a box may go beyond its image, in lengths of the image's longer
             side; see `hrnet_tf.boxes`.

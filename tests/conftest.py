@@ -20,8 +20,7 @@ from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, PoseManifest
 from hrnet_tf.run import Run, write_arrays
 
-# All four branches, one block each: quick to build, and nothing is left out.
-TINY = {"width": 4, "modules": (1, 1, 1), "blocks": 1, "stem": ((8, 2), (8, 2))}
+TINY = served.TINY
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "coco"
 
 

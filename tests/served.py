@@ -12,13 +12,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
+import grpc
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 from spots import spot_image, spot_manifest, spot_network
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+import hrnet_tf
 from hrnet_tf.channels import ChannelSet
 from hrnet_tf.classes import ClassSet
+from hrnet_tf.experiments.base import answering
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.manifest import (
@@ -30,12 +35,15 @@ from hrnet_tf.manifest import (
     SegmentationManifest,
 )
 
+# All four branches, one block each: quick to build, and nothing is left out.
+TINY = {"width": 4, "modules": (1, 1, 1), "blocks": 1, "stem": ((8, 2), (8, 2))}
 DEPLOY = Path(__file__).parents[1] / "deploy" / "tf_serving"
 SIGNATURES = {
     "pose": "keypoints",
     "classification": "classify",
     "segmentation": "segment",
     "regression": "regress",
+    "ocr": "segment",
 }
 
 
@@ -60,22 +68,21 @@ def tiny_networks():
     dense = {n: layers.Conv2D(n, 1, strides=4)(image) for n in (2, 3)}
     any_size = ImageInput(32, 32, any_size=True)
     names = ("ground", "wall", "Tür")
+    labels = SegmentationManifest(
+        "s", any_size, LogitMapOutput(), ClassSet("parts", names)
+    )
     return {
         "pose": (spot_network(), spot_manifest()),
         "classification": (
             keras.Model(crop, pooled),
             ClassificationManifest("c", ImageInput(32, 32), names),
         ),
-        "segmentation": (
-            keras.Model(image, dense[3]),
-            SegmentationManifest(
-                "s", any_size, LogitMapOutput(), ClassSet("parts", names)
-            ),
-        ),
+        "segmentation": (keras.Model(image, dense[3]), labels),
         "regression": (
             keras.Model(image, dense[2]),
             RegressionManifest("r", any_size, MapOutput(), ChannelSet(("near", "far"))),
         ),
+        "ocr": (answering(hrnet_tf.HRNetV2(classes=3, ocr=True, **TINY)), labels),
     }
 
 
@@ -131,6 +138,20 @@ def asker(server, client):
         return asking(address, task, SIGNATURES[task], inputs)
 
     return ask
+
+
+def ask_anything(server, task, signature, inputs):
+    """What any client may send by gRPC, of whatever shape."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = task
+    request.model_spec.signature_name = signature
+    for name, value in inputs.items():
+        kind = tf.string if value.dtype == object else value.dtype
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value, kind))
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc}") as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        response = stub.Predict(request, 60)
+    return {name: tf.make_ndarray(x) for name, x in response.outputs.items()}
 
 
 def post(server, model, body):

@@ -273,10 +273,10 @@ def test_no_images_have_no_classes(classifying):
     assert answer["label"].shape == (0,)
 
 
-def labelling(**more):
+def labelling(size=None, **more):
     manifest = SegmentationManifest(
         "m",
-        ImageInput(16, 16, any_size=True),
+        ImageInput(*(size or (16, 16)), any_size=size is None),
         LogitMapOutput(),
         ClassSet("lights", CLASSES),
         **more,
@@ -301,6 +301,16 @@ def test_an_image_that_would_be_looked_at_very_large_is_refused():
     assert serve(np.array([fine], object))["labels"].shape == (1, 4, 7)
     with refused(r"Image 1 .* is looked at in \[100 225\] pixels"):
         serve(np.array([fine, long], object))
+
+
+def test_an_image_that_a_network_of_one_size_cannot_take_is_refused():
+    serve = labelling(size=(16, 24))
+    fine, other = (
+        encoded(np.zeros((*size, 3), np.uint8)) for size in ((16, 24), (24, 16))
+    )
+    assert serve(np.array([fine], object))["labels"].shape == (1, 16, 24)
+    with refused(r"in \[24 16\] pixels .* network takes \[16, 24\] only"):
+        serve(np.array([fine, other], object))
 
 
 def test_images_that_are_vast_when_padded_are_refused():

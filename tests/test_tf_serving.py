@@ -30,7 +30,10 @@ protocols = pytest.mark.parametrize("protocol", ["rest", "grpc"])
 
 @pytest.fixture(scope="module")
 def predictors(networks):
-    return {task: PREDICTORS[task].from_model(*pair) for task, pair in networks.items()}
+    return {
+        task: PREDICTORS[pair[1].task].from_model(*pair)
+        for task, pair in networks.items()
+    }
 
 
 # Loading
@@ -100,11 +103,12 @@ def test_classes_are_those_of_the_predictor(protocol, ask, predictors):
 
 
 @protocols
-def test_labels_are_those_of_the_predictor(protocol, ask, predictors):
-    answer = ask(protocol, "segmentation", FILES)
+@pytest.mark.parametrize("task", ["segmentation", "ocr"])
+def test_labels_are_those_of_the_predictor(task, protocol, ask, predictors):
+    answer = ask(protocol, task, FILES)
     assert answer["size"] == [[120, 140], [90, 150]]
     for number, image in enumerate(IMAGES):
-        expected = predictors["segmentation"].predict(image)
+        expected = predictors[task].predict(image)
         height, width = image.shape[:2]
         labels = np.array(answer["labels"][number])
         assert (labels[:height, :width] == expected.labels).mean() > 0.999

@@ -16,6 +16,7 @@ from hrnet_tf.fold import StandIns, constant_graph, fold
 from hrnet_tf.manifest import TaskManifest
 from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.runtimes import OWN_MANIFEST, as_tensor
+from hrnet_tf.serving.network import checked_images
 from hrnet_tf.serving.signatures import limits_of, serving_function, signature_of
 
 
@@ -33,17 +34,21 @@ def write_savedmodel(
     Returns:
         The manifest with the limits of the second signature.
     """
-    path = Path(path)
-    manifest = replace(manifest, limits=limits_of(manifest))
+    path, limits = Path(path), limits_of(manifest)
+    manifest = replace(manifest, limits=limits)
     image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
     stand_ins = StandIns()
     folded = fold(model, stand_ins.constant)
     name, signature = manifest.output.name, signature_of(manifest)
-    answer = constant_graph(lambda image: {name: folded(image)}, image)
-    # Calling the first graph, the second shares its weights.
-    serve = serving_function(lambda images: answer(images)[name], manifest)
+    # Calling the same graph, both signatures share its weights.
+    network = constant_graph(folded, image)
+
+    def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: network(checked_images(image, manifest, limits))}
+
+    serve = serving_function(network, manifest)
     signatures = {
-        "serving_default": answer,
+        "serving_default": constant_graph(answer, image),
         signature.name: constant_graph(serve, *signature.inputs),
     }
     tf.saved_model.save(tf.Module(), str(path), signatures=signatures)

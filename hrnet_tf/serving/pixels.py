@@ -1,6 +1,7 @@
 """Encoded images to answers for every pixel, inside a graph."""
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -125,7 +126,7 @@ def _of_pixels(
             f"to {limits.pixels} in all are taken.",
             *(index, seen),
         )
-        with tf.control_dependencies([fine]):
+        with tf.control_dependencies([fine, *_fitting(index, seen, manifest)]):
             content = tf.identity(image_bytes[index])
         beyond = largest - sizes[index]
         paddings = [[0, beyond[0]], [0, beyond[1]], [0, 0]]
@@ -137,3 +138,17 @@ def _of_pixels(
     rows = tf.TensorSpec((None, channels), tf.float32)
     found = map_flat(padded, numbers, rows, at_once=1)
     return tf.reshape(found, (count, largest[0], largest[1], channels)), sizes
+
+
+def _fitting(index: tf.Tensor, seen: tf.Tensor, manifest: DenseManifest) -> list[Any]:
+    """What fails unless a network takes an image at the size it is looked at."""
+    if manifest.input.any_size or manifest.views.stretch:
+        return []
+    size = manifest.input.size
+    fitting = require(
+        tf.reduce_all(seen == tf.constant(size, tf.int64)),
+        f"Image {{}} of the batch is looked at in {{}} pixels (height, width); the "
+        f"network takes {list(size)} only.",
+        *(index, seen),
+    )
+    return [fitting]

@@ -68,8 +68,9 @@ def _real_rows(
     image_bytes: tf.Tensor, boxes: tf.Tensor, people: tf.Tensor, limits: Limits
 ) -> tf.Tensor:
     """Which boxes are real, boolean `(n, most)`, if the three fit together."""
-    counts = [tf.shape(x)[0] for x in (image_bytes, boxes, people)]
-    most, total = tf.shape(boxes)[1], tf.reduce_sum(tf.cast(people, tf.int64))
+    counts = [tf.shape(x, tf.int64)[0] for x in (image_bytes, boxes, people)]
+    most, people = tf.shape(boxes, tf.int64)[1], tf.cast(people, tf.int64)
+    total = tf.reduce_sum(people)
     checks = [
         require(
             (counts[0] == counts[1]) & (counts[0] == counts[2]),
@@ -85,9 +86,10 @@ def _real_rows(
             people,
         ),
         require(
-            total <= limits.people,
-            f"A batch may hold {limits.people} people, got {{}}; send fewer at a time.",
-            total,
+            (total <= limits.people) & (most <= limits.people),
+            f"A batch may hold {limits.people} people, got {{}} (and {{}} rows for "
+            "each image); send fewer at a time.",
+            *(total, most),
         ),
     ]
     with tf.control_dependencies(checks):
