@@ -23,6 +23,11 @@ from hrnet_tf.commands import (
 from hrnet_tf.export.names import DEFAULTS, NAMES
 from hrnet_tf.version import __version__
 
+# What becomes of a command that is interrupted.
+GOES_ON = "the same command goes on where it stopped"
+ANEW = "nothing was written; the same command begins anew"
+PICTURES = "finished pictures are kept; the list of what was found is not written"
+
 SETTING = re.compile(r"[A-Za-z_][\w.]*=")
 
 
@@ -77,22 +82,22 @@ def parser() -> argparse.ArgumentParser:
         required=True, metavar="COMMAND", parser_class=CommandParser
     )
 
-    def add(name: str, function: Any) -> argparse.ArgumentParser:
+    def add(name: str, function: Any, interrupted: str) -> argparse.ArgumentParser:
         command = commands.add_parser(
             name, help=function.__doc__, description=function.__doc__
         )
-        command.set_defaults(function=function)
+        command.set_defaults(function=function, interrupted=interrupted)
         return command
 
-    command = add("train", train_command)
+    command = add("train", train_command, GOES_ON)
     command.add_argument("config", help="YAML file, or a name of hrnet-tf configs")
     _add_settings(command, "train.epochs=20")
 
-    command = add("evaluate", evaluate_command)
+    command = add("evaluate", evaluate_command, ANEW)
     command.add_argument("run", help="folder that training has made")
     _add_settings(command, "evaluate.refinement=dark")
 
-    command = add("predict", predict_command)
+    command = add("predict", predict_command, PICTURES)
     command.add_argument("input", help="image, folder of images, or video")
     command.add_argument(
         "--model", help="run or exported model; default: the newest run"
@@ -113,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
         "--flip", action="store_true", help="average with the mirrored image"
     )
 
-    command = add("export", export_command)
+    command = add("export", export_command, "formats that were finished are kept")
     command.add_argument("run", help="folder that training has made")
     command.add_argument(
         "--format",
@@ -142,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
         help="of what ONNX files take and give; default: NHWC",
     )
 
-    command = add("benchmark", benchmark_command)
+    command = add("benchmark", benchmark_command, ANEW)
     command.add_argument("run", help="folder of a run that has been exported")
     command.add_argument(
         "--format", nargs="+", choices=NAMES, help="default: all that are there"
@@ -152,12 +157,12 @@ def parser() -> argparse.ArgumentParser:
         "--rounds", type=positive, default=12, help="turns of each format; default: 12"
     )
 
-    command = add("verify", verify_command)
+    command = add("verify", verify_command, ANEW)
     command.add_argument(
         "artefact", help="what export has written, such as export/model.tflite"
     )
 
-    command = add("convert", convert_command)
+    command = add("convert", convert_command, "files that were finished are kept")
     command.add_argument("file", help=".pth, .safetensors or .npz file")
     command.add_argument(
         "--out", required=True, help="the model, such as saved_models/NAME.keras"
@@ -201,7 +206,7 @@ def parser() -> argparse.ArgumentParser:
         help="for the export of formats with integers: images like those to come",
     )
 
-    command = add("shard", shard_command)
+    command = add("shard", shard_command, GOES_ON)
     command.add_argument("root", help="folder that holds a folder of images a class")
     command.add_argument("out", help="folder to write to; again: go on")
     command.add_argument(
@@ -223,18 +228,18 @@ def parser() -> argparse.ArgumentParser:
         required=True, metavar="COMMAND", parser_class=CommandParser
     )
     check = kinds.add_parser("check", help=check_command.__doc__)
-    check.set_defaults(function=check_command)
+    check.set_defaults(function=check_command, interrupted=ANEW)
     check.add_argument("config", help="YAML file, or a name of hrnet-tf configs")
     check.add_argument(
         "--out", help="folder to write to; default: surveys/ and the file's name"
     )
     _add_settings(check, "data.root=FOLDER")
 
-    command = add("configs", configs_command)
+    command = add("configs", configs_command, ANEW)
     command.add_argument("name", nargs="?", help="to copy; default: list all of them")
     command.add_argument("--out", default=".", help="folder to copy to; default: here")
 
-    command = add("demo", demo_command)
+    command = add("demo", demo_command, GOES_ON)
     command.add_argument(
         "--out", default="saved_models/demo", help="default: saved_models/demo"
     )

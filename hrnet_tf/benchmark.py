@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
-from tqdm import tqdm
 
 from hrnet_tf.decoding import decode
 from hrnet_tf.errors import InputError
@@ -27,6 +26,7 @@ from hrnet_tf.loading import open_predictor
 from hrnet_tf.manifest import Manifest, TaskManifest, versions
 from hrnet_tf.plots import draw_flavours
 from hrnet_tf.preprocess import preprocess_input
+from hrnet_tf.progress import progress_bar
 from hrnet_tf.run import Run
 from hrnet_tf.runtimes import open_artefact
 from hrnet_tf.text_files import write_json
@@ -200,7 +200,9 @@ def measure_latency(
             worker = Worker(path, Path(folder) / "images.npy", threads)
             workers[name] = stack.enter_context(contextlib.closing(worker))
             loads[name] = worker.load_seconds
-        for _ in tqdm(range(rounds), "latency", unit="round", disable=not progress):
+        for _ in progress_bar(
+            range(rounds), shown=progress, desc="latency", unit="round"
+        ):
             for name, worker in workers.items():
                 time.sleep(PAUSE)
                 answer = worker.ask(CALLS)

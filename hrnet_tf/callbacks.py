@@ -1,6 +1,6 @@
 """What happens between epochs: validation, averaged weights, checkpoints, pictures."""
 
-import csv
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.compat import averaged_values, save_legacy_optimizer
+from hrnet_tf.errors import InputError
 from hrnet_tf.experiments.base import Evaluator
-from hrnet_tf.history import read_history
+from hrnet_tf.history import ADVICE, read_history, write_history
 from hrnet_tf.run import Run
 from hrnet_tf.visualize import draw_curves, write_image
+
+logger = logging.getLogger(__name__)
 
 
 class Validation(keras.callbacks.Callback):
@@ -43,7 +46,6 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Judge, if it is time; an epoch without a judgement has no number."""
-        logs[self.monitor] = float("nan")
         if (epoch + 1) % self.every and epoch + 1 < self.params["epochs"]:
             return
         statistics = self.evaluator.evaluate(self.predictor).statistics
@@ -86,13 +88,36 @@ class BestNetwork(keras.callbacks.ModelCheckpoint):
         """Save the network, not what surrounds it in training."""
         super().set_model(network_in(model))
 
+    def on_epoch_end(self, epoch, logs=None):
+        """Save, if this epoch was judged and is the best."""
+        if self.monitor in (logs or {}):
+            super().on_epoch_end(epoch, logs)
 
-class EpochLog(keras.callbacks.CSVLogger):
-    """Writes `history.csv`; epochs count from 1, as in the progress bar."""
+
+class EpochLog(keras.callbacks.Callback):
+    """Writes `history.csv`; epochs count from 1, as in the progress bar.
+
+    Args:
+        history: the file; what is in it stays.
+        monitor: the validation score, whose cell is empty where nothing was judged.
+    """
+
+    def __init__(self, history: Path, monitor: str):
+        super().__init__()
+        self.history, self.monitor = history, monitor
+        self.rows: list[dict[str, str]] = []
+
+    def on_train_begin(self, logs=None):
+        """Read the rows that are there."""
+        self.rows = read_history(self.history) if self.history.is_file() else []
 
     def on_epoch_end(self, epoch, logs=None):
-        """Write a row."""
-        super().on_epoch_end(epoch + 1, logs)
+        """Write all rows and a new one."""
+        columns = self.rows[0] if self.rows else {*(logs or {}), self.monitor}
+        values = {"epoch": epoch + 1, **(logs or {})}
+        names = ["epoch", *sorted(name for name in columns if name != "epoch")]
+        self.rows.append({name: _cell(values.get(name)) for name in names})
+        write_history(self.history, self.rows)
 
 
 class Board(keras.callbacks.TensorBoard):
@@ -126,6 +151,11 @@ class Publish(keras.callbacks.Callback):
         draw_curves(self.run.history, self.run.folder / "curves.png")
 
 
+def _cell(value: Any) -> str:
+    """A number as text; nothing for what is none."""
+    return "" if value is None or np.isnan(value) else str(value)
+
+
 def network_in(training_model: keras.Model) -> keras.Model:
     """The network inside a training model."""
     return training_model.layers[-1]
@@ -136,16 +166,26 @@ def forget_epochs(history: Path, epochs: int, monitor: str) -> float:
 
     Returns:
         The best validation score in them; below every score if there is none.
+
+    Raises:
+        InputError: if it is damaged or ends earlier.
     """
     if not history.is_file():
+        if epochs:
+            logger.warning(
+                "%s is not there: whatever is validated next counts as the best so far",
+                history,
+            )
         return -np.inf
     rows = [row for row in read_history(history) if int(row["epoch"]) <= epochs]
     if not rows:
         history.unlink()
         return -np.inf
-    with open(history, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    scores = [float(row[monitor] or "nan") for row in rows]
+    if int(rows[-1]["epoch"]) < epochs:
+        raise InputError(
+            f"{history} is damaged: it ends with epoch {rows[-1]['epoch']} of "
+            f"{epochs}; {ADVICE}."
+        )
+    write_history(history, rows)
+    scores = [float(row.get(monitor) or "nan") for row in rows]
     return max((score for score in scores if np.isfinite(score)), default=-np.inf)

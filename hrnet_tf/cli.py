@@ -1,27 +1,63 @@
 """The command `hrnet-tf`: arguments, one command, and an end in one sentence."""
 
-import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from hrnet_tf.arguments import parser
 from hrnet_tf.errors import InputError
+from hrnet_tf.failures import explain
+from hrnet_tf.messages import Messages, set_aside
+
+MISTAKE, INTERRUPTED, TERMINATED = 2, 130, 143  # statuses
+
+
+class Terminated(KeyboardInterrupt):
+    """The system asks this process to end."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one subcommand; a user's mistake ends in one sentence and status 2."""
+    """Run one subcommand.
+
+    A user's mistake, or what the system refuses, ends in one sentence and status 2.
+    """
     arguments = parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("hrnet_tf").setLevel(logging.INFO)
-    # TensorFlow warns of its own and other libraries' old names.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    try:
-        arguments.function(arguments)
-    except (InputError, ImportError) as error:
-        print(f"hrnet-tf: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print(
-            "\ninterrupted; the same command goes on where it stopped", file=sys.stderr
-        )
-        sys.exit(130)
+    with set_aside() as messages:
+        try:
+            if messages.watch is not None:
+                signal.signal(signal.SIGTERM, _terminate)
+            arguments.function(arguments)
+            sys.stdout.flush()
+        except KeyboardInterrupt as error:
+            # Another one need not wait for what libraries do at the end.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            messages.discard()
+            print(f"\ninterrupted; {arguments.interrupted}", file=sys.stderr)
+            sys.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
+        except BrokenPipeError:  # nobody reads on, as in `hrnet-tf ... | head`
+            messages.discard()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(MISTAKE)
+        except Exception as error:
+            _end(error, messages)
+        else:
+            messages.discard()
+
+
+def _end(error: Exception, messages: Messages) -> None:
+    """Say what was wrong; what is no mistake of the user is raised again."""
+    known = isinstance(error, (InputError, ImportError))
+    said = str(error) if known else explain(error)
+    if said is None:
+        if log := messages.kept():
+            print(f"hrnet-tf: what libraries said is in {log}", file=sys.stderr)
+        raise error
+    messages.discard()
+    print(f"hrnet-tf: {said}", file=sys.stderr)
+    sys.exit(MISTAKE)
+
+
+def _terminate(*_: Any) -> None:
+    raise Terminated

@@ -14,6 +14,7 @@ import hrnet_tf
 from hrnet_tf.config import read_config, read_run_config
 from hrnet_tf.errors import InputError
 from hrnet_tf.export.names import NAMES
+from hrnet_tf.messages import keep_in
 from hrnet_tf.shipped import copy_config, shipped_configs
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
     """Judge a run on its validation data."""
     read_run_config(arguments.run, arguments.settings)
 
+    keep_in(arguments.run)
     hrnet_tf.import_public_names()
     from hrnet_tf.evaluate import evaluate_run
 
@@ -94,6 +96,7 @@ def export_command(arguments: argparse.Namespace) -> None:
     """Write SavedModel, TFLite and ONNX, each compared with the model."""
     read_run_config(arguments.run)
 
+    keep_in(arguments.run)
     hrnet_tf.import_public_names()
     from hrnet_tf.export.artefacts import export_run
     from hrnet_tf.export.options import Options
@@ -107,6 +110,7 @@ def benchmark_command(arguments: argparse.Namespace) -> None:
     """Measure a run's exports side by side: size, speed, memory, score."""
     read_run_config(arguments.run)
 
+    keep_in(arguments.run)
     hrnet_tf.import_public_names()
     from hrnet_tf.benchmark import benchmark_run
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from hrnet_tf.boxes import check_box
 from hrnet_tf.data.coco import read_boxes
@@ -15,6 +14,7 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.opencv import cv2
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.preprocess import read_image
+from hrnet_tf.progress import progress_bar
 from hrnet_tf.text_files import write_json
 from hrnet_tf.viewers import ClassViewer, MapViewer, SegmentViewer, Viewer
 from hrnet_tf.visualize import draw_pose, write_image
@@ -158,7 +158,9 @@ def predict_files(
     if source.suffix.lower() in VIDEOS:
         look_at_video(source, folder / f"{source.stem}.mp4", look)
     else:
-        for path in tqdm(list_images(source), unit="image", disable=source.is_file()):
+        for path in progress_bar(
+            list_images(source), unit="image", shown=not source.is_file()
+        ):
             try:
                 image = read_image(path)
             except InputError as error:
@@ -215,7 +217,7 @@ def look_at_video(source: Path, target: Path, look: Look) -> None:
     writer = None
     try:
         for number, frame in enumerate(
-            tqdm(_frames(capture), total=total, unit="frame")
+            progress_bar(_frames(capture), total=total, unit="frame")
         ):
             drawn = look(source.name, number, frame)
             if writer is None:

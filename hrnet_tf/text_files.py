@@ -6,12 +6,12 @@ import io
 import json
 import logging
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.files import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -169,10 +169,7 @@ def as_json(value: Any, indent: int | None = None) -> str:
 
 def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
     """Write a JSON file, whole or not at all; see `as_json`."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(as_json(value, indent) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, as_json(value, indent) + "\n")
 
 
 def _finite(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,8 @@ from hrnet_tf.experiments import make_experiment
 from hrnet_tf.experiments.base import Evaluator, Experiment, answering
 from hrnet_tf.fine_tuning import freeze_body, freeze_layers
 from hrnet_tf.manifest import TaskManifest
+from hrnet_tf.messages import keep_in
+from hrnet_tf.progress import moves
 from hrnet_tf.recipe import make_optimizer
 from hrnet_tf.run import Run, write_arrays
 
@@ -71,6 +74,7 @@ def train(config: Config) -> Run:
     model = prepare_model(run, experiment, manifest, steps)
     samples = evaluator.samples()
     run.create(manifest)
+    keep_in(run.folder)
     write_arrays(run.samples, samples)
     best_so_far = forget_epochs(run.history, done, monitor(evaluator))
     logger.info("%s at epoch %d of %d", run.folder, done, config.train.epochs)
@@ -81,6 +85,7 @@ def train(config: Config) -> Run:
             epochs=config.train.epochs,
             steps_per_epoch=steps,
             shuffle=False,  # the batches are random as they come
+            verbose="auto" if moves(sys.stdout) else 2,  # a line an epoch
             callbacks=make_callbacks(run, experiment, evaluator, model, best_so_far),
         )
     return run
@@ -189,7 +194,7 @@ def make_callbacks(
     return [
         *judged,
         Board(str(run.folder / "logs"), write_graph=False),
-        EpochLog(str(run.history), append=True),
+        EpochLog(run.history, score),
         keras.callbacks.ModelCheckpoint(str(run.state_file("{epoch:04d}.partial"))),
         Publish(run),
     ]

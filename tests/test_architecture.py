@@ -20,8 +20,11 @@ RANKS = [
         "decoder",
         "latency",
         "upsampling",
+        "files",
+        "messages",
+        "progress",
     },
-    {"batch_norm", "text_files"},
+    {"batch_norm", "text_files", "failures"},
     {
         "boxes",
         "typed_yaml",

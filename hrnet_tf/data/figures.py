@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from tqdm import tqdm
 
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.opencv import cv2
+from hrnet_tf.progress import progress_bar
 from hrnet_tf.visualize import write_image
 
 SIDE = 256  # pixels, of every image
@@ -99,7 +99,9 @@ def _draw_split(folder: Path, split: str, count: int, rng: np.random.Generator) 
     annotations: list[dict[str, Any]] = []
     actions: list[tuple[str, str]] = []
     keypoints = KeypointSet.read("coco")
-    for image_id in tqdm(range(1, count + 1), desc=f"drawing {split}", unit="image"):
+    for image_id in progress_bar(
+        range(1, count + 1), desc=f"drawing {split}", unit="image"
+    ):
         action = list(ACTIONS)[int(rng.integers(len(ACTIONS)))]
         picture = draw_picture(action, rng)
         name = f"{image_id:06d}"

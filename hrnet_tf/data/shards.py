@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from hrnet_tf.data.images import (
     INDEX,
@@ -24,6 +23,7 @@ from hrnet_tf.data.images import (
 )
 from hrnet_tf.errors import InputError
 from hrnet_tf.hashing import sha256_of
+from hrnet_tf.progress import progress_bar
 
 IMAGES_A_SHARD = 1000  # about a hundred megabytes of photographs
 
@@ -115,7 +115,7 @@ def write_shards(
         for part in plan.values()
         for shard in part
     ]
-    bar = tqdm(total=len(todo), desc="writing", unit="shard")
+    bar = progress_bar(total=len(todo), desc="writing", unit="shard")
     with bar, _in_processes(min(workers or os.cpu_count() or 1, len(todo))) as run:
         for name, checksum, size, kept in run(_finish, todo):
             by_name[name].update(sha256=checksum, bytes=size)
@@ -144,7 +144,7 @@ def verify_shards(root: str | Path, workers: int | None = None) -> int:
     entries = [entry for part in index["shards"].values() for entry in part]
     expected = {entry["file"]: entry["sha256"] for entry in entries}
     paths = [root / name for name in expected]
-    bar = tqdm(total=len(paths), desc="checking", unit="shard")
+    bar = progress_bar(total=len(paths), desc="checking", unit="shard")
     damaged = []
     with bar, _in_processes(min(workers or os.cpu_count() or 1, len(paths))) as run:
         for name, checksum in run(_named_checksum, paths):

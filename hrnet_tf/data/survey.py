@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from hrnet_tf.data.image_pipeline import ImageReader
 from hrnet_tf.data.map_pipeline import MapReader
@@ -16,6 +15,7 @@ from hrnet_tf.data.pipeline import CropReader
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.preprocess import read_image
+from hrnet_tf.progress import progress_bar
 
 SHOWN = 10  # broken samples in a table
 
@@ -71,7 +71,7 @@ def survey_people(reader: CropReader, keypoints: KeypointSet) -> Survey:
     people: People = reader.people
     broken = []
     files, first = np.unique(people.files.astype(str), return_index=True)
-    for file, row in zip(tqdm(files, unit="image"), first, strict=True):
+    for file, row in zip(progress_bar(files, unit="image"), first, strict=True):
         try:
             read_image(file)
         except InputError as error:
@@ -85,7 +85,9 @@ def survey_images(reader: ImageReader) -> Survey:
     """Read every labelled image and count those of each class."""
     images = reader.images
     total = len(images)
-    for row in tqdm(images.in_order().as_numpy_iterator(), unit="image", total=total):
+    for row in progress_bar(
+        images.in_order().as_numpy_iterator(), unit="image", total=total
+    ):
         index, name, encoded, _ = row
         reader.decode(index, name, encoded)
     counts = dict(zip(images.classes, map(int, images.class_counts), strict=True))
@@ -120,7 +122,7 @@ def survey_maps(reader: MapReader) -> Survey:
 
 
 def _read_targets(reader: PairReader) -> Iterator[np.ndarray]:
-    for index in tqdm(range(len(reader.images)), unit="image"):
+    for index in progress_bar(range(len(reader.images)), unit="image"):
         sample = reader.read(index)
         if sample is not None:
             yield sample[1]

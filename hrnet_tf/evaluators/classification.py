@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from hrnet_tf.config.classification import ClassificationEvaluate, ImageSection
 from hrnet_tf.data.image_pipeline import ImageReader, validation_images
@@ -18,6 +17,7 @@ from hrnet_tf.manifest import ClassificationManifest
 from hrnet_tf.metrics.classification import ClassificationScores
 from hrnet_tf.plots import draw_confusion_matrix
 from hrnet_tf.predictors.classification import ImageClassifier
+from hrnet_tf.progress import progress_bar
 from hrnet_tf.visualize import contact_sheet, draw_label
 
 SHOWN = 24  # images in a picture
@@ -128,8 +128,8 @@ class ClassificationEvaluator:
         size, share = self.manifest.input.size, self.manifest.crop_share
         batches = validation_images(self.reader, size, self.settings.batch_size, share)
         with self.reader.errors_explained():
-            for crops, labels, weights in tqdm(
-                batches, total=steps, unit="batch", disable=not progress
+            for crops, labels, weights in progress_bar(
+                batches, total=steps, unit="batch", shown=progress
             ):
                 probabilities = predictor.classify(crops.numpy())
                 scores.update(probabilities, labels.numpy(), weights.numpy())

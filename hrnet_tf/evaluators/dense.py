@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from hrnet_tf.config.dense import DenseEvaluate, DenseSection
 from hrnet_tf.data.pair_pipeline import PairReader, Sample
 from hrnet_tf.manifest import DenseManifest, Views
 from hrnet_tf.opencv import cv2
+from hrnet_tf.progress import progress_bar
 from hrnet_tf.visualize import contact_sheet, write_image
 
 SHOWN = 6  # images in a picture of some
@@ -142,7 +142,7 @@ class DenseEvaluator(ABC):
         """
         scores = np.full(len(self), np.inf)  # broken images are not the worst
         steps = range(len(self))
-        for index in tqdm(steps, unit="image", disable=not progress):
+        for index in progress_bar(steps, unit="image", shown=progress):
             sample = self.reader.read(index)
             if sample is not None:
                 added, scores[index] = count(*sample)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from hrnet_tf.config.pose import DataSection, EvaluateSection
 from hrnet_tf.data.augment import plain_crops
@@ -24,6 +23,7 @@ from hrnet_tf.metrics.coco import (
 )
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.preprocess import crop_of_box
+from hrnet_tf.progress import progress_bar
 from hrnet_tf.results import Pose
 from hrnet_tf.text_files import write_json
 from hrnet_tf.visualize import contact_sheet, draw_pose
@@ -192,8 +192,8 @@ class PoseEvaluator:
         steps = -(-len(self.people) // self.settings.batch_size)
         parts = []
         with self.reader.broken.explained():
-            for crops, good in tqdm(
-                batches, total=steps, unit="batch", disable=not progress
+            for crops, good in progress_bar(
+                batches, total=steps, unit="batch", shown=progress
             ):
                 parts.append((*predictor.locate(crops.numpy()), good.numpy()))
         return [np.concatenate(column) for column in zip(*parts, strict=True)]

@@ -1,0 +1,73 @@
+"""Files that are whole or not there: written beside their place, then put into it."""
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+SCRATCH = ".writing_"  # what folders of unfinished files begin with
+_IN_SCRATCH = re.compile(re.escape(f"{os.sep}{SCRATCH}") + r"[^/\\]*")
+
+
+@contextlib.contextmanager
+def writing(path: str | Path) -> Iterator[Path]:
+    """Write a file or a folder: whole, or not at all.
+
+    Args:
+        path: where it shall be. Folders above it are made; what is there is replaced,
+            but only once the new one is finished.
+
+    Yields:
+        A path of the same name, in a folder beside it that lasts no longer, to write
+        to.
+
+    Raises:
+        OSError: if it cannot be written; it names `path`.
+
+    Example:
+        ```python
+        with writing("scores.csv") as partial:
+            partial.write_text("epoch,loss")
+        ```
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=SCRATCH) as scratch:
+            partial = Path(scratch) / path.name
+            yield partial
+            put(partial, path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        elif isinstance(error.filename, str):
+            error.filename = without_scratch(error.filename)
+        error.filename2 = None
+        raise
+
+
+def put(source: Path, target: Path) -> None:
+    """Move a finished file or folder to its place; what is there is replaced."""
+    if target.is_dir() and source.is_dir():
+        shutil.rmtree(target)
+    os.replace(source, target)
+
+
+def without_scratch(text: str) -> str:
+    """A text with the places of unfinished files as those where they shall be."""
+    return _IN_SCRATCH.sub("", text)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file; see `writing`."""
+    with writing(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file, UTF-8; see `writing`."""
+    # Names of files need not be UTF-8.
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))

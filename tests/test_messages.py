@@ -1,0 +1,125 @@
+"""What a command writes to the terminal, and what it keeps for itself."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from hrnet_tf.messages import LOG
+
+# Stands in for TensorFlow: C++ writes to the file descriptor, Python warns and logs.
+TALK = """
+import logging, os, signal, sys, warnings
+sys.argv[0] = "hrnet-tf"
+from hrnet_tf import cli, commands, messages
+
+def talk(arguments):
+    os.write(2, b"E0000 failed call to cuInit\\n")
+    warnings.warn("old name")
+    logging.getLogger("tensorflow").warning("old kernel")
+    logging.getLogger("hrnet_tf.train").info("at epoch 0")
+    if arguments.config:
+        messages.keep_in(arguments.config)
+    os.write(2, b"W0000 late\\n")
+    sys.__stderr__.write("written past us\\n")
+    print("done", arguments.settings)
+    END
+
+commands.train_command.__code__ = talk.__code__
+commands.os, commands.warnings, commands.logging = os, warnings, logging
+commands.messages, commands.signal = messages, signal
+cli.main(["train", *sys.argv[1:]])
+"""
+
+
+def talk(end, *arguments, **settings):
+    return subprocess.run(
+        [sys.executable, "-c", TALK.replace("END", end), *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **settings},
+        timeout=60,
+    )
+
+
+def test_lines_of_libraries_go_to_the_log_of_the_run(tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / LOG).write_text("of before\n")
+    said = talk("pass", str(tmp_path), TMPDIR=str(tmp_path))
+    assert (said.returncode, said.stdout) == (0, "done []\n")
+    assert said.stderr == "at epoch 0\n"
+    log = (tmp_path / LOG).read_text()
+    assert log.startswith("of before\n-- ")
+    for line in ("cuInit", "old name", "old kernel", "at epoch 0", "late", "past us"):
+        assert line in log
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+
+
+def test_without_a_run_nothing_is_left(tmp_path):
+    said = talk("pass", "", TMPDIR=str(tmp_path))
+    assert said.stderr == "at epoch 0\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fault_names_the_log(tmp_path):
+    said = talk("raise RuntimeError('odd')", "", TMPDIR=str(tmp_path))
+    (log,) = tmp_path.glob("*.log")
+    assert f"what libraries said is in {log}" in said.stderr
+    assert "RuntimeError: odd" in said.stderr
+    assert "cuInit" in log.read_text()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes to watch")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+def test_a_death_without_a_word_names_the_log(tmp_path, number):
+    said = talk(f"os.kill(os.getpid(), {int(number)})", "", TMPDIR=str(tmp_path))
+    (log,) = tmp_path.glob("*.log")
+    assert said.returncode == -number
+    assert said.stderr == f"at epoch 0\nhrnet-tf: killed; its log is {log}\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_an_interruption_ends_in_one_line(tmp_path, number, status):
+    said = talk(f"os.kill(os.getpid(), {int(number)})", "", TMPDIR=str(tmp_path))
+    assert said.returncode == status
+    assert said.stderr.splitlines() == [
+        "at epoch 0",
+        "",
+        "interrupted; the same command goes on where it stopped",
+    ]
+    assert not list(tmp_path.iterdir())
+
+
+def test_training_says_a_line_an_epoch_and_nothing_of_tensorflow(experiment, tmp_path):
+    run = tmp_path / "run"
+    settings = [f"output={run}", "train.epochs=2", "train.steps_per_epoch=1"]
+    line = [sys.executable, "-m", "hrnet_tf", "train", str(experiment), *settings]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # as it is for a user
+    said = subprocess.run(
+        [*line, "train.validate_every=2"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    assert not set(said.stdout + said.stderr) & set("\x1b\r\b")
+    assert said.stderr.splitlines() == [
+        "15 training samples, 7 to validate",
+        f"{run} at epoch 0 of 2",
+    ]
+    head = [text for text in said.stdout.splitlines() if not text.startswith("Epoch")]
+    first, second, *rest = head
+    assert "loss: " in first
+    assert "val_AP" not in first
+    assert "val_AP: 0." in second
+    assert len(rest) == 2
+    with open(run / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["val_AP"] == "" for row in rows] == [True, False]
+    assert "hrnet_tf.train: " in (run / LOG).read_text()
