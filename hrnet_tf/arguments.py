@@ -106,10 +106,22 @@ def parser() -> argparse.ArgumentParser:
         "--out", help="folder to write to; default: a new one in predictions/"
     )
     command.add_argument(
-        "--boxes", help="whom to look at: COCO results, JSON; default: all of it"
+        "--boxes",
+        help="whom to look at: COCO results, JSON: `bbox` (x, y, width, height), "
+        "`score`, and `image_id` or `file_name`; of a video `image_id` is the number "
+        "of a frame, from 0; default: one person who fills the image",
     )
     command.add_argument(
-        "--box-threshold", type=number, default=0.3, help="default: 0.3"
+        "--annotations",
+        help="COCO annotations, JSON, that say the ids of the images and of the "
+        "people's category; default: ids are guessed from numbers in names, and said "
+        "so, and the category is 1",
+    )
+    command.add_argument(
+        "--box-threshold",
+        type=number,
+        default=0.3,
+        help="boxes with a lower score are left out; default: 0.3",
     )
     command.add_argument(
         "--threshold", type=number, default=0.2, help="keypoints to draw; default: 0.2"

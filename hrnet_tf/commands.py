@@ -56,6 +56,8 @@ def predict_command(arguments: argparse.Namespace) -> None:
     _must_exist(arguments.input, "an image, a folder of images or a video")
     if arguments.boxes:
         _must_exist(arguments.boxes, "COCO results, JSON")
+    if arguments.annotations:
+        _must_exist(arguments.annotations, "COCO annotations, JSON")
     if not arguments.model:
         print(f"model: {model} (the newest run; --model names another)")
 
@@ -63,16 +65,19 @@ def predict_command(arguments: argparse.Namespace) -> None:
     from hrnet_tf.loading import load
     from hrnet_tf.media import predict_files
 
-    viewer = _viewer(load(model, flip=arguments.flip or None), arguments)
+    # A run scores and suppresses people as its evaluation does.
+    is_run = (model / "config.yaml").is_file()
+    settings = read_run_config(model).evaluate if is_run else None
+    predictor = load(model, flip=arguments.flip or None)
+    viewer = _viewer(predictor, arguments, settings)
     summary = predict_files(viewer, arguments.input, arguments.out)
     print(f"{viewer.count()} in {summary.images} images; written to {summary.folder}")
     if summary.skipped:
         print(f"{len(summary.skipped)} images could not be read and were skipped")
 
 
-def _viewer(predictor: Any, arguments: argparse.Namespace) -> "Viewer":
+def _viewer(predictor: Any, arguments: argparse.Namespace, settings: Any) -> "Viewer":
     from hrnet_tf.media import (
-        Boxes,
         ClassViewer,
         MapViewer,
         PoseViewer,
@@ -83,8 +88,19 @@ def _viewer(predictor: Any, arguments: argparse.Namespace) -> "Viewer":
     from hrnet_tf.predictors.segmentation import SegmentationPredictor
 
     if isinstance(predictor, PosePredictor):
-        boxes = arguments.boxes and Boxes(arguments.boxes, arguments.box_threshold)
-        return PoseViewer(predictor, boxes, arguments.threshold)
+        return PoseViewer(
+            predictor,
+            arguments.boxes,
+            arguments.threshold,
+            annotations=arguments.annotations,
+            box_threshold=arguments.box_threshold,
+            settings=settings,
+        )
+    if arguments.boxes or arguments.annotations:
+        raise InputError(
+            "--boxes and --annotations are for models that find keypoints of people, "
+            f"this one is of {predictor.manifest.task}."
+        )
     if isinstance(predictor, SegmentationPredictor):
         return SegmentViewer(predictor)
     if isinstance(predictor, RegressionPredictor):

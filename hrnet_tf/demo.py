@@ -14,7 +14,7 @@ from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.loading import load
-from hrnet_tf.media import Boxes, PoseViewer, predict_files
+from hrnet_tf.media import PoseViewer, predict_files
 from hrnet_tf.run import Run
 from hrnet_tf.train import train
 
@@ -81,7 +81,9 @@ def draw_predictions(run: Run, folder: Path) -> Path:
     boxes = [{key: a[key] for key in ("image_id", "bbox")} for a in found]
     (folder / "boxes.json").write_text(json.dumps(boxes))
     predictor, target = load(run.folder), folder / "drawn"
-    viewer = PoseViewer(predictor, Boxes(folder / "boxes.json", 0.0))
+    viewer = PoseViewer(
+        predictor, folder / "boxes.json", annotations=section.annotations
+    )
     predict_files(viewer, source, target)
     return target
 

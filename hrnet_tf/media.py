@@ -1,5 +1,6 @@
 """Files to files: predict on an image, a folder of images or a video."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,19 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from hrnet_tf.boxes import check_box
-from hrnet_tf.data.coco import read_boxes
 from hrnet_tf.errors import InputError
 from hrnet_tf.opencv import cv2
-from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.preprocess import read_image
 from hrnet_tf.progress import progress_bar
 from hrnet_tf.text_files import write_json
-from hrnet_tf.viewers import ClassViewer, MapViewer, SegmentViewer, Viewer
-from hrnet_tf.visualize import draw_pose, write_image
+from hrnet_tf.viewers import (
+    NOT_FINITE,
+    ClassViewer,
+    MapViewer,
+    PoseViewer,
+    SegmentViewer,
+    Viewer,
+)
+from hrnet_tf.visualize import write_image
 
 __all__ = [
-    "Boxes",
     "ClassViewer",
     "MapViewer",
     "PoseViewer",
@@ -58,75 +62,6 @@ class Summary:
     skipped: list[str] = field(default_factory=list)
 
 
-class Boxes:
-    """A detector's boxes by image.
-
-    Args:
-        path: COCO results, JSON: a list of `image_id` (or `file_name`), `bbox` and
-        `score`.
-        threshold: boxes with a lower score are left out.
-
-    Raises:
-        InputError: if the file cannot be read or an entry is no box.
-    """
-
-    def __init__(self, path: str | Path, threshold: float):
-        self.path = path
-        self.by_image: dict[str, list[dict[str, Any]]] = {}
-        for box in read_boxes(str(path)):
-            if "bbox" not in box or ("image_id" not in box and "file_name" not in box):
-                raise InputError(
-                    f"{path}: a box needs `image_id` and `bbox`, got {box}."
-                )
-            try:
-                check_box(box["bbox"])
-            except InputError as error:
-                raise InputError(f"{path}: in {box}: {error}") from None
-            if box.get("score", 1.0) >= threshold:
-                key = str(box.get("file_name", box.get("image_id")))
-                self.by_image.setdefault(key, []).append(box)
-
-    def of(self, name: str, image_id: int | str) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes `(n, 4)` and scores `(n,)` of an image, by its file name or its id."""
-        found = self.by_image.get(name) or self.by_image.get(str(image_id)) or []
-        boxes = np.array([box["bbox"] for box in found], np.float64).reshape(-1, 4)
-        return boxes, np.array([box.get("score", 1.0) for box in found])
-
-
-class PoseViewer(Viewer):
-    """Finds people; the entries are those of a COCO result file.
-
-    Args:
-        predictor: finds the keypoints.
-        boxes: whom to look at; None: one person who fills the image.
-        threshold: keypoints with a lower score are not drawn.
-    """
-
-    file_name = "keypoints.json"
-
-    def __init__(
-        self,
-        predictor: PosePredictor,
-        boxes: Boxes | None = None,
-        threshold: float = 0.2,
-    ):
-        super().__init__()
-        self.predictor = predictor
-        self.boxes = boxes
-        self.threshold = threshold
-
-    def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
-        """Find people; see `Viewer`."""
-        there = self.boxes.of(name, image_id) if self.boxes else (None, None)
-        pose = self.predictor.predict(image, *there)
-        self.entries.extend(pose.to_coco(image_id))
-        return draw_pose(image, pose, self.threshold, boxes=self.boxes is not None)
-
-    def count(self) -> str:
-        """How many people."""
-        return f"{len(self.entries)} people"
-
-
 def predict_files(
     viewer: Viewer, source: str | Path, out: str | Path | None = None
 ) -> Summary:
@@ -136,8 +71,9 @@ def predict_files(
     `keypoints.json`, a COCO result file in pixels of the original images; for classes
     `classes.json`; for labels of pixels `shares.json`, and `masks/`, PNG files whose
     values are indices of the classes; for numbers of pixels `values.json`, and
-    `values/`, `.npy` files `(height, width, channels)`. An image's id is its name's
-    number if it is one, else its name; a frame's id is its number, from 0.
+    `values/`, `.npy` files `(height, width, channels)`. An image's id is the one that
+    the viewer's files say, else its name's number if it is one that no other image has,
+    else its name; a frame's id is its number, from 0.
 
     Args:
         viewer: looks at the images.
@@ -145,7 +81,8 @@ def predict_files(
         out: folder to write to; by default a new one in `predictions/`.
 
     Raises:
-        InputError: if there is nothing to read, or `out` is there and not empty.
+        InputError: if there is nothing to read, or `out` is there and not empty; if no
+            image can be read; or if the model's answers are not finite.
     """
     source = Path(source)
     folder = _new_folder(source, out)
@@ -156,29 +93,48 @@ def predict_files(
         return viewer.look(name, image_id, image)
 
     if source.suffix.lower() in VIDEOS:
+        viewer.prepare_video(source)
         look_at_video(source, folder / f"{source.stem}.mp4", look)
     else:
-        for path in progress_bar(
-            list_images(source), unit="image", shown=not source.is_file()
+        files = list_images(source)
+        ids = viewer.prepare(files)
+        rows = zip(files, ids, strict=True)
+        for path, image_id in progress_bar(
+            rows, total=len(files), unit="image", shown=not source.is_file()
         ):
             try:
                 image = read_image(path)
+                viewer.check(image_id, image)
             except InputError as error:
                 if source.is_file():
                     raise
                 logger.warning("skipped: %s", error)
                 summary.skipped.append(str(error))
                 continue
-            image_id = int(path.stem) if path.stem.isdecimal() else path.name
             target = folder / f"{path.stem}.jpg"
             if target.exists():  # a.jpg and a.png may lie in one folder
                 target = folder / f"{path.name}.jpg"
             write_image(target, look(path.name, image_id, image))
             viewer.write_more(folder, target.stem)
+        if not summary.images:
+            raise InputError(
+                f"{source}: none of its {len(files)} images can be read; the first: "
+                f"{summary.skipped[0]}"
+            )
+    viewer.finish()
     summary.found = len(viewer.entries)
     folder.mkdir(parents=True, exist_ok=True)
+    check_entries(viewer.entries)
     write_json(folder / viewer.file_name, viewer.entries, indent=None)
     return summary
+
+
+def check_entries(entries: list[dict[str, Any]]) -> None:
+    """Raise an InputError if an entry holds a number that is not finite."""
+    try:
+        json.dumps(entries, allow_nan=False)
+    except ValueError:
+        raise InputError(NOT_FINITE) from None
 
 
 def list_images(source: Path) -> list[Path]:

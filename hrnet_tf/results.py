@@ -55,11 +55,33 @@ class Pose:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def take(self, index: np.ndarray) -> "Pose":
+        """These people, in this order."""
+        return Pose(
+            self.keypoints[index],
+            self.scores[index],
+            self.boxes[index],
+            self.box_scores[index],
+            self.keypoint_set,
+        )
+
     def to_coco(
-        self, image_id: int | str, category_id: int = 1
+        self,
+        image_id: int | str,
+        category_id: int = 1,
+        totals: np.ndarray | None = None,
     ) -> list[dict[str, Any]]:
-        """These people as entries of a COCO result file, keypoints as x, y, score."""
+        """These people as entries of a COCO result file, keypoints as x, y, score.
+
+        Args:
+            image_id: of the image.
+            category_id: of the people.
+            totals: `(people,)`, their scores; None: of each the box's times the mean of
+                the keypoints'.
+        """
         triples = np.concatenate([self.keypoints, self.scores[..., None]], axis=-1)
+        if totals is None:
+            totals = self.box_scores * self.scores.mean(axis=1)
         return [
             {
                 "image_id": image_id,
@@ -67,7 +89,7 @@ class Pose:
                 "keypoints": [
                     round(float(value), 3) for value in triples[person].ravel()
                 ],
-                "score": float(self.box_scores[person] * self.scores[person].mean()),
+                "score": float(totals[person]),
                 "bbox": [round(float(value), 2) for value in self.boxes[person]],
             }
             for person in range(len(self))

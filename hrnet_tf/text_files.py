@@ -118,7 +118,7 @@ def read_json(path: str | Path) -> Any:
     text = read_text(path, "JSON")
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # integers of thousands of digits too
         raise InputError(f"{path} is no valid JSON: {error}.") from None
     except RecursionError:
         raise InputError(f"{path} is no valid JSON: it is nested too deeply.") from None

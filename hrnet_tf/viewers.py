@@ -1,16 +1,38 @@
 """What differs between tasks when files are looked at: what is found and drawn."""
 
+import logging
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from hrnet_tf.boxes import check_place
+from hrnet_tf.config.pose import EvaluateSection
+from hrnet_tf.data.coco_files import find_category, read_annotations
+from hrnet_tf.data.detections import Detections, check_detection
+from hrnet_tf.data.inputs import FrameInputs, ImageInputs
+from hrnet_tf.errors import InputError
 from hrnet_tf.predictors.classification import ImageClassifier
+from hrnet_tf.predictors.pose import PosePredictor, choose_people
 from hrnet_tf.predictors.regression import RegressionPredictor
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.results import DenseMap, LabelMap
-from hrnet_tf.visualize import draw_label, draw_labels, draw_map, write_labels
+from hrnet_tf.visualize import (
+    draw_label,
+    draw_labels,
+    draw_map,
+    draw_pose,
+    write_labels,
+)
+
+logger = logging.getLogger(__name__)
+
+NOT_FINITE = (
+    "The model's answers are not finite numbers: its training has gone wrong, or its "
+    "file is damaged; take another run or export."
+)
 
 
 class Viewer(ABC):
@@ -26,6 +48,19 @@ class Viewer(ABC):
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []
 
+    def prepare(self, files: Sequence[Path]) -> list[int | str]:
+        """The ids of image files that are going to be looked at; see `ImageInputs`."""
+        return ImageInputs(files).ids
+
+    def prepare_video(self, video: Path) -> None:  # noqa: B027  (most need not)
+        """Get ready for the frames of a video; their ids are numbers from 0."""
+
+    def check(self, image_id: int | str, image: np.ndarray) -> None:  # noqa: B027
+        """Raise an InputError if an image is not the one that its id says."""
+
+    def finish(self) -> None:  # noqa: B027  (most have nothing to say)
+        """Tell what only shows when all images have been looked at."""
+
     @abstractmethod
     def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
         """Look at an image, uint8 RGB; gives it with the findings drawn on it."""
@@ -36,6 +71,131 @@ class Viewer(ABC):
 
     def write_more(self, folder: Path, stem: str) -> None:  # noqa: B027  (most do not)
         """Write what else is known of the last image, under names that begin so."""
+
+
+class PoseViewer(Viewer):
+    """Finds people; the entries are those of a COCO result file.
+
+    Args:
+        predictor: finds the keypoints.
+        boxes: whom to look at, a file of COCO results; None: one person who fills the
+            image. People who are seen twice are left out, as evaluation does.
+        threshold: keypoints with a lower score are not drawn.
+        annotations: a COCO file that says the images' ids and sizes, and the people's
+            category; None: the category is 1, as in COCO.
+        box_threshold: boxes with a lower score are left out.
+        settings: how people are scored and suppressed.
+
+    Raises:
+        InputError: if a file cannot be read.
+    """
+
+    file_name = "keypoints.json"
+
+    def __init__(
+        self,
+        predictor: PosePredictor,
+        boxes: str | Path | None = None,
+        threshold: float = 0.2,
+        *,
+        annotations: str | Path | None = None,
+        box_threshold: float = 0.0,
+        settings: EvaluateSection | None = None,
+    ):
+        super().__init__()
+        self.predictor = predictor
+        self.threshold = threshold
+        self.settings = settings or EvaluateSection()
+        self.category = 1
+        self._annotations = None
+        if annotations is not None:
+            self._annotations = read_annotations(str(annotations))
+            keypoints = predictor.manifest.keypoints
+            self.category = find_category(
+                self._annotations, keypoints, str(annotations)
+            )
+        self._detections = None
+        if boxes is not None:
+            self._detections = Detections(boxes, self.category, box_threshold)
+        self._inputs: ImageInputs | FrameInputs | None = None
+        self._frames = 0
+        self._misplaced: list[str] = []
+
+    def prepare(self, files: Sequence[Path]) -> list[int | str]:
+        """See `Viewer`; tells which boxes are of which images."""
+        inputs = ImageInputs(files, self._detections, self._annotations)
+        for line in inputs.lines:
+            logger.warning("%s", line)
+        self._inputs = inputs
+        return inputs.ids
+
+    def prepare_video(self, video: Path) -> None:
+        """See `Viewer`."""
+        if self._detections is not None:
+            self._inputs = FrameInputs(video, self._detections)
+
+    def check(self, image_id: int | str, image: np.ndarray) -> None:
+        """See `Viewer`."""
+        if isinstance(self._inputs, ImageInputs) and image_id in self._inputs.sizes:
+            height, width = self._inputs.sizes[image_id]
+            if image.shape[:2] != (height, width):
+                raise InputError(
+                    f"the image with id {image_id} has {image.shape[1]}x"
+                    f"{image.shape[0]} pixels (width x height), its annotation says "
+                    f"{width}x{height}"
+                )
+
+    def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
+        """Find people; see `Viewer`."""
+        self._frames += 1
+        pose = self.predictor.predict(image, *self._boxes_of(name, image_id, image))
+        check_finite(pose.scores, pose.keypoints)
+        chosen, totals = choose_people(
+            pose.keypoints,
+            pose.scores,
+            pose.boxes,
+            pose.box_scores,
+            self.predictor.manifest,
+            self.settings,
+        )
+        chosen = np.sort(chosen)
+        pose = pose.take(chosen)
+        self.entries.extend(pose.to_coco(image_id, self.category, totals[chosen]))
+        shown = self._detections is not None
+        return draw_pose(image, pose, self.threshold, boxes=shown)
+
+    def _boxes_of(
+        self, name: str, image_id: int | str, image: np.ndarray
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        if self._detections is None or self._inputs is None:
+            return None, None
+        boxes, scores = [], []
+        for row in self._inputs.rows.get(image_id, ()):
+            box, score = check_detection(row)
+            try:
+                check_place(box, image.shape[1], image.shape[0])
+            except InputError as error:
+                self._misplaced.append(f"box {row['id']} of {name}: {error}")
+                continue
+            boxes.append(box)
+            scores.append(score)
+        return np.array(boxes, np.float64).reshape(-1, 4), np.array(scores, np.float64)
+
+    def finish(self) -> None:
+        """See `Viewer`."""
+        if isinstance(self._inputs, FrameInputs):
+            logger.warning("%s", self._inputs.tell(self._frames))
+        if self._misplaced and self._detections is not None:
+            logger.warning(
+                "%s: %d boxes are left out, such as %s",
+                self._detections.path,
+                len(self._misplaced),
+                self._misplaced[0],
+            )
+
+    def count(self) -> str:
+        """How many people."""
+        return f"{len(self.entries) or 'no'} people"
 
 
 class ClassViewer(Viewer):
@@ -130,3 +290,9 @@ class MapViewer(Viewer):
             target = folder / "values" / f"{stem}.npy"
             target.parent.mkdir(parents=True, exist_ok=True)
             np.save(target, self._last.values)
+
+
+def check_finite(*values: np.ndarray) -> None:
+    """Raise an InputError if a model has answered with NaN or infinity."""
+    if not all(np.isfinite(each).all() for each in values):
+        raise InputError(NOT_FINITE)

@@ -6,7 +6,7 @@ import pytest
 from spots import spot_image, spot_manifest, spot_network
 
 import hrnet_tf
-from hrnet_tf.media import Boxes, PoseViewer, predict_files
+from hrnet_tf.media import PoseViewer, predict_files
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.visualize import write_image
 
@@ -32,18 +32,6 @@ def source(tmp_path):
 @pytest.fixture
 def out(tmp_path):
     return tmp_path / "out"
-
-
-@pytest.fixture
-def boxes_of(tmp_path):
-    """Write a detector's boxes: `boxes_of(*entries)` gives their file."""
-
-    def write(*entries):
-        path = tmp_path / "boxes.json"
-        path.write_text(json.dumps(entries))
-        return path
-
-    return write
 
 
 def files_in(folder):
@@ -109,61 +97,40 @@ def test_a_path_where_nothing_is_is_refused(predictor, tmp_path, out):
         predict_files(PoseViewer(predictor), tmp_path / "nowhere", out)
 
 
-# Boxes
+def test_images_that_cannot_be_read_at_all_are_an_error(predictor, source, out):
+    for path in source.glob("*.png"):
+        path.write_bytes(b"no image")
+    with pytest.raises(
+        hrnet_tf.InputError, match=r"none of its 2 images can be read; .*000012\.png"
+    ):
+        predict_files(PoseViewer(predictor), source, out)
+    assert not out.exists()
 
 
-def test_boxes_are_found_by_the_number_of_an_image(predictor, source, out, boxes_of):
-    near, far = [10, 5, 50, 50], [20, 10, 30, 40]
-    path = boxes_of(
-        {"image_id": 12, "bbox": near, "score": 0.5}, {"image_id": 12, "bbox": far}
-    )
-    summary = predict_files(PoseViewer(predictor, Boxes(path, 0.3)), source, out)
-    pose = predictor.predict(IMAGE, [near, far], [0.5, 1.0])
-    assert entries_in(out) == pose.to_coco(12)
-    assert (summary.images, summary.found) == (2, 2)
+def test_images_of_one_number_have_their_names_as_ids(predictor, source, out):
+    for name in ("12.png", "12.bmp", "7.png", "007.png", "8.png"):
+        write_image(source / name, IMAGE)
+    predict_files(PoseViewer(predictor), source, out)
+    assert [entry["image_id"] for entry in entries_in(out)] == [
+        "000012.png",
+        "007.png",
+        "12.bmp",
+        "12.png",
+        "7.png",
+        8,
+        "street.png",
+    ]
 
 
-def test_boxes_are_found_by_the_name_of_an_image(predictor, source, out, boxes_of):
-    path = boxes_of({"file_name": "street.png", "bbox": [5, 5, 20, 20]})
-    predict_files(PoseViewer(predictor, Boxes(path, 0.3)), source, out)
-    found = [(entry["image_id"], entry["bbox"]) for entry in entries_in(out)]
-    assert found == [("street.png", [5, 5, 20, 20])]
+def test_answers_that_are_not_finite_are_refused(predictor, source, out):
+    def answer(crops):
+        cells, scores = predictor.answer(crops)
+        return cells, scores * np.nan
 
-
-def test_boxes_with_a_lower_score_are_left_out(boxes_of):
-    low, high = [0, 0, 5, 5], [0, 0, 6, 6]
-    path = boxes_of(
-        {"image_id": 1, "bbox": low, "score": 0.29},
-        {"image_id": 1, "bbox": high, "score": 0.3},
-    )
-    boxes, scores = Boxes(path, 0.3).of("1.jpg", 1)
-    assert (boxes.tolist(), scores.tolist()) == ([high], [0.3])
-
-
-def test_an_image_without_boxes_has_no_people(boxes_of):
-    boxes, scores = Boxes(boxes_of(), 0.3).of("1.jpg", 1)
-    assert (boxes.shape, scores.shape) == ((0, 4), (0,))
-
-
-@pytest.mark.parametrize(
-    ("box", "message"),
-    [
-        ({"image_id": 1}, "needs `image_id` and `bbox`"),
-        ({"bbox": [1, 2, 3, 4]}, "needs `image_id` and `bbox`"),
-        ({"image_id": 1, "bbox": [1, 2, 3]}, "width, height"),
-        ({"image_id": 1, "bbox": [1, 2, 0, 4]}, "no area"),
-        ({"image_id": 1, "bbox": "left"}, "x, y, width, height"),
-    ],
-)
-def test_what_is_no_box_is_refused_with_its_file(box, message, boxes_of):
-    path = boxes_of({"image_id": 7, "bbox": [1, 2, 3, 4]}, box)
-    with pytest.raises(hrnet_tf.InputError, match=f"boxes.json: .*{message}"):
-        Boxes(path, 0.3)
-
-
-def test_a_file_of_boxes_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(hrnet_tf.InputError, match=r"no file .*nowhere\.json"):
-        Boxes(tmp_path / "nowhere.json", 0.3)
+    dead = PosePredictor(answer, predictor.manifest)
+    with pytest.raises(hrnet_tf.InputError, match="answers are not finite"):
+        predict_files(PoseViewer(dead), source, out)
+    assert not (out / "keypoints.json").exists()
 
 
 # Videos
@@ -213,16 +180,6 @@ def test_frames_of_odd_size_lose_their_last_row_and_column_at_most(
     shapes = {frame.shape for frame in read_video(out / "walk.mp4")}
     assert shapes <= {(58, 76, 3), (59, 77, 3)}  # MPEG-4 stores pairs of pixels
     assert len(entries_in(out)) == 2
-
-
-def test_a_video_may_have_boxes_by_frame(predictor, tmp_path, out, boxes_of):
-    write_video(tmp_path / "walk.avi", [IMAGE] * 3)
-    path = boxes_of({"image_id": 1, "bbox": [10, 5, 50, 50]})
-    summary = predict_files(
-        PoseViewer(predictor, Boxes(path, 0.3)), tmp_path / "walk.avi", out
-    )
-    assert [entry["image_id"] for entry in entries_in(out)] == [1]
-    assert (summary.images, summary.found) == (3, 1)
 
 
 @pytest.mark.parametrize("content", [b"nothing", None])

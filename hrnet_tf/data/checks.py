@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from hrnet_tf.boxes import is_number
+from hrnet_tf.boxes import is_number, shortened
 from hrnet_tf.errors import InputError
 
 
 def is_id(value: Any) -> bool:
-    """Whether a value from JSON can be an id: pycocotools takes integers only."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Whether a value from JSON can be an id: an integer that 64 bits hold."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and -(2**63) <= value < 2**63
 
 
 def check_keypoints(flat: Any, count: int) -> np.ndarray:
@@ -24,14 +25,17 @@ def check_keypoints(flat: Any, count: int) -> np.ndarray:
     if not flat:
         raise InputError("`keypoints` is missing")
     if not isinstance(flat, list):
-        raise InputError(f"`keypoints` must be a list of numbers, got {flat!r}")
+        raise InputError(
+            f"`keypoints` must be a list of numbers, got {shortened(repr(flat))}"
+        )
     if len(flat) != 3 * count:
         raise InputError(
             f"{count} keypoints ({3 * count} numbers) are expected, found {len(flat)} "
             "numbers"
         )
     if wrong := [value for value in flat if not is_number(value)]:
-        raise InputError(f"`keypoints` must hold numbers, got {wrong[0]!r}")
+        found = shortened(repr(wrong[0]))
+        raise InputError(f"`keypoints` must hold numbers, got {found}")
     return np.array(flat, np.float64).reshape(-1, 3)
 
 
@@ -49,11 +53,28 @@ def file_sizes(folder: Path) -> dict[str, int]:
         }
 
 
-def check_file(file: Path, sizes: dict[str, int]) -> None:
+def path_in(folder: str, name: str) -> str:
+    """The path of an image by its name in a folder of images.
+
+    Raises:
+        InputError: if the name leads out of the folder.
+    """
+    if os.path.isabs(name) or ".." in name:
+        root = os.path.abspath(folder)
+        path = os.path.abspath(os.path.join(root, name))
+        if os.path.commonpath([root, path]) != root:
+            raise InputError(
+                f"`file_name` {shortened(repr(name))} leads out of the folder of "
+                f"images, {folder}; name one that holds all of them"
+            )
+    return str(Path(folder) / name)
+
+
+def check_file(file: str, sizes: dict[str, int]) -> None:
     """Raise an InputError if an image is missing or empty; `sizes` saves a look-up."""
-    size = sizes.get(str(file))
+    size = sizes.get(file)
     if size is None:  # in a folder below, or not there
-        size = file.stat().st_size if file.is_file() else None
+        size = os.path.getsize(file) if os.path.isfile(file) else None
     if size is None:
         raise InputError("the image file does not exist")
     if size == 0:

@@ -1,23 +1,26 @@
 """COCO keypoint annotations and detections to samples of top-down pose."""
 
-import contextlib
-import io
-from collections import Counter
+import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools.coco import COCO
 
-from hrnet_tf.boxes import check_box, clip_box, is_number
+from hrnet_tf.boxes import check_place, clip_box
 from hrnet_tf.config.pose import CocoSection
-from hrnet_tf.data.checks import check_file, check_keypoints, file_sizes, is_id
+from hrnet_tf.data.checks import check_file, check_keypoints, file_sizes, path_in
+from hrnet_tf.data.coco_doubts import box_doubts, doubts
+from hrnet_tf.data.coco_files import find_category, index, read_annotations
+from hrnet_tf.data.coco_repairs import Repairs, mend, mend_areas
+from hrnet_tf.data.detections import Detections, ImageIndex, check_detection, has_id
 from hrnet_tf.data.people import People
 from hrnet_tf.data.problems import Policy, Problems
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
-from hrnet_tf.text_files import read_json
+
+logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 MakeRow = Callable[[Row, Row], Row | None]
@@ -25,6 +28,10 @@ MakeRow = Callable[[Row, Row], Row | None]
 
 class CocoKeypoints:
     """One part of a data set in COCO's keypoint format.
+
+    What is certain is repaired (`num_keypoints` that the keypoints do not have, an
+    `area` that is none), with one line of count for each kind; what only looks wrong is
+    named.
 
     Args:
         section: the annotation file, the folder of its images and, maybe, a file of
@@ -35,6 +42,10 @@ class CocoKeypoints:
     Attributes:
         ground_truth: the annotations without the broken ones, for pycocotools.
         category: id of the category that carries the keypoints.
+        notes: what was repaired, and what looks wrong, a line each.
+        broken: what was skipped so far, a line each.
+        unread: ids of the images whose files are missing or empty, as far as people are
+            looked for in them; nobody in them can be judged.
 
     Raises:
         InputError: if the annotations cannot be read or do not hold these keypoints.
@@ -52,14 +63,25 @@ class CocoKeypoints:
         self.section = section
         self.keypoints = keypoints
         self.on_error = on_error
-        self.ground_truth = read_annotations(section.annotations)
+        repairs = Repairs()
+        self.ground_truth = read_annotations(section.annotations, repairs)
         self.category = find_category(self.ground_truth, keypoints, section.annotations)
-        self._broken: list[str] = []
-        whole = list(filter(self._is_whole, self.ground_truth.anns.values()))
-        if self._broken:
+        self.broken: list[str] = []
+        self.unread: set[int] = set()
+        whole = [
+            item
+            for item in self.ground_truth.anns.values()
+            if self._is_whole(item, repairs)
+        ]
+        own = [item for item in whole if item["category_id"] == self.category]
+        mend_areas(own, repairs)
+        if self.broken:
             self.ground_truth = index(
                 self.ground_truth.dataset | {"annotations": whole}
             )
+        self.notes = [*repairs.lines(), *doubts(own, self.ground_truth.imgs)]
+        for line in self.notes:
+            logger.warning("%s: %s", section.annotations, line)
 
     def people(self) -> People:
         """Everyone to look at: in the detector's boxes if given, else as annotated."""
@@ -73,12 +95,12 @@ class CocoKeypoints:
                 left.
         """
         problems = self._annotation_problems()
-        found = [
-            item
-            for item in self.ground_truth.anns.values()
-            if item["category_id"] == self.category and not item["iscrowd"]
-        ]
-        rows = self._rows(found, "annotation", self._annotated_row, problems)
+        found = (
+            (item, self._name("annotation", item), self._image(item))
+            for item in self._own()
+            if not item["iscrowd"]
+        )
+        rows = self._rows(found, self._annotated_row, problems)
         return self._columns(rows, problems)
 
     def detected(self) -> People:
@@ -88,77 +110,122 @@ class CocoKeypoints:
             InputError: as `annotated` does, or if the boxes cannot be read.
         """
         self._annotation_problems().settle(len(self.ground_truth.anns))
-        path = str(self.section.boxes)
-        problems = Problems(path, self.on_error)
-        found = [
-            {**box, "id": number}
-            for number, box in enumerate(read_boxes(path))
-            if box.get("category_id", self.category) == self.category
-            and not self._is_doubtful(box.get("score", 1.0))
-        ]
-        rows = self._rows(found, "box", self._detected_row, problems)
-        return self._columns(rows, problems)
+        detections = Detections(
+            str(self.section.boxes), self.category, self.section.box_threshold
+        )
+        problems = Problems(detections.path, self.on_error)
+        rows = list(
+            self._rows(
+                self._images_of(detections, problems), self._detected_row, problems
+            )
+        )
+        if self.on_error == "skip":
+            self._look_for_unread()
+        notes = [*filter(None, [detections.left_out()]), *self._box_doubts(detections)]
+        for line in notes:
+            logger.warning("%s: %s", detections.path, line)
+        self.notes += notes
+        return self._columns(iter(rows), problems)
 
-    def _is_doubtful(self, score: Any) -> bool:
-        return is_number(score) and score < self.section.box_threshold
+    def _own(self) -> Iterator[Row]:
+        for item in self.ground_truth.anns.values():
+            if item["category_id"] == self.category:
+                yield item
 
     def _annotation_problems(self) -> Problems:
         problems = Problems(self.section.annotations, self.on_error)
-        for problem in self._broken:
+        for problem in self.broken:
             problems.add(problem)
         return problems
 
-    def _is_whole(self, item: Row) -> bool:
+    def _is_whole(self, item: Row, repairs: Repairs) -> bool:
         """Check an annotation, and fill in what pycocotools needs of it."""
         if item["category_id"] != self.category:
             return True
+        name, image = self._name("annotation", item), self._image(item)
         try:
-            count = len(self.keypoints)
-            if item.setdefault("iscrowd", 0):
-                item.setdefault("keypoints", [0] * 3 * count)
-            keypoints = check_keypoints(item.get("keypoints"), count)
-            _, _, width, height = check_box(item.get("bbox"))
+            mend(item, len(self.keypoints), image, repairs)
         except InputError as error:
-            self._broken.append(f"{self._name('annotation', item)}: {error}")
+            self.broken.append(f"{name}: {error}")
             return False
-        visible = int((keypoints[:, 2] > 0).sum())
-        for key, value in (("area", width * height), ("num_keypoints", visible)):
-            if not is_number(item.get(key)):
-                item[key] = value
         return True
 
+    def _images_of(
+        self, detections: Detections, problems: Problems
+    ) -> Iterator[tuple[Row, str, Row | None]]:
+        """Each entry with what to call it and its image."""
+        images = self.ground_truth.imgs
+        folder = os.path.abspath(self.section.images)
+        paths = {i: os.path.join(folder, im["file_name"]) for i, im in images.items()}
+        places = ImageIndex(paths, {image_id: image_id for image_id in images}, folder)
+        for row in detections.rows:
+            try:
+                found = places.find(row)
+            except InputError as error:
+                problems.add(f"box {row['id']}: {error}")
+                continue
+            if found is None and row.get("file_name") is not None:
+                problems.add(f"box {row['id']}: there is no image {row['file_name']!r}")
+                continue
+            image = None if found is None else images[found]
+            name = self._name("box", {**row, "image_id": found})
+            yield row, name, image
+
     def _rows(
-        self, found: Iterable[Row], kind: str, make_row: MakeRow, problems: Problems
+        self,
+        found: Iterable[tuple[Row, str, Row | None]],
+        make_row: MakeRow,
+        problems: Problems,
     ) -> Iterator[Row]:
-        folder = Path(self.section.images)
-        sizes = file_sizes(folder)
-        for item in found:
-            name, image = self._name(kind, item), self._image(item)
+        sizes = file_sizes(Path(self.section.images))
+        for item, name, image in found:
             if image is None:
                 problems.add(
                     f"{name}: there is no image with id {item.get('image_id')!r}"
                 )
                 continue
-            file = folder / image["file_name"]
             try:
                 row = make_row(item, image)
-                if row is not None:
-                    check_file(file, sizes)
+                if row is None:
+                    continue
+                file = path_in(self.section.images, image["file_name"])
             except InputError as error:
                 problems.add(f"{name}: {error}")
                 continue
-            if row is not None:
-                yield {
-                    "files": str(file),
-                    "image_ids": image["id"],
-                    "sources": name,
-                    "image_sizes": (image["height"], image["width"]),
-                    **row,
-                }
+            try:
+                check_file(file, sizes)
+            except InputError as error:
+                problems.add(f"{name}: {error}")
+                self.unread.add(image["id"])
+                continue
+            yield {
+                "files": file,
+                "image_ids": image["id"],
+                "sources": name,
+                "image_sizes": (image["height"], image["width"]),
+                **row,
+            }
+
+    def _look_for_unread(self) -> None:
+        """Find images with annotated people, but no boxes, that are not there."""
+        sizes = file_sizes(Path(self.section.images))
+        images = {item["image_id"]: self._image(item) for item in self._own()}
+        for image_id, image in images.items():
+            if image is None:
+                continue
+            try:
+                check_file(path_in(self.section.images, image["file_name"]), sizes)
+            except InputError:
+                self.unread.add(image_id)
+
+    def _box_doubts(self, detections: Detections) -> Iterator[str]:
+        images = self.ground_truth.imgs
+        rows = filter(has_id, detections.rows)
+        known = [row for row in rows if row["image_id"] in images]
+        yield from box_doubts([(r.get("bbox"), images[r["image_id"]]) for r in known])
 
     def _image(self, item: Row) -> Row | None:
-        image_id = item.get("image_id")
-        return self.ground_truth.imgs.get(image_id) if is_id(image_id) else None
+        return self.ground_truth.imgs.get(item.get("image_id"))
 
     def _name(self, kind: str, item: Row) -> str:
         """What to call an annotation or a box in messages."""
@@ -178,17 +245,16 @@ class CocoKeypoints:
         return {"boxes": box, "scores": 1.0, "keypoints": keypoints}
 
     def _detected_row(self, item: Row, image: Row) -> Row:
-        score = item.get("score", 1.0)
-        if not is_number(score):
-            raise InputError(f"`score` must be a number, got {score!r}")
         # The box must touch the image, but is used as it is, as the official code does.
-        clip_box(item.get("bbox"), image["width"], image["height"])
+        box, score = check_detection(item)
+        check_place(box, image["width"], image["height"])
         keypoints = np.zeros((len(self.keypoints), 3))
-        return {"boxes": item["bbox"], "scores": score, "keypoints": keypoints}
+        return {"boxes": box, "scores": score, "keypoints": keypoints}
 
     def _columns(self, found: Iterator[Row], problems: Problems) -> People:
         rows = list(found)
         problems.settle(len(rows))
+        self.broken = list(dict.fromkeys([*self.broken, *problems.found]))
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         texts = {name: np.array(columns.pop(name)) for name in ("files", "sources")}
         integers = {
@@ -200,109 +266,3 @@ class CocoKeypoints:
             **integers,
             **{k: np.array(v, np.float64) for k, v in columns.items()},
         )
-
-
-# What every entry of each list must have.
-NEEDED = {
-    "images": ("id", "file_name", "width", "height"),
-    "annotations": ("id", "image_id", "category_id"),
-    "categories": ("id", "name"),
-}
-
-
-def read_annotations(path: str) -> COCO:
-    """Read COCO annotations.
-
-    Raises:
-        InputError: if the file is missing or not in COCO's format.
-    """
-    data = read_json(path)
-    for key, needed in NEEDED.items():
-        if not isinstance(data, dict) or not isinstance(data.get(key), list):
-            raise InputError(f"{path} is not in COCO's format: it has no list `{key}`.")
-        for entry in data[key]:
-            _check_entry(f"{path}: an entry of `{key}`", entry, needed)
-        ids = Counter(entry["id"] for entry in data[key])
-        if twice := [entry_id for entry_id, times in ids.items() if times > 1]:
-            raise InputError(
-                f"{path}: `{key}` has {len(twice)} ids more than once, such as "
-                f"{twice[0]!r}."
-            )
-    for image in data["images"]:
-        sides = image["width"], image["height"]
-        if not all(is_number(side) and side > 0 for side in sides):
-            raise InputError(
-                f"{path}: width and height of image {image['id']} must be positive, "
-                f"got {sides[0]!r} and {sides[1]!r}."
-            )
-        if not isinstance(image["file_name"], str):
-            raise InputError(
-                f"{path}: `file_name` of image {image['id']} must be text, got "
-                f"{image['file_name']!r}."
-            )
-    return index(data)
-
-
-def _check_entry(where: str, entry: Any, needed: tuple[str, ...]) -> None:
-    if not isinstance(entry, dict):
-        raise InputError(f"{where} must be an object, got {str(entry)[:80]}.")
-    for key in needed:
-        if key not in entry:
-            raise InputError(f"{where} has no `{key}`: {str(entry)[:80]}.")
-        if key.endswith("id") and not is_id(entry[key]):
-            raise InputError(
-                f"{where} must have an integer as `{key}`: {str(entry)[:80]}."
-            )
-
-
-def index(data: dict[str, Any]) -> COCO:
-    """COCO's own view of annotations."""
-    coco = COCO()
-    coco.dataset = data
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco.createIndex()
-    return coco
-
-
-def find_category(coco: COCO, keypoints: KeypointSet, where: str) -> int:
-    """The id of the category that carries the keypoints.
-
-    Raises:
-        InputError: if there is none, several, or one with other keypoints.
-    """
-    found = [
-        category
-        for category in coco.cats.values()
-        if keypoints.category in (None, category.get("name"))
-        and (keypoints.category or "keypoints" in category)
-    ]
-    if len(found) != 1:
-        names = [category.get("name") for category in coco.cats.values()]
-        raise InputError(
-            f"{where}: one category with the keypoints of {keypoints.name} is expected"
-            f"{f' (named {keypoints.category})' if keypoints.category else ''}, found "
-            f"{len(found)} among {names}; `category` in the keypoint set names it."
-        )
-    names = found[0].get("keypoints")
-    if names is not None and names != list(keypoints.names):
-        raise InputError(
-            f"{where}: category {found[0].get('name')} has the keypoints "
-            f"{names}, the set {keypoints.name} has {list(keypoints.names)}; "
-            "data.keypoints must name a set that agrees with the annotations."
-        )
-    return found[0]["id"]
-
-
-def read_boxes(path: str) -> list[dict[str, Any]]:
-    """Read a detector's boxes in COCO's result format.
-
-    Raises:
-        InputError: if the file is missing or no list of objects.
-    """
-    boxes = read_json(path)
-    if not isinstance(boxes, list) or not all(isinstance(box, dict) for box in boxes):
-        raise InputError(
-            f"{path} must hold a list of boxes, each with `image_id`, `bbox` (x, y, "
-            "width, height) and `score`."
-        )
-    return boxes

@@ -15,14 +15,8 @@ from hrnet_tf.data.survey import Survey, survey_people
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import PoseManifest
-from hrnet_tf.metrics.coco import (
-    average_precision,
-    person_scores,
-    suppress,
-    suppress_softly,
-)
-from hrnet_tf.predictors.pose import PosePredictor
-from hrnet_tf.preprocess import crop_of_box
+from hrnet_tf.metrics.coco import average_precision
+from hrnet_tf.predictors.pose import PosePredictor, choose_people
 from hrnet_tf.progress import progress_bar
 from hrnet_tf.results import Pose
 from hrnet_tf.text_files import write_json
@@ -40,23 +34,30 @@ class PoseEvaluation:
         people: how many were looked at.
         skipped: how many of them could not be read.
         results: entries of a COCO result file.
+        unread: ids of the images that are missing or could not be read; nobody in them
+            is judged.
     """
 
     statistics: dict[str, float]
     people: int
     skipped: int
     results: list[dict[str, Any]]
+    unread: tuple[int, ...] = ()
 
     def table(self) -> str:
         """The statistics as text, one column each."""
         names = self.statistics
-        return "\n".join(
-            (
-                " ".join(f"{name:>6}" for name in names),
-                " ".join(f"{value:6.3f}" for value in names.values()),
-                f"{self.people} people, {self.skipped} skipped",
+        lines = [
+            " ".join(f"{name:>6}" for name in names),
+            " ".join(f"{value:6.3f}" for value in names.values()),
+            f"{self.people} people, {self.skipped} skipped",
+        ]
+        if self.unread:
+            lines.append(
+                f"{len(self.unread)} images are missing or cannot be read: nobody in "
+                "them is judged"
             )
-        )
+        return "\n".join(lines)
 
     def facts(self) -> dict[str, Any]:
         """What belongs into a JSON file."""
@@ -64,6 +65,7 @@ class PoseEvaluation:
             "statistics": self.statistics,
             "people": self.people,
             "skipped": self.skipped,
+            "unread_images": list(self.unread),
         }
 
     def write_details(self, target: Path) -> None:
@@ -132,11 +134,18 @@ class PoseEvaluator:
         """Predict everyone and compare with the annotations.
 
         Raises:
-            InputError: if an image is broken and `data.on_error` is `"stop"`.
+            InputError: if an image is broken and `data.on_error` is `"stop"`, or all
+                are.
         """
         cells, scores, good = self._locate(predictor, progress)
         keypoints = predictor.to_image(cells, self.people.boxes)
         kept = np.flatnonzero(good)
+        if not kept.size:
+            raise InputError(
+                f"{self.part.section.images}: none of the images can be read, such as "
+                f"that of {self.people.sources[0]}."
+            )
+        unread = self.part.unread | set(self.people.image_ids[~good].tolist())
         results = coco_results(
             self.people.take(kept),
             keypoints[kept],
@@ -147,9 +156,12 @@ class PoseEvaluator:
         )
         sigmas = self.manifest.keypoints.sigmas
         statistics = average_precision(
-            self.part.ground_truth, results, self.part.category, sigmas
+            self.part.ground_truth, results, self.part.category, sigmas, unread
         )
-        return PoseEvaluation(statistics, len(self.people), int((~good).sum()), results)
+        skipped = int((~good).sum())
+        return PoseEvaluation(
+            statistics, len(self.people), skipped, results, tuple(sorted(unread))
+        )
 
     def survey(self) -> Survey:
         """Annotated keypoints by name; none if the boxes are a detector's."""
@@ -217,17 +229,18 @@ def coco_results(
         settings: thresholds.
         category: id of the category.
     """
-    total = person_scores(people.scores, scores, settings.keypoint_threshold)
-    height, width = manifest.input.size
-    _, widths = crop_of_box(people.boxes, width / height, manifest.decoding.padding)
-    areas = widths * widths * height / width
-    choose = suppress_softly if settings.soft_nms else suppress
-    sigmas, threshold = manifest.keypoints.sigmas, settings.nms_threshold
     results = []
     for image_id in np.unique(people.image_ids):
         here = np.flatnonzero(people.image_ids == image_id)
-        chosen = choose(keypoints[here], total[here], areas[here], sigmas, threshold)
-        for person in here[chosen]:
+        chosen, totals = choose_people(
+            keypoints[here],
+            scores[here],
+            people.boxes[here],
+            people.scores[here],
+            manifest,
+            settings,
+        )
+        for person, total in zip(here[chosen], totals[chosen], strict=True):
             triples = np.concatenate(
                 [keypoints[person], scores[person, :, None]], axis=-1
             )
@@ -236,7 +249,7 @@ def coco_results(
                     "image_id": int(image_id),
                     "category_id": category,
                     "keypoints": np.round(triples.ravel(), 4).tolist(),
-                    "score": float(total[person]),
+                    "score": float(total),
                 }
             )
     return results

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,7 @@ def average_precision(
     results: list[dict[str, Any]],
     category: int,
     sigmas: Sequence[float],
+    left_out: Collection[int] = (),
 ) -> dict[str, float]:
     """Average precision and recall by pycocotools.
 
@@ -130,11 +131,14 @@ def average_precision(
         results: entries of a COCO result file.
         category: id of the category to judge.
         sigmas: of the keypoints.
+        left_out: ids of images in which nobody is judged.
 
     Returns:
         A number in [0, 1] for each of `STATISTICS` (-1: nothing of that size is
         annotated).
     """
+    left = set(left_out)
+    results = [entry for entry in results if entry["image_id"] not in left]
     if not results:
         return dict.fromkeys(STATISTICS, 0.0)
     if 0 in ground_truth.anns:
@@ -144,6 +148,8 @@ def average_precision(
         evaluation = COCOeval(ground_truth, ground_truth.loadRes(results), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.asarray(sigmas)
         evaluation.params.catIds = [category]
+        judged = [number for number in evaluation.params.imgIds if number not in left]
+        evaluation.params.imgIds = judged
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

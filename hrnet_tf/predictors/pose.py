@@ -7,7 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.boxes import check_boxes, check_scores
+from hrnet_tf.config.pose import EvaluateSection
 from hrnet_tf.manifest import PoseManifest
+from hrnet_tf.metrics.coco import person_scores, suppress, suppress_softly
 from hrnet_tf.predictors.base import Predictor
 from hrnet_tf.preprocess import (
     check_image,
@@ -159,3 +161,33 @@ class PosePredictor(Predictor):
             box_scores.astype(np.float32),
             self.manifest.keypoints,
         )
+
+
+def choose_people(
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    boxes: np.ndarray,
+    box_scores: np.ndarray,
+    manifest: PoseManifest,
+    settings: EvaluateSection,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whom of one image to report: rescored, without those that are seen twice.
+
+    Args:
+        keypoints: `(n, k, 2)` in image pixels.
+        scores: `(n, k)`.
+        boxes: `(n, 4)`, x, y, width, height in image pixels.
+        box_scores: `(n,)`.
+        manifest: the keypoints' sigmas and the crops' shape.
+        settings: thresholds.
+
+    Returns:
+        int64, the indices of those to report, and the scores of all, `(n,)`.
+    """
+    total = person_scores(box_scores, scores, settings.keypoint_threshold)
+    height, width = manifest.input.size
+    _, widths = crop_of_box(boxes, width / height, manifest.decoding.padding)
+    areas = widths * widths * height / width
+    choose = suppress_softly if settings.soft_nms else suppress
+    sigmas = manifest.keypoints.sigmas
+    return choose(keypoints, total, areas, sigmas, settings.nms_threshold), total
