@@ -127,6 +127,9 @@ def parser() -> argparse.ArgumentParser:
         "--threshold", type=number, default=0.2, help="keypoints to draw; default: 0.2"
     )
     command.add_argument(
+        "--scores", action="store_true", help="write how sure each person is"
+    )
+    command.add_argument(
         "--flip", action="store_true", help="average with the mirrored image"
     )
 

@@ -12,8 +12,9 @@ from hrnet_tf.compat import averaged_values, save_legacy_optimizer
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments.base import Evaluator
 from hrnet_tf.history import ADVICE, read_history, write_history
+from hrnet_tf.plots import draw_curves
 from hrnet_tf.run import Run
-from hrnet_tf.visualize import draw_curves, write_image
+from hrnet_tf.visualize import write_image
 
 logger = logging.getLogger(__name__)
 

@@ -95,6 +95,7 @@ def _viewer(predictor: Any, arguments: argparse.Namespace, settings: Any) -> "Vi
             annotations=arguments.annotations,
             box_threshold=arguments.box_threshold,
             settings=settings,
+            scores=arguments.scores,
         )
     if arguments.boxes or arguments.annotations:
         raise InputError(

@@ -264,6 +264,8 @@ class RegressionManifest(Manifest):
     output: MapOutput
     channels: ChannelSet  # in the unit that the data were learnt in
     views: Views = Views()
+    # From where to where the training data's channels go, for the colours of pictures.
+    spans: tuple[tuple[float, float], ...] = ()
     task: Literal["regression"] = "regression"
     versions: dict[str, str] = field(default_factory=dict)
 

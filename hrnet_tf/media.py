@@ -1,8 +1,10 @@
 """Files to files: predict on an image, a folder of images or a video."""
 
+import contextlib
+import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,7 @@ logger = logging.getLogger(__name__)
 Look = Callable[[str, int | str, np.ndarray], np.ndarray]
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+LOOKED_AT = 24  # images or frames, where a viewer looks ahead
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 
@@ -94,10 +97,12 @@ def predict_files(
 
     if source.suffix.lower() in VIDEOS:
         viewer.prepare_video(source)
+        viewer.look_ahead(_some_frames(source), frames=True)
         look_at_video(source, folder / f"{source.stem}.mp4", look)
     else:
         files = list_images(source)
         ids = viewer.prepare(files)
+        viewer.look_ahead(_some_images(files), frames=False)
         rows = zip(files, ids, strict=True)
         for path, image_id in progress_bar(
             rows, total=len(files), unit="image", shown=not source.is_file()
@@ -135,6 +140,24 @@ def check_entries(entries: list[dict[str, Any]]) -> None:
         json.dumps(entries, allow_nan=False)
     except ValueError:
         raise InputError(NOT_FINITE) from None
+
+
+def _some_images(paths: Sequence[Path]) -> Iterator[np.ndarray]:
+    """Images from everywhere in a folder, but for those that cannot be read."""
+    for index in np.unique(np.linspace(0, len(paths) - 1, LOOKED_AT).astype(int)):
+        with contextlib.suppress(InputError):
+            yield read_image(paths[index])
+
+
+def _some_frames(source: Path) -> Iterator[np.ndarray]:
+    """Frames from everywhere in a video; none if it cannot be read."""
+    capture = cv2.VideoCapture(str(source))
+    total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    step = max(1, total // LOOKED_AT)
+    try:
+        yield from itertools.islice(_frames(capture), 0, step * LOOKED_AT, step)
+    finally:
+        capture.release()
 
 
 def list_images(source: Path) -> list[Path]:

@@ -110,7 +110,7 @@ def test_results_of_another_prediction_are_not_overwritten(
     out = tmp_path / "drawn"
     command = ["predict", str(image), "--model", str(trained), "--out", str(out)]
     cli.main(command)
-    assert read_image(out / "photo.jpg").shape == (40, 30, 3)
+    assert read_image(out / "photo.jpg").shape == (320, 240, 3)
     assert "not empty" in fails(capsys, *command)
 
 

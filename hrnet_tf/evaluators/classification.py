@@ -18,7 +18,7 @@ from hrnet_tf.metrics.classification import ClassificationScores
 from hrnet_tf.plots import draw_confusion_matrix
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.progress import progress_bar
-from hrnet_tf.visualize import contact_sheet, draw_label
+from hrnet_tf.sheets import Tile, contact_sheet
 
 SHOWN = 24  # images in a picture
 
@@ -154,17 +154,16 @@ class ClassificationEvaluator:
     def draw(self, predictor: ImageClassifier) -> np.ndarray:
         """Some images with what they are taken for, uint8 RGB; mistakes say so."""
         crops, labels = self._shown
-        pictures = []
+        tiles = []
         for crop, label, row in zip(
             crops, labels, predictor.classify(crops), strict=True
         ):
-            found = int(row.argmax())
-            text = f"{self.manifest.classes[found]} {row[found]:.2f}"
+            found, classes = int(row.argmax()), self.manifest.classes
+            text = f"{row[found]:.2f} {classes[found]}"
             if found != label:
-                text += f" NOT {self.manifest.classes[label]}"
-            # Enlarged first, so that the text can be read.
-            pictures.append(draw_label(contact_sheet([crop], columns=1), text))
-        return contact_sheet(pictures, columns=8)
+                text = f"{text}, is {classes[label]}"
+            tiles.append(Tile(crop, text, alarming=found != label))
+        return contact_sheet(tiles, columns=6)
 
     @cached_property
     def _shown(self) -> tuple[np.ndarray, np.ndarray]:

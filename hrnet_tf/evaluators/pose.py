@@ -19,8 +19,9 @@ from hrnet_tf.metrics.coco import average_precision
 from hrnet_tf.predictors.pose import PosePredictor, choose_people
 from hrnet_tf.progress import progress_bar
 from hrnet_tf.results import Pose
+from hrnet_tf.sheets import contact_sheet
 from hrnet_tf.text_files import write_json
-from hrnet_tf.visualize import contact_sheet, draw_pose
+from hrnet_tf.visualize import show_pose
 
 SHOWN = 16  # crops in a picture
 
@@ -195,7 +196,7 @@ class PoseEvaluator:
         for crop, points, values in zip(crops, cells, scores, strict=True):
             points = points[None] * self.manifest.output.stride
             pose = Pose(points, values[None], box, sure, keypoints)
-            pictures.append(draw_pose(crop, pose))
+            pictures.append(show_pose(crop, pose))
         return contact_sheet(pictures, columns=8)
 
     def _locate(self, predictor: PosePredictor, progress: bool) -> list[np.ndarray]:

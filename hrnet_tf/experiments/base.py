@@ -73,8 +73,11 @@ class TrainingData(Protocol):
     def survey(self) -> Survey:
         """Read everything and count."""
 
-    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
-        """Images of a batch, uint8 RGB, with their targets drawn on them."""
+    def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
+        """A sheet of images of batches with their targets drawn on them, uint8 RGB.
+
+        Targets are NumPy arrays, in the structure of a batch's.
+        """
 
 
 class Experiment(Protocol):

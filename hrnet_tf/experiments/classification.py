@@ -18,8 +18,8 @@ from hrnet_tf.evaluators.classification import ClassificationEvaluator
 from hrnet_tf.experiments.base import behind_normalisation
 from hrnet_tf.manifest import ClassificationManifest, ImageInput, versions
 from hrnet_tf.predictors.classification import ImageClassifier
+from hrnet_tf.sheets import COLUMNS, Tile, contact_sheet
 from hrnet_tf.tasks import build_network
-from hrnet_tf.visualize import contact_sheet, draw_label
 
 
 class ClassificationExperiment:
@@ -136,10 +136,14 @@ class ImageTrainingData:
         """Images by class."""
         return survey_images(self.reader)
 
-    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
-        """Images with the name of the class that has the largest share."""
-        names = [self.images.classes[int(row.argmax())] for row in targets.numpy()]
-        return [
-            draw_label(contact_sheet([image], columns=1), name)
-            for image, name in zip(images, names, strict=True)
-        ]
+    def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
+        """Images with the names of their classes; of mixed ones with their shares."""
+        classes = self.images.classes
+        tiles = []
+        for image, row in zip(images, targets, strict=True):
+            order = [index for index in np.argsort(-row)[:2] if row[index] > 0]
+            names = [classes[index] for index in order]
+            if len(names) > 1:
+                names = [f"{row[i]:.2f} {classes[i]}" for i in order]
+            tiles.append(Tile(image, ", ".join(names)))
+        return contact_sheet(tiles, COLUMNS)

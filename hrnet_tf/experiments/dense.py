@@ -106,5 +106,5 @@ class PairTrainingData(ABC):
         """Read everything and count."""
 
     @abstractmethod
-    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
-        """Images of a batch, uint8 RGB, with their targets drawn on them."""
+    def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
+        """A sheet of images with their targets drawn on them, uint8 RGB."""

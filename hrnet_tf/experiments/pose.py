@@ -30,8 +30,9 @@ from hrnet_tf.manifest import (
 from hrnet_tf.metrics.keypoints import KeypointAccuracy
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.results import Pose
+from hrnet_tf.sheets import COLUMNS, contact_sheet
 from hrnet_tf.tasks import build_network
-from hrnet_tf.visualize import draw_pose
+from hrnet_tf.visualize import show_pose
 
 
 class PoseExperiment:
@@ -139,17 +140,17 @@ class PoseTrainingData:
         """Annotated keypoints by name."""
         return survey_people(self.reader, self.keypoints)
 
-    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
+    def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
         """Crops with the annotated keypoints on them."""
         height, width = images.shape[1:3]
         box = np.array([[0, 0, width, height]], np.float32)
         sure = np.ones(1, np.float32)
         pictures = []
-        for crop, points in zip(images, targets.numpy(), strict=True):
+        for crop, points in zip(images, targets, strict=True):
             found = points[None].astype(np.float32)
             pose = Pose(found[..., :2], found[..., 2], box, sure, self.keypoints)
-            pictures.append(draw_pose(crop, pose))
-        return pictures
+            pictures.append(show_pose(crop, pose))
+        return contact_sheet(pictures, COLUMNS)
 
 
 def weighted(people: People, keypoint_set: KeypointSet) -> People:
