@@ -21,6 +21,7 @@ from hrnet_tf.commands import (
     verify_command,
 )
 from hrnet_tf.export.names import DEFAULTS, NAMES
+from hrnet_tf.image_header import PIXEL_LIMIT
 from hrnet_tf.version import __version__
 
 # What becomes of a command that is interrupted.
@@ -131,6 +132,12 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--flip", action="store_true", help="average with the mirrored image"
+    )
+    command.add_argument(
+        "--pixel-limit",
+        type=int,
+        default=PIXEL_LIMIT,
+        help=f"larger images are not decoded; default: {PIXEL_LIMIT}",
     )
 
     command = add("export", export_command, "formats that were finished are kept")

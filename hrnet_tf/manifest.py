@@ -15,6 +15,7 @@ from hrnet_tf.channels import ChannelSet
 from hrnet_tf.classes import ClassSet
 from hrnet_tf.codecs.heatmaps import HeatmapCodec, Refinement
 from hrnet_tf.errors import InputError
+from hrnet_tf.image_header import Orientation
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.opencv import cv2
 from hrnet_tf.preprocess import MEAN, PADDING, STD
@@ -45,7 +46,7 @@ class ImageInput:
     std: tuple[float, float, float] = STD
     any_size: bool = False  # whether it takes other heights and widths too
     # Of image files: as viewers show them, turned by their EXIF tag; or as stored.
-    orientation: Literal["upright", "stored"] = "upright"
+    orientation: Orientation = "upright"
     quantisation: Quantisation | None = None  # of integers
 
     @property

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.image_files import read_image
+from hrnet_tf.image_header import PIXEL_LIMIT
 from hrnet_tf.opencv import cv2
-from hrnet_tf.preprocess import read_image
 from hrnet_tf.progress import progress_bar
 from hrnet_tf.text_files import write_json
 from hrnet_tf.viewers import (
@@ -66,7 +67,10 @@ class Summary:
 
 
 def predict_files(
-    viewer: Viewer, source: str | Path, out: str | Path | None = None
+    viewer: Viewer,
+    source: str | Path,
+    out: str | Path | None = None,
+    pixel_limit: int = PIXEL_LIMIT,
 ) -> Summary:
     """Predict on an image, a folder of images or a video.
 
@@ -82,6 +86,7 @@ def predict_files(
         viewer: looks at the images.
         source: the image, the folder or the video.
         out: folder to write to; by default a new one in `predictions/`.
+        pixel_limit: larger images are not decoded.
 
     Raises:
         InputError: if there is nothing to read, or `out` is there and not empty; if no
@@ -108,7 +113,7 @@ def predict_files(
             rows, total=len(files), unit="image", shown=not source.is_file()
         ):
             try:
-                image = read_image(path)
+                image = read_image(path, viewer.orientation, pixel_limit)
                 viewer.check(image_id, image)
             except InputError as error:
                 if source.is_file():

@@ -16,6 +16,7 @@ from hrnet_tf.data.detections import Detections, check_detection
 from hrnet_tf.data.inputs import FrameInputs, ImageInputs
 from hrnet_tf.errors import InputError
 from hrnet_tf.files import writing
+from hrnet_tf.image_header import Orientation
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.predictors.pose import PosePredictor, choose_people
 from hrnet_tf.predictors.regression import RegressionPredictor
@@ -44,9 +45,11 @@ class Viewer(ABC):
     Attributes:
         entries: what it has found, for a JSON file.
         file_name: of that file.
+        predictor: finds it.
     """
 
     file_name: ClassVar[str]
+    predictor: Any
 
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []
@@ -63,6 +66,11 @@ class Viewer(ABC):
 
     def finish(self) -> None:  # noqa: B027  (most have nothing to say)
         """Tell what only shows when all images have been looked at."""
+
+    @property
+    def orientation(self) -> Orientation:
+        """How image files are turned for the predictor."""
+        return self.predictor.manifest.input.orientation
 
     @abstractmethod
     def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:

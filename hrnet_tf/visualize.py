@@ -9,7 +9,6 @@ import numpy as np
 
 from hrnet_tf.classes import ClassSet
 from hrnet_tf.files import write_bytes
-from hrnet_tf.indexed_png import to_indexed
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.legends import UNKNOWN, Span, draw_values, labels_legend, values_legend
 from hrnet_tf.lettering import (
@@ -23,6 +22,7 @@ from hrnet_tf.lettering import (
     text_width,
 )
 from hrnet_tf.opencv import cv2
+from hrnet_tf.png import to_indexed
 from hrnet_tf.results import Classification, DenseMap, LabelMap, Pose
 from hrnet_tf.sheets import (
     MOST,

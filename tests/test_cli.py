@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hrnet_tf import cli
-from hrnet_tf.preprocess import read_image
+from hrnet_tf.image_files import read_image
 from hrnet_tf.visualize import write_image
 
 SHORT = ("train.epochs=1", "train.steps_per_epoch=1", "train.drop_at=[]")

@@ -3,13 +3,13 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from hrnet_tf.image_files import read_image
 from hrnet_tf.plots import (
     FEW,
     draw_confusion_matrix,
     draw_curves,
     draw_flavours,
 )
-from hrnet_tf.preprocess import read_image
 
 FOUR = np.array([[8, 2, 0, 0], [1, 9, 0, 0], [0, 0, 5, 5], [0, 0, 0, 0]])
 

@@ -5,8 +5,8 @@ from spots import COLORS
 
 from hrnet_tf.classes import IGNORED, ClassSet
 from hrnet_tf.errors import InputError
+from hrnet_tf.image_files import read_image
 from hrnet_tf.lettering import PAPER
-from hrnet_tf.preprocess import read_image
 from hrnet_tf.results import Classification, LabelMap, Pose
 from hrnet_tf.visualize import (
     LEFT,

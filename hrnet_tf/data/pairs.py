@@ -23,7 +23,7 @@ class Layout(NamedTuple):
     targets: str
     parts: tuple[str, ...] = ("train", "val")
     image_end: str = ""  # of an image's name, before its suffix
-    target_ends: tuple[str, ...] = (".png",)
+    target_ends: tuple[str, ...] = (".png", ".tif", ".tiff")
     alone: bool = False  # whether the first part may be all there is
 
 

@@ -14,7 +14,6 @@ from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
-from hrnet_tf.preprocess import read_image
 from hrnet_tf.progress import progress_bar
 
 SHOWN = 10  # broken samples in a table
@@ -70,11 +69,11 @@ def survey_people(reader: CropReader, keypoints: KeypointSet) -> Survey:
     """Read every image that shows people and count their annotated keypoints."""
     people: People = reader.people
     broken = []
-    files, first = np.unique(people.files.astype(str), return_index=True)
-    for file, row in zip(progress_bar(files, unit="image"), first, strict=True):
+    _, first = np.unique(people.files.astype(str), return_index=True)
+    for row in progress_bar(first, unit="image"):
         try:
-            read_image(file)
-        except InputError as error:
+            reader.load(row)
+        except (InputError, OSError) as error:
             broken.append(f"{people.sources[row]}: {error}")
     seen = (people.keypoints[..., 2] > 0).sum(axis=0)
     counts = dict(zip(keypoints.names, map(int, seen), strict=True))

@@ -107,7 +107,7 @@ class ClassificationEvaluator:
         )
         self.settings = settings
         self.images = images
-        self.reader = ImageReader(images, data.on_error)
+        self.reader = ImageReader(images, data.on_error, data.reading)
         # Tells evaluations of one run apart.
         self.name = f"{Path(data.root).name}_{'flip' if settings.flip else 'straight'}"
 

@@ -119,7 +119,9 @@ class PoseEvaluator:
         self.manifest = replace(manifest, decoding=decoding, keypoints=keypoints)
         self.part = CocoKeypoints(data.validation, keypoints, data.on_error)
         self.people = self.part.people()
-        self.reader = CropReader(self.people, manifest.input.size, data.on_error)
+        self.reader = CropReader(
+            self.people, manifest.input.size, data.on_error, data.reading
+        )
         self.geometry = (manifest.input.size, data.padding)
         boxes = Path(data.validation.boxes or "annotated_boxes").stem
         flip = "flip" if settings.flip else "straight"

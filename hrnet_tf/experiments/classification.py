@@ -43,7 +43,7 @@ class ClassificationExperiment:
         model = self.config.model
         return ClassificationManifest(
             model=f"{model.name} width {model.width}",
-            input=ImageInput(*model.size),
+            input=ImageInput(*model.size, orientation=self.config.data.orientation),
             classes=self.images[0].classes,
             crop_share=self.config.data.crop_share,
             versions=versions(),
@@ -102,7 +102,7 @@ class ImageTrainingData:
     def __init__(self, config: ClassificationConfig, images: LabelledImages):
         self.config = config
         self.images = images
-        self.reader = ImageReader(images, config.data.on_error)
+        self.reader = ImageReader(images, config.data.on_error, config.data.reading)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -40,7 +40,9 @@ class DenseExperiment:
         data: DenseSection = self.config.data
         return {
             "model": f"{model.name} width {model.width}",
-            "input": ImageInput(*model.size, any_size=True),
+            "input": ImageInput(
+                *model.size, any_size=True, orientation=data.orientation
+            ),
             # What was learnt at one size is to be looked at in that size.
             "views": Views(data.short_side, not data.keep_aspect),
             "versions": versions(),

@@ -51,7 +51,7 @@ class PoseExperiment:
         height, width = model.size
         return PoseManifest(
             model=f"{model.name} width {model.width}",
-            input=ImageInput(height, width),
+            input=ImageInput(height, width, orientation=data.orientation),
             output=HeatmapOutput(height // stride, width // stride, stride),
             keypoints=KeypointSet.read(data.keypoints),
             decoding=Decoding(
@@ -111,7 +111,7 @@ class PoseTrainingData:
         self.keypoints = keypoints
         data = config.data
         people = CocoKeypoints(data.train, keypoints, data.on_error).annotated()
-        self.reader = CropReader(people, config.model.size, data.on_error)
+        self.reader = CropReader(people, config.model.size, data.on_error, data.reading)
 
     def __len__(self) -> int:
         return len(self.reader.people)
