@@ -19,6 +19,7 @@ RANKS = [
         "compat",
         "decoder",
         "latency",
+        "process_memory",
         "upsampling",
         "files",
         "messages",
