@@ -50,9 +50,16 @@ def check_data(config: Config, out: str | Path) -> dict[str, Survey]:
         "train": training.survey(),
         "validation": experiment.evaluator(manifest).survey(),
     }
-    write_image(out / "samples.jpg", draw_samples(training, config.train.batch_size))
     facts = {part: survey.facts() for part, survey in surveys.items()}
     write_json(out / "survey.json", facts)
+    for part, survey in surveys.items():
+        if not survey.usable:
+            such = f", such as {survey.broken[0]}" if survey.broken else ""
+            raise InputError(
+                f"{part}: none of {survey.samples} samples can be used{such}; "
+                f"{out / 'survey.json'} lists what is broken."
+            )
+    write_image(out / "samples.jpg", draw_samples(training, config.train.batch_size))
     return surveys
 
 

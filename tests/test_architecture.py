@@ -25,7 +25,7 @@ RANKS = [
         "messages",
         "progress",
     },
-    {"batch_norm", "png", "text_files", "failures"},
+    {"batch_norm", "png", "text_files", "failures", "finite"},
     {
         "boxes",
         "typed_yaml",

@@ -13,7 +13,7 @@ from hrnet_tf.config.regression import MapSection
 from hrnet_tf.data.pairs import (
     Layout,
     PairedImages,
-    Pairs,
+    Part,
     check_root,
     expected_folders,
     find_pairs,
@@ -173,7 +173,7 @@ READERS: dict[str, Callable[[str | Path, Reading], np.ndarray]] = {
 }
 
 
-def _paired_parts(section: MapSection, problems: Problems) -> list[Pairs]:
+def _paired_parts(section: MapSection, problems: Problems) -> list[Part]:
     folder, ends = section.targets, tuple(READERS)
     layouts = (
         Layout("images/{}", f"{folder}/{{}}", target_ends=ends, alone=True),

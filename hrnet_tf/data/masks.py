@@ -12,7 +12,9 @@ from hrnet_tf.data.pairs import (
     Layout,
     PairedImages,
     Pairs,
+    Part,
     check_root,
+    collect,
     expected_folders,
     find_pairs,
     is_good,
@@ -240,7 +242,7 @@ def _tiff_values(encoded: bytes, header: Header) -> np.ndarray:
     return decode_values(encoded, header, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
 
 
-def _paired_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
+def _paired_parts(section: MaskSection, problems: Problems) -> list[Part]:
     layouts = LAYOUTS[section.layout]
     parts = find_pairs(Path(section.root), layouts, "mask", problems)
     if parts is None:
@@ -251,7 +253,7 @@ def _paired_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
     return parts
 
 
-def _listed_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
+def _listed_parts(section: MaskSection, problems: Problems) -> list[Part]:
     """PASCAL-Context, where lists say what belongs to which part."""
     root = Path(section.root)
     inside = [root / folder for folder in CONTEXT_FOLDERS]
@@ -261,18 +263,23 @@ def _listed_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
             f"{root} is not in the layout 'pascal_context': neither it nor VOC2010 in "
             f"it holds the folder {CONTEXT_IMAGES}."
         )
-    parts: list[Pairs] = []
-    for part in ("train", "val"):
-        path = base / CONTEXT_LISTS / f"{part}.txt"
-        if not path.is_file():
-            raise InputError(
-                f"There is no list {path}; it must hold the names of the images of "
-                "this part, one a line, without suffix."
-            )
-        parts.append({})
-        for name in dict.fromkeys(read_text(path).replace(MARK, "").split()):
-            image = str(base / CONTEXT_IMAGES / f"{name}.jpg")
-            mask = str(base / CONTEXT_MASKS / f"{name}.png")
-            if is_good(image, mask, problems):
-                parts[-1][name] = (image, mask)
-    return parts
+    return [
+        collect(partial(_listed, base, part), problems) for part in ("train", "val")
+    ]
+
+
+def _listed(base: Path, part: str, problems: Problems) -> Pairs:
+    """The images that a list names."""
+    path = base / CONTEXT_LISTS / f"{part}.txt"
+    if not path.is_file():
+        raise InputError(
+            f"There is no list {path}; it must hold the names of the images of "
+            "this part, one a line, without suffix."
+        )
+    pairs: Pairs = {}
+    for name in dict.fromkeys(read_text(path).replace(MARK, "").split()):
+        image = str(base / CONTEXT_IMAGES / f"{name}.jpg")
+        mask = str(base / CONTEXT_MASKS / f"{name}.png")
+        if is_good(image, mask, problems):
+            pairs[name] = (image, mask)
+    return pairs

@@ -12,6 +12,7 @@ from hrnet_tf.data.image_pipeline import ImageReader, validation_images
 from hrnet_tf.data.image_views import CentralView
 from hrnet_tf.data.images import LabelledImages
 from hrnet_tf.data.survey import Survey, survey_images
+from hrnet_tf.data.usable import check_images, unreadable
 from hrnet_tf.errors import InputError
 from hrnet_tf.manifest import ClassificationManifest
 from hrnet_tf.metrics.classification import ClassificationScores
@@ -108,6 +109,7 @@ class ClassificationEvaluator:
         self.settings = settings
         self.images = images
         self.reader = ImageReader(images, data.on_error, data.reading)
+        self.where = f"{data.root}, validation"
         # Tells evaluations of one run apart.
         self.name = f"{Path(data.root).name}_{'flip' if settings.flip else 'straight'}"
 
@@ -134,8 +136,15 @@ class ClassificationEvaluator:
                 probabilities = predictor.classify(crops.numpy())
                 scores.update(probabilities, labels.numpy(), weights.numpy())
                 skipped += int((weights.numpy() == 0).sum())
+        if skipped == len(self):
+            problem = unreadable(skipped, self.reader.broken)
+            raise InputError(f"{self.where}: {problem}.")
         classes = self.manifest.classes
         return ClassificationEvaluation(scores, len(self), skipped, classes)
+
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_images(self.reader, self.where, learn=False)
 
     def survey(self) -> Survey:
         """Images by class."""

@@ -11,6 +11,8 @@ import numpy as np
 
 from hrnet_tf.config.dense import DenseEvaluate, DenseSection
 from hrnet_tf.data.pair_pipeline import PairReader, Sample
+from hrnet_tf.data.usable import unreadable
+from hrnet_tf.errors import InputError
 from hrnet_tf.manifest import DenseManifest, Views
 from hrnet_tf.opencv import cv2
 from hrnet_tf.progress import progress_bar
@@ -100,6 +102,7 @@ class DenseEvaluator(ABC):
     Attributes:
         manifest: the given one, with the views that the settings make.
         name: tells evaluations of one run apart.
+        where: names the data in errors.
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class DenseEvaluator(ABC):
         )
         self.manifest: Any = replace(manifest, views=views)
         self.reader: Any = reader
+        self.where = f"{data.root}, validation"
         scales = "_".join(f"{scale:g}" for scale in settings.scales)
         flip = "flip" if settings.flip else "straight"
         name = f"{Path(data.root).name}_scale_{scales}_{flip}"
@@ -150,13 +154,18 @@ class DenseEvaluator(ABC):
             InputError: if a sample is broken and `data.on_error` is `"stop"`.
         """
         scores = np.full(len(self), np.inf)  # broken images are not the worst
+        skipped = 0
         steps = range(len(self))
         for index in progress_bar(steps, unit="image", shown=progress):
             sample = self.reader.read(index)
-            if sample is not None:
-                added, scores[index] = count(*sample)
-                total = total + added
-        skipped = int(np.isinf(scores).sum())
+            if sample is None:
+                skipped += 1
+                continue
+            added, scores[index] = count(*sample)
+            total = total + added
+        if skipped == len(self):
+            problem = unreadable(skipped, self.reader.broken)
+            raise InputError(f"{self.where}: {problem}.")
         worst = np.argsort(scores)[: min(WORST, len(self) - skipped)]
         return Judged(total, skipped, self._compare(predictor, worst))
 

@@ -12,6 +12,7 @@ from hrnet_tf.data.coco import CocoKeypoints
 from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader, crop_batches
 from hrnet_tf.data.survey import Survey, survey_people
+from hrnet_tf.data.usable import check_people, unreadable
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import PoseManifest
@@ -117,6 +118,7 @@ class PoseEvaluator:
                 f"{len(keypoints)} others."
             )
         self.manifest = replace(manifest, decoding=decoding, keypoints=keypoints)
+        self.where = data.validation.annotations
         self.part = CocoKeypoints(data.validation, keypoints, data.on_error)
         self.people = self.part.people()
         self.reader = CropReader(
@@ -144,10 +146,8 @@ class PoseEvaluator:
         keypoints = predictor.to_image(cells, self.people.boxes)
         kept = np.flatnonzero(good)
         if not kept.size:
-            raise InputError(
-                f"{self.part.section.images}: none of the images can be read, such as "
-                f"that of {self.people.sources[0]}."
-            )
+            problem = unreadable(len(self), self.reader.broken)
+            raise InputError(f"{self.where}: {problem}.")
         unread = self.part.unread | set(self.people.image_ids[~good].tolist())
         results = coco_results(
             self.people.take(kept),
@@ -165,6 +165,10 @@ class PoseEvaluator:
         return PoseEvaluation(
             statistics, len(self.people), skipped, results, tuple(sorted(unread))
         )
+
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_people(self.reader, self.geometry[1], self.where)
 
     def survey(self) -> Survey:
         """Annotated keypoints by name; none if the boxes are a detector's."""

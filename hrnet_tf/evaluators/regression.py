@@ -14,6 +14,7 @@ from hrnet_tf.config.regression import MapSection
 from hrnet_tf.data.map_pipeline import MapReader
 from hrnet_tf.data.maps import MappedImages
 from hrnet_tf.data.survey import Survey, survey_maps
+from hrnet_tf.data.usable import check_maps
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.dense import DenseEvaluation, DenseEvaluator, Shown
 from hrnet_tf.legends import draw_values, values_legends
@@ -94,6 +95,10 @@ class RegressionEvaluator(DenseEvaluator):
         found = self.judge(predictor, nothing, compare, progress)
         scores = RegressionScores(found.total, names)
         return RegressionEvaluation(scores, len(self), found.skipped, found.worst)
+
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_maps(self.reader, self.where)
 
     def survey(self) -> Survey:
         """Annotated pixels by channel."""

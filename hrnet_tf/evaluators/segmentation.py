@@ -12,6 +12,7 @@ from hrnet_tf.config.segmentation import MaskSection
 from hrnet_tf.data.mask_pipeline import MaskReader
 from hrnet_tf.data.masks import MaskedImages
 from hrnet_tf.data.survey import Survey, survey_masks
+from hrnet_tf.data.usable import check_masks
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.dense import DenseEvaluation, DenseEvaluator, Shown
 from hrnet_tf.legends import labels_legend
@@ -103,6 +104,10 @@ class SegmentationEvaluator(DenseEvaluator):
         found = self.judge(predictor, nothing, compare, progress)
         scores = Scores.from_matrix(found.total, self.manifest.classes.names)
         return SegmentationEvaluation(scores, len(self), found.skipped, found.worst)
+
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_masks(self.reader, self.where, learn=False)
 
     def survey(self) -> Survey:
         """Pixels by class."""

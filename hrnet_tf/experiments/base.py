@@ -48,6 +48,9 @@ class Evaluator(Protocol):
     def evaluate(self, predictor: Any, progress: bool = False) -> Evaluation:
         """Predict everything and compare."""
 
+    def check(self) -> None:
+        """Raise an InputError if there is nothing to judge by; reads little."""
+
     def survey(self) -> Survey:
         """Read everything and count."""
 
@@ -69,6 +72,9 @@ class TrainingData(Protocol):
 
     def errors_explained(self) -> AbstractContextManager[None]:
         """In here broken data is an InputError."""
+
+    def check(self) -> None:
+        """Raise an InputError if there is nothing to learn; reads little."""
 
     def survey(self) -> Survey:
         """Read everything and count."""

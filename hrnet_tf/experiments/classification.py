@@ -14,6 +14,7 @@ from hrnet_tf.config.classification import ClassificationConfig
 from hrnet_tf.data.image_pipeline import ImageReader, training_images
 from hrnet_tf.data.images import LabelledImages, open_images
 from hrnet_tf.data.survey import Survey, survey_images
+from hrnet_tf.data.usable import check_images, warn_of_unseen
 from hrnet_tf.evaluators.classification import ClassificationEvaluator
 from hrnet_tf.experiments.base import behind_normalisation
 from hrnet_tf.manifest import ClassificationManifest, ImageInput, versions
@@ -131,6 +132,13 @@ class ImageTrainingData:
     def errors_explained(self) -> AbstractContextManager[None]:
         """In here a broken image is an InputError."""
         return self.reader.errors_explained()
+
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        where = f"{self.config.data.root}, training"
+        check_images(self.reader, where, learn=True)
+        counts = map(int, self.images.class_counts)
+        warn_of_unseen(dict(zip(self.images.classes, counts, strict=True)), where)
 
     def survey(self) -> Survey:
         """Images by class."""

@@ -104,6 +104,10 @@ class PairTrainingData(ABC):
         return self.reader.broken.explained()
 
     @abstractmethod
+    def check(self) -> None:
+        """Raise an InputError if there is nothing to learn; reads little."""
+
+    @abstractmethod
     def survey(self) -> Survey:
         """Read everything and count."""
 

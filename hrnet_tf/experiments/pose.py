@@ -15,6 +15,7 @@ from hrnet_tf.data.coco import CocoKeypoints
 from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader, random_epochs, training_batches
 from hrnet_tf.data.survey import Survey, survey_people
+from hrnet_tf.data.usable import check_people, warn_of_unseen
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.pose import PoseEvaluator
 from hrnet_tf.experiments.base import behind_normalisation
@@ -135,6 +136,15 @@ class PoseTrainingData:
     def errors_explained(self) -> AbstractContextManager[None]:
         """In here a broken image is an InputError."""
         return self.reader.broken.explained()
+
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        data = self.config.data
+        where = data.train.annotations
+        check_people(self.reader, data.padding, where)
+        seen = (self.reader.people.keypoints[..., 2] > 0).sum(axis=0)
+        counts = dict(zip(self.keypoints.names, map(int, seen), strict=True))
+        warn_of_unseen(counts, where)
 
     def survey(self) -> Survey:
         """Annotated keypoints by name."""

@@ -13,6 +13,7 @@ from hrnet_tf.config.regression import RegressionConfig
 from hrnet_tf.data.map_pipeline import MapReader
 from hrnet_tf.data.maps import MappedImages, open_maps, read_map
 from hrnet_tf.data.survey import Survey, survey_maps
+from hrnet_tf.data.usable import check_maps
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.regression import RegressionEvaluator
 from hrnet_tf.experiments.dense import DenseExperiment, PairTrainingData
@@ -87,6 +88,10 @@ class RegressionExperiment(DenseExperiment):
 
 class MapTrainingData(PairTrainingData):
     """See `hrnet_tf.experiments.base.TrainingData`."""
+
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_maps(self.reader, f"{self.config.data.root}, training")
 
     def survey(self) -> Survey:
         """Annotated pixels by channel."""

@@ -13,6 +13,7 @@ from hrnet_tf.config.segmentation import SegmentationConfig
 from hrnet_tf.data.mask_pipeline import MaskReader
 from hrnet_tf.data.masks import MaskedImages, open_masks
 from hrnet_tf.data.survey import Survey, survey_masks
+from hrnet_tf.data.usable import check_masks
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.segmentation import SegmentationEvaluator
 from hrnet_tf.experiments.dense import DenseExperiment, PairTrainingData
@@ -135,6 +136,10 @@ class MaskTrainingData(PairTrainingData):
             return images, {"auxiliary": labels, "logits": labels}
 
         return batches.map(twice)
+
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_masks(self.reader, f"{self.config.data.root}, training", learn=True)
 
     def survey(self) -> Survey:
         """Pixels by class."""
