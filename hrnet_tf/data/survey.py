@@ -107,7 +107,7 @@ def survey_masks(reader: MaskReader) -> Survey:
     """Read every image with its mask and count the pixels of each class."""
     classes = reader.images.class_set
     seen, values = np.zeros(256, np.int64), np.zeros(VALUES, np.int64)
-    for index in progress(range(len(reader.images)), unit="image"):
+    for index in progress_bar(range(len(reader.images)), unit="image"):
         sample = reader.read(index)
         if sample is not None:
             seen += np.bincount(sample[1].ravel(), minlength=256)
