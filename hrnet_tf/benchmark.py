@@ -22,6 +22,7 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.artefacts import exports_of
 from hrnet_tf.export.compare import shares_of_range
+from hrnet_tf.files import write_text
 from hrnet_tf.loading import open_predictor
 from hrnet_tf.manifest import Manifest, TaskManifest, versions
 from hrnet_tf.plots import draw_flavours
@@ -135,7 +136,7 @@ def benchmark_run(
     artefacts = _chosen(run, formats)
     threads = threads or os.cpu_count() or 1
     manifest = Manifest.read(run.manifest)
-    crops = np.load(run.samples)["crops"]
+    crops = run.read_samples()["crops"]
     crops = np.resize(crops, (BATCH, *crops.shape[1:]))
     images = preprocess_input(crops, manifest.input.mean, manifest.input.std).numpy()
     places = {MODEL: run.folder, **artefacts}
@@ -317,10 +318,9 @@ class Judge:
 
 def _write(found: Benchmark, run: Run) -> Path:
     target = run.folder / "benchmark" / "benchmark.json"
-    target.parent.mkdir(exist_ok=True)
     facts = {**dataclasses.asdict(found), "versions": versions()}
     write_json(target, facts)
-    target.with_suffix(".txt").write_text(found.table() + "\n")
+    write_text(target.with_suffix(".txt"), found.table() + "\n")
     draw_flavours(
         {row.format: (row.median_ms, row.score) for row in found.flavours},
         f"one image, {found.threads} threads (ms)",

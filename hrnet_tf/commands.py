@@ -70,9 +70,7 @@ def predict_command(arguments: argparse.Namespace) -> None:
     settings = read_run_config(model).evaluate if is_run else None
     predictor = load(model, flip=arguments.flip or None)
     viewer = _viewer(predictor, arguments, settings)
-    summary = predict_files(
-        viewer, arguments.input, arguments.out, arguments.pixel_limit
-    )
+    summary = predict_files(viewer, arguments.input, arguments.out)
     print(f"{viewer.count()} in {summary.images} images; written to {summary.folder}")
     if summary.skipped:
         print(f"{len(summary.skipped)} images could not be read and were skipped")
@@ -97,7 +95,6 @@ def _viewer(predictor: Any, arguments: argparse.Namespace, settings: Any) -> "Vi
             annotations=arguments.annotations,
             box_threshold=arguments.box_threshold,
             settings=settings,
-            scores=arguments.scores,
         )
     if arguments.boxes or arguments.annotations:
         raise InputError(

@@ -1,8 +1,6 @@
 """A checkpoint to a Keras model, with its facts beside it to check it by later."""
 
 import dataclasses
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import keras
 import numpy as np
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.files import put, scratch_beside, write_text
 from hrnet_tf.hashing import sha256_of
 from hrnet_tf.manifest import ImageInput, versions
 from hrnet_tf.pretrained import Loaded, open_checkpoint
@@ -84,15 +83,14 @@ def convert(
         inplace_batch_norm=inplace_batch_norm,
     )
     manifest = _manifest(loaded, Path(path), license_name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".convert-") as folder:
-        written = [Path(folder) / file.name for file in targets]
+    with scratch_beside(target) as folder:
+        written = [folder / file.name for file in targets]
         _uncompiled(loaded.model).save(written[0])
         write_json(written[1], manifest)
-        written[2].write_text(_report(loaded, manifest))
+        write_text(written[2], _report(loaded, manifest))
         check_converted(written[0])
         for source, file in zip(written, targets, strict=True):
-            os.replace(source, file)
+            put(source, file)
     return targets
 
 

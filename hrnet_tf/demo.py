@@ -16,6 +16,7 @@ from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.loading import load
 from hrnet_tf.media import PoseViewer, predict_files
 from hrnet_tf.run import Run
+from hrnet_tf.text_files import write_json
 from hrnet_tf.train import train
 
 CONFIG = "pose/demo"
@@ -79,7 +80,7 @@ def draw_predictions(run: Run, folder: Path) -> Path:
         if "keypoints" in a and a["image_id"] in names
     ]
     boxes = [{key: a[key] for key in ("image_id", "bbox")} for a in found]
-    (folder / "boxes.json").write_text(json.dumps(boxes))
+    write_json(folder / "boxes.json", boxes)
     predictor, target = load(run.folder), folder / "drawn"
     viewer = PoseViewer(
         predictor, folder / "boxes.json", annotations=section.annotations

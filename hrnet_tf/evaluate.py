@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.experiments.base import Evaluation
+from hrnet_tf.files import write_text
 from hrnet_tf.manifest import Manifest, versions
 from hrnet_tf.run import Run
 from hrnet_tf.text_files import write_json
@@ -35,7 +36,6 @@ def evaluate_run(
     predictor = experiment.predictor.from_model(run.model(), evaluator.manifest)
     evaluation = evaluator.evaluate(predictor, progress)
     target = run.folder / "evaluations" / f"{evaluator.name}.json"
-    target.parent.mkdir(exist_ok=True)
     facts = {
         **evaluation.facts(),
         "data": asdict(run.config.data),
@@ -44,6 +44,6 @@ def evaluate_run(
         "versions": versions(),
     }
     write_json(target, facts)
-    target.with_suffix(".txt").write_text(evaluation.table() + "\n")
+    write_text(target.with_suffix(".txt"), evaluation.table() + "\n")
     evaluation.write_details(target)
     return evaluation, target

@@ -23,10 +23,13 @@ ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EIO: "the disk may be failing",
 }
-REASONS = {os.strerror(code): code for code in errno.errorcode}
-# As TensorFlow writes it: `path; No space left on device`.
+REASONS = {os.strerror(code).lower(): code for code in errno.errorcode}
+# As TensorFlow writes it: `path; No space left on device`, `path is not a directory`.
 _OF_TENSORFLOW = re.compile(
-    r"(?P<path>[^\s;]*); (?P<reason>" + "|".join(map(re.escape, REASONS)) + ")"
+    r"(?P<path>[^\s;]*)(?:; | is )(?P<reason>"
+    + "|".join(map(re.escape, REASONS))
+    + ")",
+    re.I,
 )
 _OF_HDF5 = re.compile(r"(?:name = '(?P<path>[^']*)'.*?)?errno = (?P<code>\d+)", re.S)
 MEMORY = (
@@ -67,7 +70,7 @@ def _of_python(error: OSError) -> str:
     if found := _OF_HDF5.search(str(error)):
         return _sentence(found["path"] or "a file", int(found["code"]))
     if found := _OF_TENSORFLOW.search(str(error)):
-        return _sentence(found["path"], REASONS[found["reason"]])
+        return _sentence(found["path"], REASONS[found["reason"].lower()])
     text = without_scratch(" ".join(str(error).split())) or type(error).__name__
     return text if text.endswith(".") else f"{text}."
 
@@ -75,7 +78,7 @@ def _of_python(error: OSError) -> str:
 def _of_tensorflow(error: Exception, tensorflow: object) -> str | None:
     text = str(error)
     if found := _OF_TENSORFLOW.search(text):
-        return _sentence(found["path"], REASONS[found["reason"]])
+        return _sentence(found["path"], REASONS[found["reason"].lower()])
     errors = tensorflow.errors  # type: ignore[attr-defined]
     if isinstance(error, errors.ResourceExhaustedError):
         return MEMORY + "."

@@ -34,12 +34,25 @@ def writing(path: str | Path) -> Iterator[Path]:
         ```
     """
     path = Path(path)
+    with scratch_beside(path) as scratch:
+        partial = scratch / path.name
+        yield partial
+        put(partial, path)
+
+
+@contextlib.contextmanager
+def scratch_beside(path: Path) -> Iterator[Path]:
+    """A folder for unfinished files, beside the place of the finished ones.
+
+    Raises:
+        OSError: of what is done in it, with the name of the finished file.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=SCRATCH) as scratch:
-            partial = Path(scratch) / path.name
-            yield partial
-            put(partial, path)
+        with tempfile.TemporaryDirectory(
+            dir=path.parent, prefix=SCRATCH, ignore_cleanup_errors=True
+        ) as scratch:
+            yield Path(scratch)
     except OSError as error:
         if error.errno is not None and error.filename is None:
             error.filename = str(path)

@@ -15,7 +15,7 @@ from hrnet_tf.channels import ChannelSet
 from hrnet_tf.classes import ClassSet
 from hrnet_tf.codecs.heatmaps import HeatmapCodec, Refinement
 from hrnet_tf.errors import InputError
-from hrnet_tf.image_header import Orientation
+from hrnet_tf.files import write_text
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.opencv import cv2
 from hrnet_tf.preprocess import MEAN, PADDING, STD
@@ -46,7 +46,7 @@ class ImageInput:
     std: tuple[float, float, float] = STD
     any_size: bool = False  # whether it takes other heights and widths too
     # Of image files: as viewers show them, turned by their EXIF tag; or as stored.
-    orientation: Orientation = "upright"
+    orientation: Literal["upright", "stored"] = "upright"
     quantisation: Quantisation | None = None  # of integers
 
     @property
@@ -210,7 +210,7 @@ class Manifest:
 
     def write(self, path: str | Path) -> None:
         """Write a manifest file, JSON."""
-        Path(path).write_text(self.as_json() + "\n")
+        write_text(path, self.as_json() + "\n")
 
     def as_json(self) -> str:
         """The content of a manifest file."""
@@ -265,8 +265,6 @@ class RegressionManifest(Manifest):
     output: MapOutput
     channels: ChannelSet  # in the unit that the data were learnt in
     views: Views = Views()
-    # From where to where the training data's channels go, for the colours of pictures.
-    spans: tuple[tuple[float, float], ...] = ()
     task: Literal["regression"] = "regression"
     versions: dict[str, str] = field(default_factory=dict)
 

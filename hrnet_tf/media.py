@@ -1,10 +1,8 @@
 """Files to files: predict on an image, a folder of images or a video."""
 
-import contextlib
-import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from hrnet_tf.errors import InputError
-from hrnet_tf.image_files import read_image
-from hrnet_tf.image_header import PIXEL_LIMIT
+from hrnet_tf.files import writing
 from hrnet_tf.opencv import cv2
+from hrnet_tf.preprocess import read_image
 from hrnet_tf.progress import progress_bar
 from hrnet_tf.text_files import write_json
+from hrnet_tf.video_files import VideoFile
 from hrnet_tf.viewers import (
     NOT_FINITE,
     ClassViewer,
@@ -45,7 +44,6 @@ logger = logging.getLogger(__name__)
 Look = Callable[[str, int | str, np.ndarray], np.ndarray]
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-LOOKED_AT = 24  # images or frames, where a viewer looks ahead
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 
@@ -67,10 +65,7 @@ class Summary:
 
 
 def predict_files(
-    viewer: Viewer,
-    source: str | Path,
-    out: str | Path | None = None,
-    pixel_limit: int = PIXEL_LIMIT,
+    viewer: Viewer, source: str | Path, out: str | Path | None = None
 ) -> Summary:
     """Predict on an image, a folder of images or a video.
 
@@ -86,7 +81,6 @@ def predict_files(
         viewer: looks at the images.
         source: the image, the folder or the video.
         out: folder to write to; by default a new one in `predictions/`.
-        pixel_limit: larger images are not decoded.
 
     Raises:
         InputError: if there is nothing to read, or `out` is there and not empty; if no
@@ -102,18 +96,16 @@ def predict_files(
 
     if source.suffix.lower() in VIDEOS:
         viewer.prepare_video(source)
-        viewer.look_ahead(_some_frames(source), frames=True)
         look_at_video(source, folder / f"{source.stem}.mp4", look)
     else:
         files = list_images(source)
         ids = viewer.prepare(files)
-        viewer.look_ahead(_some_images(files), frames=False)
         rows = zip(files, ids, strict=True)
         for path, image_id in progress_bar(
             rows, total=len(files), unit="image", shown=not source.is_file()
         ):
             try:
-                image = read_image(path, viewer.orientation, pixel_limit)
+                image = read_image(path)
                 viewer.check(image_id, image)
             except InputError as error:
                 if source.is_file():
@@ -133,7 +125,6 @@ def predict_files(
             )
     viewer.finish()
     summary.found = len(viewer.entries)
-    folder.mkdir(parents=True, exist_ok=True)
     check_entries(viewer.entries)
     write_json(folder / viewer.file_name, viewer.entries, indent=None)
     return summary
@@ -145,24 +136,6 @@ def check_entries(entries: list[dict[str, Any]]) -> None:
         json.dumps(entries, allow_nan=False)
     except ValueError:
         raise InputError(NOT_FINITE) from None
-
-
-def _some_images(paths: Sequence[Path]) -> Iterator[np.ndarray]:
-    """Images from everywhere in a folder, but for those that cannot be read."""
-    for index in np.unique(np.linspace(0, len(paths) - 1, LOOKED_AT).astype(int)):
-        with contextlib.suppress(InputError):
-            yield read_image(paths[index])
-
-
-def _some_frames(source: Path) -> Iterator[np.ndarray]:
-    """Frames from everywhere in a video; none if it cannot be read."""
-    capture = cv2.VideoCapture(str(source))
-    total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    step = max(1, total // LOOKED_AT)
-    try:
-        yield from itertools.islice(_frames(capture), 0, step * LOOKED_AT, step)
-    finally:
-        capture.release()
 
 
 def list_images(source: Path) -> list[Path]:
@@ -197,22 +170,18 @@ def look_at_video(source: Path, target: Path, look: Look) -> None:
         )
     total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
-    target.parent.mkdir(parents=True, exist_ok=True)
-    writer = None
-    try:
-        for number, frame in enumerate(
-            progress_bar(_frames(capture), total=total, unit="frame")
-        ):
-            drawn = look(source.name, number, frame)
-            if writer is None:
-                writer = _open_writer(target, rate, drawn.shape)
-            writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
-        if writer is None:
+    bar = progress_bar(_frames(capture), total=total, unit="frame")
+    with writing(target) as partial:
+        video = VideoFile(partial, rate)
+        try:
+            for number, frame in enumerate(bar):
+                video.write(look(source.name, number, frame))
+        finally:
+            capture.release()
+            video.release()
+        if not video.frames:
             raise InputError(f"Video {source} cannot be read: it has no frame.")
-    finally:
-        capture.release()
-        if writer is not None:
-            writer.release()
+        video.check()
 
 
 def _frames(capture: Any) -> Iterator[np.ndarray]:
@@ -221,14 +190,6 @@ def _frames(capture: Any) -> Iterator[np.ndarray]:
         if not there:
             return
         yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-
-
-def _open_writer(target: Path, rate: float, shape: tuple[int, ...]) -> Any:
-    code = cv2.VideoWriter.fourcc(*"mp4v")
-    writer = cv2.VideoWriter(str(target), code, rate, (shape[1], shape[0]))
-    if not writer.isOpened():
-        raise InputError(f"OpenCV cannot write the video {target}.")
-    return writer
 
 
 def _new_folder(source: Path, out: str | Path | None) -> Path:

@@ -1,19 +1,22 @@
 """A run's folder: what training leaves behind and everything else starts from."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from hrnet_tf.arrays import read_arrays
 from hrnet_tf.config import Config, read_run_config
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.experiments.base import answering
-from hrnet_tf.finite import not_finite
 from hrnet_tf.manifest import Manifest, TaskManifest
 from hrnet_tf.typed_yaml import differences, write_config
+
+SAMPLES_ADVICE = "copy it from where the run was trained, or train again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,9 +75,7 @@ class Run:
         """Make the folder, with the configuration and the manifest."""
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         manifest.write(self.manifest)
-        partial = self.settings.with_suffix(".partial")
-        write_config(self.config, partial)
-        partial.replace(self.settings)  # only now is it a run
+        write_config(self.config, self.settings)  # only now is it a run
 
     @property
     def settings(self) -> Path:
@@ -116,11 +117,35 @@ class Run:
         found = sorted(self.checkpoints.glob("epoch_[0-9]*[0-9].keras"))
         return (found[-1], int(found[-1].stem.split("_")[1])) if found else (None, 0)
 
+    @contextlib.contextmanager
+    def no_partial_files(self) -> Iterator[None]:
+        """Leave no checkpoint that is not whole, however this ends."""
+        try:
+            yield
+        finally:
+            for partial in self.checkpoints.glob("*.partial*"):
+                partial.unlink(missing_ok=True)
+
+    def read_samples(self) -> dict[str, np.ndarray]:
+        """What `samples` holds.
+
+        Raises:
+            InputError: if the file is missing or damaged.
+        """
+        found = read_arrays(self.samples, ("crops", "image_bytes"), SAMPLES_ADVICE)
+        crops = found["crops"]
+        if crops.dtype != np.uint8 or crops.ndim != 4 or not len(crops):
+            raise InputError(
+                f"{self.samples} is damaged (`crops` must be uint8 images, got "
+                f"{crops.dtype} {crops.shape}); {SAMPLES_ADVICE}."
+            )
+        return found
+
     def model(self) -> keras.Model:
         """The trained network, best weights, float32; it takes normalised images.
 
         Raises:
-            InputError: if there are no weights yet, or they are not finite.
+            InputError: if there are no weights yet.
         """
         if not self.best.is_file():
             raise InputError(
@@ -130,16 +155,4 @@ class Run:
             )
         manifest = Manifest.read(self.manifest)
         experiment = make_experiment(self.config)
-        network = answering(experiment.build_network(manifest, str(self.best)))
-        if layer := not_finite(network):
-            raise InputError(
-                f"{self.best} is of a training that has broken down: weights or "
-                f"statistics of {layer} are not finite. Train again, with a lower "
-                "train.learning_rate or train.clip_norm=1.0."
-            )
-        return network
-
-
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays by name, NumPy's `.npz`."""
-    np.savez(path, **arrays)  # type: ignore[arg-type]  # a stub takes names for options
+        return answering(experiment.build_network(manifest, str(self.best)))

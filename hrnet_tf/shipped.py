@@ -2,11 +2,11 @@
 
 import difflib
 import logging
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.files import write_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -108,8 +108,7 @@ def copy_config(name: str, folder: str | Path) -> Path:
         raise InputError(
             f"{target} is there already; give another folder with --out, or rename it."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(config.path, target)
+    write_bytes(target, config.path.read_bytes())
     return target
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +170,13 @@ def as_json(value: Any, indent: int | None = None) -> str:
 def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
     """Write a JSON file, whole or not at all; see `as_json`."""
     write_text(path, as_json(value, indent) + "\n")
+
+
+def write_rows(path: str | Path, rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file, whole or not at all; the first row names the columns."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def _finite(value: Any) -> Any:

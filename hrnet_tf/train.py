@@ -9,13 +9,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from hrnet_tf.arrays import write_arrays
 from hrnet_tf.callbacks import (
     AveragedWeights,
     BestNetwork,
     Board,
     EpochLog,
     Publish,
-    StaysFinite,
     Validation,
     forget_epochs,
     network_in,
@@ -32,7 +32,7 @@ from hrnet_tf.manifest import TaskManifest
 from hrnet_tf.messages import keep_in
 from hrnet_tf.progress import moves
 from hrnet_tf.recipe import make_optimizer
-from hrnet_tf.run import Run, write_arrays
+from hrnet_tf.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +68,7 @@ def train(config: Config) -> Run:
     manifest = experiment.make_manifest()
     data, evaluator = experiment.training_data(manifest), experiment.evaluator(manifest)
     logger.info("%d training samples, %d to validate", len(data), len(evaluator))
-    with data.errors_explained():
-        data.check()
-    evaluator.check()
+    best_so_far = forget_epochs(run.history, done, monitor(evaluator))
 
     steps = config.train.steps_per_epoch or -(-len(data) // config.train.batch_size)
     batches = data.batches(range(done, config.train.epochs), steps)
@@ -80,9 +78,8 @@ def train(config: Config) -> Run:
     run.create(manifest)
     keep_in(run.folder)
     write_arrays(run.samples, samples)
-    best_so_far = forget_epochs(run.history, done, monitor(evaluator))
     logger.info("%s at epoch %d of %d", run.folder, done, config.train.epochs)
-    with data.errors_explained():
+    with data.errors_explained(), run.no_partial_files():
         model.fit(
             batches,
             initial_epoch=done,
@@ -196,7 +193,6 @@ def make_callbacks(
         swap = AveragedWeights()
         judged = [swap, *judged, swap]
     return [
-        StaysFinite(run),
         *judged,
         Board(str(run.folder / "logs"), write_graph=False),
         EpochLog(run.history, score),

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.files import write_text
 from hrnet_tf.text_files import read_text
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ def merge(
 def write_config(config: Any, path: str | Path) -> None:
     """Write a configuration, defaults and all, as YAML."""
     text = OmegaConf.to_yaml(OmegaConf.structured(config))
-    Path(path).write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def differences(old: Any, new: Any) -> list[str]:

@@ -11,6 +11,7 @@ import served
 import tensorflow as tf
 
 import hrnet_tf
+from hrnet_tf.arrays import write_arrays
 from hrnet_tf.config import read_config
 from hrnet_tf.config.pose import CocoSection
 from hrnet_tf.data.coco import CocoKeypoints
@@ -18,7 +19,7 @@ from hrnet_tf.data.figures import draw_data_set
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, PoseManifest
-from hrnet_tf.run import Run, write_arrays
+from hrnet_tf.run import Run
 
 TINY = served.TINY
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "coco"

@@ -5,7 +5,6 @@ from typing import Literal
 
 from hrnet_tf.config.common import (
     ColorSection,
-    FilesSection,
     NetworkSection,
     positive,
     proper_share,
@@ -51,7 +50,7 @@ class DenseAugmentation(ColorSection):
 
 
 @dataclass(frozen=True)
-class DenseSection(FilesSection):
+class DenseSection:
     """Where images and their targets come from and how large they are made."""
 
     root: str = "???"
@@ -65,7 +64,6 @@ class DenseSection(FilesSection):
     augmentation: DenseAugmentation = field(default_factory=DenseAugmentation)
 
     def __post_init__(self):
-        super().__post_init__()
         proper_share("data.validation_share", self.validation_share)
         for name in ("short_side", "base_size"):
             if getattr(self, name) is not None:

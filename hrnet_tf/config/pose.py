@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hrnet_tf.config.common import (
-    FilesSection,
     NetworkSection,
     TrainSection,
     not_negative,
@@ -61,7 +60,7 @@ class AugmentationSection:
 
 
 @dataclass(frozen=True)
-class DataSection(FilesSection):
+class DataSection:
     """Where samples come from and how they are cut."""
 
     train: CocoSection = field(default_factory=CocoSection)
@@ -73,7 +72,6 @@ class DataSection(FilesSection):
     augmentation: AugmentationSection = field(default_factory=AugmentationSection)
 
     def __post_init__(self):
-        super().__post_init__()
         positive("data.padding", self.padding)
         positive("data.sigma", self.sigma)
 

@@ -1,11 +1,11 @@
 """The drawn data set as a folder of folders: an action is a class."""
 
-import csv
 import os
-import shutil
 from pathlib import Path
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.files import write_bytes
+from hrnet_tf.text_files import read_rows
 
 SPLITS = ("train", "val")
 
@@ -38,8 +38,7 @@ def write_class_folders(data: str | Path, out: str | Path) -> None:
                 f"There is no {table}; give the folder of a data set that "
                 "`draw_data_set` has drawn."
             )
-        with open(table, newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = read_rows(table, ["file", "action"])
         for row in rows:
             target = out / split / row["action"] / row["file"]
             if not target.is_file():
@@ -51,4 +50,4 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # another disk, or a file system without links
-        shutil.copyfile(source, target)
+        write_bytes(target, source.read_bytes())

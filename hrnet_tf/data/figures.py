@@ -5,8 +5,6 @@ kinds of objects, a semantic mask and a depth map for each image, and an action 
 image's class.
 """
 
-import csv
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hrnet_tf.files import write_text
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.opencv import cv2
 from hrnet_tf.progress import progress_bar
+from hrnet_tf.text_files import read_rows, write_json, write_rows
 from hrnet_tf.visualize import write_image
 
 SIDE = 256  # pixels, of every image
@@ -75,8 +75,7 @@ def draw_data_set(
         ```
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "classes.txt").write_text("\n".join(CLASSES) + "\n")
+    write_text(folder / "classes.txt", "\n".join(CLASSES) + "\n")
     for number, (split, count) in enumerate((("train", train), ("val", validation))):
         if not _is_drawn(folder, split):
             _draw_split(folder, split, count, np.random.default_rng([seed, number]))
@@ -87,8 +86,7 @@ def _is_drawn(folder: Path, split: str) -> bool:
     table = folder / "annotations" / f"actions_{split}.csv"
     if not table.is_file():
         return False
-    with open(table, newline="") as file:
-        names = [row["file"] for row in csv.DictReader(file)]
+    names = [row["file"] for row in read_rows(table, ["file"])]
     # Older versions drew no depth.
     depths = [folder / "depth" / split / f"{Path(name).stem}.png" for name in names]
     return all(path.is_file() for path in depths[-1:])
@@ -117,12 +115,10 @@ def _draw_split(folder: Path, split: str, count: int, rng: np.random.Generator) 
                 numbers = {"id": len(annotations) + 1, "image_id": image_id}
                 annotations.append({**numbers, **annotation})
     target = folder / "annotations"
-    target.mkdir(parents=True, exist_ok=True)
     categories = _categories(keypoints)
     content = {"images": images, "annotations": annotations, "categories": categories}
-    (target / f"person_keypoints_{split}.json").write_text(json.dumps(content))
-    with open(target / f"actions_{split}.csv", "w", newline="") as file:
-        csv.writer(file).writerows([("file", "action"), *actions])
+    write_json(target / f"person_keypoints_{split}.json", content, indent=None)
+    write_rows(target / f"actions_{split}.csv", [("file", "action"), *actions])
 
 
 def draw_picture(action: str, rng: np.random.Generator) -> Picture:

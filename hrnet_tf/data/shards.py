@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -22,8 +21,10 @@ from hrnet_tf.data.images import (
     read_index,
 )
 from hrnet_tf.errors import InputError
+from hrnet_tf.files import writing
 from hrnet_tf.hashing import sha256_of
 from hrnet_tf.progress import progress_bar
+from hrnet_tf.text_files import write_json
 
 IMAGES_A_SHARD = 1000  # about a hundred megabytes of photographs
 
@@ -250,15 +251,12 @@ def _begin(
             for part, shards in plan.items()
         },
     }
-    out.mkdir(parents=True, exist_ok=True)
     _write_index(out, index)
     return index
 
 
 def _write_index(out: Path, index: dict[str, Any]) -> None:
-    partial = out / f"{INDEX}.partial"
-    partial.write_text(json.dumps(index, indent=1))
-    partial.replace(out / INDEX)
+    write_json(out / INDEX, index, indent=1)
 
 
 @contextlib.contextmanager
@@ -299,15 +297,16 @@ def _finish(shard: Shard) -> tuple[str, str, int, bool]:
 
 
 def _write(shard: Shard) -> None:
-    partial = shard.path.with_suffix(".partial")
-    with tf.io.TFRecordWriter(str(partial)) as writer:
+    with (
+        writing(shard.path) as partial,
+        tf.io.TFRecordWriter(str(partial)) as writer,
+    ):
         for file, label in zip(shard.files, shard.labels, strict=True):
             try:
                 encoded = Path(file).read_bytes()
             except OSError as error:
                 raise InputError(f"Image {file} cannot be read: {error}.") from None
             writer.write(_record(encoded, label, shard, file))
-    partial.replace(shard.path)
 
 
 def _record(encoded: bytes, label: int, shard: Shard, file: str) -> bytes:

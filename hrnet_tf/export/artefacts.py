@@ -2,9 +2,6 @@
 
 import dataclasses
 import logging
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.records import beside, checksums, record, sealed
+from hrnet_tf.files import put, scratch_beside, write_bytes
 from hrnet_tf.manifest import Artefact, Manifest, TaskManifest
 from hrnet_tf.run import Run
 
@@ -68,7 +66,7 @@ def export_run(
     model = run.model()
     if options.calibration is None and any(FORMATS[x].calibrated for x in formats):
         options = dataclasses.replace(options, calibration=training_images(run))
-    return export_model(model, manifest, np.load(run.samples), targets, options)
+    return export_model(model, manifest, run.read_samples(), targets, options)
 
 
 def training_images(run: Run, count: int = CALIBRATED_ON) -> np.ndarray:
@@ -115,10 +113,10 @@ def export_model(
             options.images(name)
     options = dataclasses.replace(options, samples=samples, shared={})
     for name, target in targets.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
         _export(model, manifest, samples, name, target, options)
         if not FORMATS[name].served:
-            shutil.copy(decoder.__file__, target.parent)
+            code = Path(decoder.__file__)
+            write_bytes(target.parent / code.name, code.read_bytes())
     return targets
 
 
@@ -131,8 +129,8 @@ def _export(
     options: Options,
 ) -> None:
     chosen, folder = FORMATS[name], target.parent
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing_") as scratch:
-        fresh = Path(scratch) / target.name
+    with scratch_beside(target) as scratch:
+        fresh = scratch / target.name
         logger.info("writing %s", target)
         facts = chosen.write(model, manifest, fresh, options)
         known = options.shared.setdefault("answers", {})
@@ -143,7 +141,7 @@ def _export(
         artefact = Artefact(name, files, chosen.operations, chosen.decodes)
         sealed(facts, artefact).write(beside(fresh, ".json"))
         for path in (fresh, answers, beside(fresh, ".json")):
-            _replace(path, folder / path.name)
+            put(path, folder / path.name)
     logger.info("%s equals the model to %.1e of its range", target, found.difference)
 
 
@@ -195,9 +193,3 @@ def check_free(targets: Mapping[str, Path]) -> None:
             raise InputError(
                 f"{target} is there already; choose another --out or --version."
             )
-
-
-def _replace(fresh: Path, target: Path) -> None:
-    if target.is_dir():
-        shutil.rmtree(target)
-    os.replace(fresh, target)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hrnet_tf.arrays import read_arrays, write_arrays
 from hrnet_tf.hashing import sha256_of
 from hrnet_tf.manifest import Artefact, TaskManifest
 
@@ -25,13 +26,12 @@ def record(path: Path, inputs: Mapping, answers: Mapping) -> None:
     """Write what an artefact was asked and answered, arrays by name, as `.npz`."""
     given = {INPUTS + name: value for name, value in inputs.items()}
     answered = {ANSWERS + name: value for name, value in answers.items()}
-    np.savez_compressed(path, **given, **answered)  # type: ignore[arg-type]
+    write_arrays(path, given | answered, compressed=True)
 
 
 def read_record(path: Path) -> tuple[Arrays, Arrays]:
     """What an artefact was asked, and what it answered."""
-    with np.load(path) as stored:
-        arrays = dict(stored)
+    arrays = read_arrays(path, advice="export the model again")
     inputs, answers = (
         {
             name.removeprefix(kind): value

@@ -1,10 +1,11 @@
 """How well images are classified: top-1, top-5, confusion matrix, each class."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from hrnet_tf.text_files import write_rows
 
 COLUMNS = ("class", "images", "precision", "recall", "f1")
 
@@ -110,5 +111,4 @@ class ClassificationScores:
 
     def write_csv(self, path: str | Path, names: Sequence[str]) -> None:
         """Write `rows` to a file."""
-        with open(path, "w", newline="") as file:
-            csv.writer(file).writerows([COLUMNS, *self.rows(names)])
+        write_rows(path, [COLUMNS, *self.rows(names)])
