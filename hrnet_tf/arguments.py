@@ -21,6 +21,7 @@ from hrnet_tf.commands import (
     verify_command,
 )
 from hrnet_tf.export.names import DEFAULTS, NAMES
+from hrnet_tf.image_header import PIXEL_LIMIT
 from hrnet_tf.version import __version__
 
 # What becomes of a command that is interrupted.
@@ -127,7 +128,16 @@ def parser() -> argparse.ArgumentParser:
         "--threshold", type=number, default=0.2, help="keypoints to draw; default: 0.2"
     )
     command.add_argument(
+        "--scores", action="store_true", help="write how sure each person is"
+    )
+    command.add_argument(
         "--flip", action="store_true", help="average with the mirrored image"
+    )
+    command.add_argument(
+        "--pixel-limit",
+        type=int,
+        default=PIXEL_LIMIT,
+        help=f"larger images are not decoded; default: {PIXEL_LIMIT}",
     )
 
     command = add("export", export_command, "formats that were finished are kept")

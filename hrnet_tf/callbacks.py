@@ -8,14 +8,82 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.compat import averaged_values, save_legacy_optimizer
+from hrnet_tf.compat import averaged_values, loss_scale, save_legacy_optimizer
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments.base import Evaluator
+from hrnet_tf.finite import not_finite
 from hrnet_tf.history import ADVICE, read_history, write_history
+from hrnet_tf.plots import draw_curves
 from hrnet_tf.run import Run
-from hrnet_tf.visualize import draw_curves, write_image
+from hrnet_tf.visualize import write_image
 
 logger = logging.getLogger(__name__)
+
+# Of mixed precision: it begins at 32768 and halves with each step that is left out.
+SMALLEST_SCALE = 1.0
+
+
+class StaysFinite(keras.callbacks.Callback):
+    """Stops a training that has broken down, before anything of it is kept.
+
+    Costs nothing a step: the loss that is looked at has come for the progress bar. With
+    mixed precision a step that is not finite is left out, and the loss scale halved;
+    only where that goes on for long is the training broken.
+
+    Args:
+        run: what is trained.
+    """
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run = run
+        self.steps_before = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Note where the epoch begins."""
+        self.epoch = epoch
+        self.steps_before = self._steps()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Look at the loss, the mean over the epoch so far."""
+        loss = float((logs or {}).get("loss", 0.0))
+        if np.isfinite(loss):
+            return
+        scale = loss_scale(self.model.optimizer)
+        if scale is None:
+            self._stop(f"the loss is {loss} in step {batch + 1}")
+        elif scale <= SMALLEST_SCALE:
+            self._stop(
+                f"the loss is {loss} until step {batch + 1}, at a loss scale of "
+                f"{scale:g}"
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Look at what would be kept."""
+        if layer := not_finite(network_in(self.model)):
+            self._stop(f"weights or statistics of {layer} are not finite")
+        loss = float((logs or {}).get("loss", 0.0))
+        if not np.isfinite(loss) and self._steps() == self.steps_before:
+            self._stop(f"the loss is {loss} in every step")
+
+    def _steps(self) -> int:
+        return int(self.model.optimizer.iterations)
+
+    def _stop(self, found: str) -> None:
+        _, done = self.run.last()
+        kept = f"the state after epoch {done} is kept" if done else "nothing is kept"
+        best = f", and {self.run.best}" if self.run.best.is_file() else ""
+        settings = self.run.config.train
+        advice = f"a lower train.learning_rate than {settings.learning_rate:g}"
+        if settings.clip_norm is None:
+            advice += ", train.clip_norm=1.0"
+        if settings.precision != "float32":
+            advice += ", train.precision=float32"
+        raise InputError(
+            f"{self.run.folder}: the training has broken down: {found} of epoch "
+            f"{self.epoch + 1}; {kept}{best}. Try {advice}; what the data hold "
+            "`hrnet-tf data check` tells."
+        )
 
 
 class Validation(keras.callbacks.Callback):
@@ -49,7 +117,14 @@ class Validation(keras.callbacks.Callback):
         if (epoch + 1) % self.every and epoch + 1 < self.params["epochs"]:
             return
         statistics = self.evaluator.evaluate(self.predictor).statistics
-        logs[self.monitor] = statistics[self.evaluator.monitor]
+        score = statistics[self.evaluator.monitor]
+        if not np.isfinite(score):
+            raise InputError(
+                f"The score {self.monitor} after epoch {epoch + 1} is {score}: nothing "
+                "in the validation data counts, or the network's answers are not "
+                "finite. `hrnet-tf data check` counts what there is to judge on."
+            )
+        logs[self.monitor] = score
         sheet = self.evaluator.draw(self.predictor)
         write_image(self.folder / "overlays" / f"epoch_{epoch + 1:04d}.jpg", sheet)
         with tf.summary.create_file_writer(

@@ -1,11 +1,15 @@
 """What the numbers of a pixel are: their names, and how they follow the image."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from hrnet_tf.errors import InputError
 from hrnet_tf.name_sets import as_name
+
+PIXELS = 10_000  # of each map that a span is found from
+PERCENTILES = (1, 99)  # that it goes from and to
 
 
 @dataclass(frozen=True)
@@ -19,10 +23,12 @@ class ChannelSet:
         per_pixel: those counted in pixels of the image, which grow with it.
         nearer: those that fall as the image grows, as things look nearer, such as a
             depth.
+        units: what each is counted in, such as `m`, for pictures; empty: not said.
+            Sets that differ only in it are equal.
 
     Raises:
-        InputError: if there is no channel, one is named twice, or one of the others is
-            none of them.
+        InputError: if there is no channel, one is named twice, one of the others is
+            none of them, or there are not as many units.
 
     Example:
         ```python
@@ -35,6 +41,7 @@ class ChannelSet:
     mirrored: tuple[str, ...] = ()
     per_pixel: tuple[str, ...] = ()
     nearer: tuple[str, ...] = ()
+    units: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self):
         if not self.names or len(set(self.names)) < len(self.names):
@@ -59,8 +66,23 @@ class ChannelSet:
                 "grows or falls as the image grows."
             )
 
+        if len(self.units) not in (0, len(self.names)):
+            raise InputError(
+                f"`units` must name one unit for each of {len(self.names)} channels, "
+                f"or none, got {list(self.units)}."
+            )
+
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The names with their units, such as `depth (m)`."""
+        units = self.units or ("",) * len(self.names)
+        return tuple(
+            f"{name} ({unit})" if unit else name
+            for name, unit in zip(self.names, units, strict=True)
+        )
 
     @property
     def signs(self) -> np.ndarray:
@@ -85,3 +107,28 @@ class ChannelSet:
         Source: Eigen et al., https://arxiv.org/abs/1406.2283, section 3.3, for depth.
         """
         return np.power(float(factor), self.powers).astype(np.float32)
+
+
+def robust_spans(
+    maps: Iterable[np.ndarray], channels: int
+) -> tuple[tuple[float, float], ...]:
+    """From where to where the numbers of each channel go, but for a few.
+
+    Args:
+        maps: float `(height, width, channels)` each; NaN: not known.
+        channels: how many.
+
+    Returns:
+        For each channel the percentiles 1 and 99 of some pixels of every map; `(0, 1)`
+        where nothing is known.
+    """
+    parts = [np.zeros((0, channels))]
+    for values in maps:
+        rows = np.asarray(values, np.float64).reshape(-1, channels)
+        parts.append(rows[:: max(1, len(rows) // PIXELS)])
+    spans = []
+    for numbers in np.concatenate(parts).T:
+        known = numbers[np.isfinite(numbers)]
+        low, high = np.percentile(known, PERCENTILES) if len(known) else (0.0, 1.0)
+        spans.append((float(low), float(high)))
+    return tuple(spans)

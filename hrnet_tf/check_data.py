@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from hrnet_tf.config import Config
 from hrnet_tf.data.survey import Survey
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
+from hrnet_tf.experiments.base import TrainingData
 from hrnet_tf.text_files import write_json
-from hrnet_tf.visualize import contact_sheet, write_image
+from hrnet_tf.visualize import write_image
 
-SHOWN = 32  # samples on the sheet
-COLUMNS = 8
+SHOWN = 32  # samples on the sheet, at most
 
 
 def check_data(config: Config, out: str | Path) -> dict[str, Survey]:
@@ -49,11 +50,37 @@ def check_data(config: Config, out: str | Path) -> dict[str, Survey]:
         "train": training.survey(),
         "validation": experiment.evaluator(manifest).survey(),
     }
-    steps = -(-SHOWN // config.train.batch_size)
-    pictures: list[np.ndarray] = []
-    for images, targets, *_ in training.batches(range(1), steps).take(steps):
-        pictures += training.draw(images.numpy(), targets)
-    write_image(out / "samples.jpg", contact_sheet(pictures[:SHOWN], COLUMNS))
     facts = {part: survey.facts() for part, survey in surveys.items()}
     write_json(out / "survey.json", facts)
+    for part, survey in surveys.items():
+        if not survey.usable:
+            such = f", such as {survey.broken[0]}" if survey.broken else ""
+            raise InputError(
+                f"{part}: none of {survey.samples} samples can be used{such}; "
+                f"{out / 'survey.json'} lists what is broken."
+            )
+    write_image(out / "samples.jpg", draw_samples(training, config.train.batch_size))
     return surveys
+
+
+def draw_samples(training: TrainingData, batch_size: int) -> np.ndarray:
+    """A sheet of training samples as the network gets them; each comes up once.
+
+    Args:
+        training: where they come from.
+        batch_size: of the batches to look at.
+
+    Returns:
+        uint8 RGB. Broken samples, which are of one colour in a batch, are left out.
+    """
+    count = min(SHOWN, len(training))
+    steps = -(-count // batch_size)
+    # An epoch begins with every sample once.
+    batches = [batch[:2] for batch in training.batches(range(1), steps).take(steps)]
+    images, targets = tf.nest.map_structure(
+        lambda *parts: np.concatenate([part.numpy() for part in parts])[:count],
+        *batches,
+    )
+    good = np.ptp(images, axis=(1, 2)).any(axis=1)
+    targets = tf.nest.map_structure(lambda target: target[good], targets)
+    return training.draw(images[good], targets)

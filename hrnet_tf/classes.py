@@ -9,6 +9,7 @@ import numpy as np
 
 from hrnet_tf.errors import InputError
 from hrnet_tf.name_sets import (
+    as_name,
     as_pairs,
     check_flips,
     check_names,
@@ -40,6 +41,8 @@ class ClassSet:
             wins).
         weights: what each class counts in training if the configuration asks for it;
             empty: all the same.
+        background: the class that pictures leave uncoloured; None: the one that is
+            called background, if there is one.
 
     Raises:
         InputError: if a name is unknown or occurs twice, a value means two things, or a
@@ -59,6 +62,7 @@ class ClassSet:
     ignored_ids: tuple[int, ...] = ()
     flip_pairs: tuple[tuple[str, str], ...] = ()
     weights: tuple[float, ...] = ()
+    background: str | None = None
 
     def __post_init__(self):
         rows = tuple(tuple(row) for row in self.palette)  # lists from YAML and JSON
@@ -71,6 +75,9 @@ class ClassSet:
             check_names(self.names, "class")
             pairs = as_pairs(self.flip_pairs, self.names, "flip_pairs", "class")
             check_flips(pairs)
+            if self.background is not None:
+                name = as_name(self.background, self.names, "background", "class")
+                object.__setattr__(self, "background", name)
         except InputError as error:
             self._refuse(str(error))
         object.__setattr__(self, "flip_pairs", pairs)
@@ -157,6 +164,14 @@ class ClassSet:
     def mirror(self) -> np.ndarray:
         """int64 `(classes,)`: where each index goes in a mirror."""
         return order_in_mirror(self.names, self.flip_pairs)
+
+    @cached_property
+    def background_index(self) -> int | None:
+        """Which class pictures leave uncoloured, if any; see `background`."""
+        if self.background is not None:
+            return self.names.index(self.background)
+        called = [name.strip("_ ").casefold() for name in self.names]
+        return called.index("background") if "background" in called else None
 
     @cached_property
     def colors(self) -> np.ndarray:

@@ -70,7 +70,9 @@ def predict_command(arguments: argparse.Namespace) -> None:
     settings = read_run_config(model).evaluate if is_run else None
     predictor = load(model, flip=arguments.flip or None)
     viewer = _viewer(predictor, arguments, settings)
-    summary = predict_files(viewer, arguments.input, arguments.out)
+    summary = predict_files(
+        viewer, arguments.input, arguments.out, arguments.pixel_limit
+    )
     print(f"{viewer.count()} in {summary.images} images; written to {summary.folder}")
     if summary.skipped:
         print(f"{len(summary.skipped)} images could not be read and were skipped")
@@ -95,6 +97,7 @@ def _viewer(predictor: Any, arguments: argparse.Namespace, settings: Any) -> "Vi
             annotations=arguments.annotations,
             box_threshold=arguments.box_threshold,
             settings=settings,
+            scores=arguments.scores,
         )
     if arguments.boxes or arguments.annotations:
         raise InputError(

@@ -59,6 +59,18 @@ def averaged_values(model: keras.Model) -> list[tuple]:
     )
 
 
+def loss_scale(optimizer: Any) -> float | None:
+    """What mixed precision multiplies the loss by; None: it is not multiplied.
+
+    It halves with each step whose gradients are not finite, which is left out.
+    """
+    if KERAS_3:
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        return float(optimizer.dynamic_scale) if scaled and optimizer.built else None
+    scaled = isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
+    return float(optimizer.loss_scale) if scaled else None
+
+
 def save_legacy_optimizer(model: keras.Model, path: Path) -> None:
     """Write an optimizer's state that `.keras` leaves out (tensorflow-addons')."""
     if _has_legacy_optimizer(model):

@@ -20,6 +20,7 @@ from hrnet_tf.export.artefacts import (
 )
 from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.export.options import Options
+from hrnet_tf.image_files import read_image
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import (
     ClassificationManifest,
@@ -34,7 +35,6 @@ from hrnet_tf.manifest import (
 )
 from hrnet_tf.media import list_images
 from hrnet_tf.opencv import cv2
-from hrnet_tf.preprocess import read_image
 from hrnet_tf.text_files import read_json, read_names
 
 STRIDE = 4  # crop pixels per heatmap cell, of every published network

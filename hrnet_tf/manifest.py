@@ -16,6 +16,7 @@ from hrnet_tf.classes import ClassSet
 from hrnet_tf.codecs.heatmaps import HeatmapCodec, Refinement
 from hrnet_tf.errors import InputError
 from hrnet_tf.files import write_text
+from hrnet_tf.image_header import Orientation
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.opencv import cv2
 from hrnet_tf.preprocess import MEAN, PADDING, STD
@@ -46,7 +47,7 @@ class ImageInput:
     std: tuple[float, float, float] = STD
     any_size: bool = False  # whether it takes other heights and widths too
     # Of image files: as viewers show them, turned by their EXIF tag; or as stored.
-    orientation: Literal["upright", "stored"] = "upright"
+    orientation: Orientation = "upright"
     quantisation: Quantisation | None = None  # of integers
 
     @property
@@ -265,6 +266,8 @@ class RegressionManifest(Manifest):
     output: MapOutput
     channels: ChannelSet  # in the unit that the data were learnt in
     views: Views = Views()
+    # From where to where the training data's channels go, for the colours of pictures.
+    spans: tuple[tuple[float, float], ...] = ()
     task: Literal["regression"] = "regression"
     versions: dict[str, str] = field(default_factory=dict)
 

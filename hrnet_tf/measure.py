@@ -1,6 +1,7 @@
 """How long an exported network takes and what memory, in a process of its own.
 
-This file needs nothing of hrnet_tf but `runtimes.py` beside it. Run as a script it
+This file needs nothing of hrnet_tf but `runtimes.py` and `process_memory.py` beside
+it. Run as a script it
 opens an artefact and then answers each line that it reads, a number of calls, with a
 line of JSON; an empty line ends it:
 
@@ -8,7 +9,6 @@ line of JSON; an empty line ends it:
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import runtimes
+from process_memory import peak_memory
 
 
 def open_run(path: str, threads: int) -> runtimes.Runtime:
@@ -55,15 +56,6 @@ def main(path: str, images_file: str, threads: str) -> None:
         single = seconds_of(lambda: network(images[:1]), int(times))
         (batch,) = seconds_of(lambda: network(images), 1)
         tell({"single": single, "batch": batch, "peak": peak_memory()})
-
-
-def peak_memory() -> int:
-    """The most memory that this process had, in bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage counts what the parent process had, too
-        (line,) = [x for x in status.read_text().splitlines() if "VmHWM" in x]
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def tell(what: dict) -> None:

@@ -1,8 +1,10 @@
 """Files to files: predict on an image, a folder of images or a video."""
 
+import contextlib
+import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ import numpy as np
 
 from hrnet_tf.errors import InputError
 from hrnet_tf.files import writing
+from hrnet_tf.image_files import read_image
+from hrnet_tf.image_header import PIXEL_LIMIT
 from hrnet_tf.opencv import cv2
-from hrnet_tf.preprocess import read_image
 from hrnet_tf.progress import progress_bar
 from hrnet_tf.text_files import write_json
 from hrnet_tf.video_files import VideoFile
@@ -44,6 +47,7 @@ logger = logging.getLogger(__name__)
 Look = Callable[[str, int | str, np.ndarray], np.ndarray]
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+LOOKED_AT = 24  # images or frames, where a viewer looks ahead
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 
@@ -65,7 +69,10 @@ class Summary:
 
 
 def predict_files(
-    viewer: Viewer, source: str | Path, out: str | Path | None = None
+    viewer: Viewer,
+    source: str | Path,
+    out: str | Path | None = None,
+    pixel_limit: int = PIXEL_LIMIT,
 ) -> Summary:
     """Predict on an image, a folder of images or a video.
 
@@ -81,6 +88,7 @@ def predict_files(
         viewer: looks at the images.
         source: the image, the folder or the video.
         out: folder to write to; by default a new one in `predictions/`.
+        pixel_limit: larger images are not decoded.
 
     Raises:
         InputError: if there is nothing to read, or `out` is there and not empty; if no
@@ -96,16 +104,18 @@ def predict_files(
 
     if source.suffix.lower() in VIDEOS:
         viewer.prepare_video(source)
+        viewer.look_ahead(_some_frames(source), frames=True)
         look_at_video(source, folder / f"{source.stem}.mp4", look)
     else:
         files = list_images(source)
         ids = viewer.prepare(files)
+        viewer.look_ahead(_some_images(files), frames=False)
         rows = zip(files, ids, strict=True)
         for path, image_id in progress_bar(
             rows, total=len(files), unit="image", shown=not source.is_file()
         ):
             try:
-                image = read_image(path)
+                image = read_image(path, viewer.orientation, pixel_limit)
                 viewer.check(image_id, image)
             except InputError as error:
                 if source.is_file():
@@ -136,6 +146,24 @@ def check_entries(entries: list[dict[str, Any]]) -> None:
         json.dumps(entries, allow_nan=False)
     except ValueError:
         raise InputError(NOT_FINITE) from None
+
+
+def _some_images(paths: Sequence[Path]) -> Iterator[np.ndarray]:
+    """Images from everywhere in a folder, but for those that cannot be read."""
+    for index in np.unique(np.linspace(0, len(paths) - 1, LOOKED_AT).astype(int)):
+        with contextlib.suppress(InputError):
+            yield read_image(paths[index])
+
+
+def _some_frames(source: Path) -> Iterator[np.ndarray]:
+    """Frames from everywhere in a video; none if it cannot be read."""
+    capture = cv2.VideoCapture(str(source))
+    total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    step = max(1, total // LOOKED_AT)
+    try:
+        yield from itertools.islice(_frames(capture), 0, step * LOOKED_AT, step)
+    finally:
+        capture.release()
 
 
 def list_images(source: Path) -> list[Path]:

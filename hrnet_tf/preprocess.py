@@ -6,7 +6,6 @@ height follows from the network's aspect ratio.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,6 @@ from hrnet_tf.opencv import cv2
 # RGB, in units of 0..255 (ImageNet).
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
-
-JPEG = b"\xff\xd8\xff"
 
 # How much larger than the person's box a crop is.
 PADDING = 1.25
@@ -50,74 +47,6 @@ def preprocess_input(
     return tf.reshape(rows, tf.shape(images))
 
 
-def read_image(path: str | Path) -> np.ndarray:
-    """Read a whole image file, turned the way its EXIF tag says.
-
-    Returns:
-        uint8 RGB, `(height, width, 3)`.
-
-    Raises:
-        InputError: if there is no such file or OpenCV cannot decode it.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"Image {path} does not exist; give the path of a JPEG or PNG file."
-        )
-    encoded = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB) if encoded.size else None
-    if image is None:
-        raise InputError(
-            f"Image {path} cannot be decoded: it is broken, empty or no image."
-        )
-    return image
-
-
-def read_window(
-    path: str | Path, window: Any, size: Sequence[int] | None
-) -> np.ndarray:
-    """Read a part of an image file as it is stored; decode no more of a JPEG.
-
-    Args:
-        path: a JPEG, or anything else that OpenCV reads.
-        window: four integers: top, left, height, width, in pixels of the image.
-        size: height and width that the image must have; None: they are known to be
-            right.
-
-    Returns:
-        uint8 RGB, `(height, width, 3)`.
-
-    Raises:
-        InputError: if the image is broken or of another size.
-    """
-    with open(path, "rb") as stream:
-        encoded = stream.read()
-    top, left, height, width = window
-    if encoded.startswith(JPEG):
-        try:
-            with tf.device("/CPU:0"):
-                if size is not None:
-                    _check_size(tf.io.extract_jpeg_shape(encoded).numpy(), size)
-                return tf.io.decode_and_crop_jpeg(encoded, window, channels=3).numpy()
-        except tf.errors.InvalidArgumentError:
-            whole = None
-    else:
-        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-        numbers = np.frombuffer(encoded, np.uint8)
-        whole = cv2.imdecode(numbers, flags) if encoded else None
-    if whole is None:
-        raise InputError("the image cannot be decoded: it is broken, empty or no image")
-    if size is not None:
-        _check_size(whole.shape, size)
-    return whole[top : top + height, left : left + width]
-
-
-def holds_jpeg(path: str | Path) -> bool:
-    """Whether a file is a JPEG, by its content."""
-    with open(path, "rb") as stream:
-        return stream.read(len(JPEG)) == JPEG
-
-
 def check_image(image: Any) -> np.ndarray:
     """Raise an InputError unless this is a uint8 RGB image `(height, width, 3)`."""
     image = np.asarray(image)
@@ -132,17 +61,6 @@ def check_image(image: Any) -> np.ndarray:
             f"{image.dtype} of shape {image.shape}."
         )
     return image
-
-
-def _check_size(found: Sequence[int], size: Sequence[int]) -> None:
-    if tuple(found[:2]) == tuple(size):
-        return
-    turned = tuple(found[:2]) == tuple(size[::-1])
-    raise InputError(
-        f"the image has {found[1]}x{found[0]} pixels (width x height), its annotation "
-        f"says {size[1]}x{size[0]}"
-        + ("; is it stored on its side, with an EXIF tag?" if turned else "")
-    )
 
 
 def central_crop(

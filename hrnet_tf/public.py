@@ -7,13 +7,14 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.fine_tuning import freeze_body, freeze_layers, unfreeze
+from hrnet_tf.image_files import read_image
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.loading import load
 from hrnet_tf.losses import DenseCrossEntropy, KeypointLoss
 from hrnet_tf.metrics.keypoints import KeypointAccuracy
 from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions
 from hrnet_tf.predictors.pose import PosePredictor
-from hrnet_tf.preprocess import preprocess_input, read_image
+from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.pretrained import load_checkpoint
 from hrnet_tf.results import Pose
 from hrnet_tf.tasks import (

@@ -13,6 +13,7 @@ from hrnet_tf.config import Config, read_run_config
 from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.experiments.base import answering
+from hrnet_tf.finite import not_finite
 from hrnet_tf.manifest import Manifest, TaskManifest
 from hrnet_tf.typed_yaml import differences, write_config
 
@@ -145,7 +146,7 @@ class Run:
         """The trained network, best weights, float32; it takes normalised images.
 
         Raises:
-            InputError: if there are no weights yet.
+            InputError: if there are no weights yet, or they are not finite.
         """
         if not self.best.is_file():
             raise InputError(
@@ -155,4 +156,11 @@ class Run:
             )
         manifest = Manifest.read(self.manifest)
         experiment = make_experiment(self.config)
-        return answering(experiment.build_network(manifest, str(self.best)))
+        network = answering(experiment.build_network(manifest, str(self.best)))
+        if layer := not_finite(network):
+            raise InputError(
+                f"{self.best} is of a training that has broken down: weights or "
+                f"statistics of {layer} are not finite. Train again, with a lower "
+                "train.learning_rate or train.clip_norm=1.0."
+            )
+        return network

@@ -16,6 +16,7 @@ from hrnet_tf.callbacks import (
     Board,
     EpochLog,
     Publish,
+    StaysFinite,
     Validation,
     forget_epochs,
     network_in,
@@ -68,6 +69,9 @@ def train(config: Config) -> Run:
     manifest = experiment.make_manifest()
     data, evaluator = experiment.training_data(manifest), experiment.evaluator(manifest)
     logger.info("%d training samples, %d to validate", len(data), len(evaluator))
+    with data.errors_explained():
+        data.check()
+    evaluator.check()
     best_so_far = forget_epochs(run.history, done, monitor(evaluator))
 
     steps = config.train.steps_per_epoch or -(-len(data) // config.train.batch_size)
@@ -193,6 +197,7 @@ def make_callbacks(
         swap = AveragedWeights()
         judged = [swap, *judged, swap]
     return [
+        StaysFinite(run),
         *judged,
         Board(str(run.folder / "logs"), write_graph=False),
         EpochLog(run.history, score),

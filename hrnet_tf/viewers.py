@@ -2,29 +2,31 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from hrnet_tf.boxes import check_place
+from hrnet_tf.channels import robust_spans
 from hrnet_tf.config.pose import EvaluateSection
 from hrnet_tf.data.coco_files import find_category, read_annotations
 from hrnet_tf.data.detections import Detections, check_detection
 from hrnet_tf.data.inputs import FrameInputs, ImageInputs
 from hrnet_tf.errors import InputError
 from hrnet_tf.files import writing
+from hrnet_tf.image_header import Orientation
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.predictors.pose import PosePredictor, choose_people
 from hrnet_tf.predictors.regression import RegressionPredictor
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.results import DenseMap, LabelMap
 from hrnet_tf.visualize import (
-    draw_label,
+    draw_classes,
     draw_labels,
     draw_map,
-    draw_pose,
+    show_pose,
     write_labels,
 )
 
@@ -34,6 +36,7 @@ NOT_FINITE = (
     "The model's answers are not finite numbers: its training has gone wrong, or its "
     "file is damaged; take another run or export."
 )
+LINES = 2  # of the legend in every frame of a video
 
 
 class Viewer(ABC):
@@ -42,9 +45,11 @@ class Viewer(ABC):
     Attributes:
         entries: what it has found, for a JSON file.
         file_name: of that file.
+        predictor: finds it.
     """
 
     file_name: ClassVar[str]
+    predictor: Any
 
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []
@@ -62,6 +67,11 @@ class Viewer(ABC):
     def finish(self) -> None:  # noqa: B027  (most have nothing to say)
         """Tell what only shows when all images have been looked at."""
 
+    @property
+    def orientation(self) -> Orientation:
+        """How image files are turned for the predictor."""
+        return self.predictor.manifest.input.orientation
+
     @abstractmethod
     def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
         """Look at an image, uint8 RGB; gives it with the findings drawn on it."""
@@ -69,6 +79,16 @@ class Viewer(ABC):
     @abstractmethod
     def count(self) -> str:
         """How much was found, in words."""
+
+    def look_ahead(  # noqa: B027  (most do not)
+        self, images: Iterable[np.ndarray], frames: bool
+    ) -> None:
+        """Look ahead, before the first image.
+
+        Args:
+            images: some of what is to come, uint8 RGB, read only if asked for.
+            frames: whether they are those of a video, whose pictures must be alike.
+        """
 
     def write_more(self, folder: Path, stem: str) -> None:  # noqa: B027  (most do not)
         """Write what else is known of the last image, under names that begin so."""
@@ -86,6 +106,7 @@ class PoseViewer(Viewer):
             category; None: the category is 1, as in COCO.
         box_threshold: boxes with a lower score are left out.
         settings: how people are scored and suppressed.
+        scores: whether to write how sure each person is into the picture.
 
     Raises:
         InputError: if a file cannot be read.
@@ -102,9 +123,11 @@ class PoseViewer(Viewer):
         annotations: str | Path | None = None,
         box_threshold: float = 0.0,
         settings: EvaluateSection | None = None,
+        scores: bool = False,
     ):
         super().__init__()
         self.predictor = predictor
+        self.scores = scores
         self.threshold = threshold
         self.settings = settings or EvaluateSection()
         self.category = 1
@@ -163,7 +186,7 @@ class PoseViewer(Viewer):
         pose = pose.take(chosen)
         self.entries.extend(pose.to_coco(image_id, self.category, totals[chosen]))
         shown = self._detections is not None
-        return draw_pose(image, pose, self.threshold, boxes=shown)
+        return show_pose(image, pose, self.threshold, shown, self.scores)
 
     def _boxes_of(
         self, name: str, image_id: int | str, image: np.ndarray
@@ -213,7 +236,7 @@ class ClassViewer(Viewer):
         answer = self.predictor.predict(image)
         top = [{"class": label, "probability": p} for label, p in answer.top(5)]
         self.entries.append({"file_name": name, "image_id": image_id, "classes": top})
-        return draw_label(image, f"{answer.label} {answer.probabilities.max():.2f}")
+        return draw_classes(image, answer)
 
     def count(self) -> str:
         """How many different classes."""
@@ -234,6 +257,11 @@ class SegmentViewer(Viewer):
         super().__init__()
         self.predictor = predictor
         self._last: LabelMap | None = None
+        self._frames = False
+
+    def look_ahead(self, images: Iterable[np.ndarray], frames: bool) -> None:
+        """Remember whether all pictures must have one size; see `Viewer`."""
+        self._frames = frames
 
     def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
         """Label pixels; see `Viewer`."""
@@ -241,7 +269,7 @@ class SegmentViewer(Viewer):
         self._last = answer
         shares = answer.shares()
         self.entries.append({"file_name": name, "image_id": image_id, "shares": shares})
-        return draw_labels(image, answer)
+        return draw_labels(image, answer, lines=LINES if self._frames else None)
 
     def count(self) -> str:
         """How many different classes."""
@@ -267,6 +295,16 @@ class MapViewer(Viewer):
         super().__init__()
         self.predictor = predictor
         self._last: DenseMap | None = None
+        self.spans = predictor.manifest.spans
+        self._source = "the training data"
+
+    def look_ahead(self, images: Iterable[np.ndarray], frames: bool) -> None:
+        """Choose the colours' span for all images, if the manifest holds none."""
+        if not self.spans:
+            found = (self.predictor.predict(image).values for image in images)
+            channels = len(self.predictor.manifest.channels)
+            self.spans = robust_spans(found, channels)
+            self._source = "a look at some of the images"
 
     def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
         """Find numbers; see `Viewer`."""
@@ -274,16 +312,23 @@ class MapViewer(Viewer):
         self._last = answer
         found = answer.statistics()
         self.entries.append({"file_name": name, "image_id": image_id, "values": found})
-        return draw_map(image, answer)
+        titles = self.predictor.manifest.channels.titles
+        return draw_map(image, answer, self.spans or None, titles)
 
     def count(self) -> str:
         """From where to where the numbers of each channel go."""
-        parts = []
-        for name in self.predictor.manifest.channels.names:
+        if not self.entries:
+            return "nothing"
+        parts, spans = [], []
+        for index, name in enumerate(self.predictor.manifest.channels.names):
             found = [entry["values"][name] for entry in self.entries]
             low, high = min(f["min"] for f in found), max(f["max"] for f in found)
             parts.append(f"{name} from {low:.3g} to {high:.3g}")
-        return ", ".join(parts)
+            if self.spans:
+                first, last = self.spans[index]
+                spans.append(f"{first:.3g} to {last:.3g}")
+        colors = f" (colours from {', '.join(spans)}, by {self._source})"
+        return ", ".join(parts) + (colors if spans else "")
 
     def write_more(self, folder: Path, stem: str) -> None:
         """Write the numbers, `.npy`, at the size of the image."""

@@ -67,6 +67,8 @@ def load_official(
             problems.append(
                 f"{name} gives {value.shape} where {tuple(variable.shape)} is needed"
             )
+        elif value.dtype.kind in "biucSUMm":
+            problems.append(f"{name} holds {value.dtype}, no floating-point numbers")
         pairs.append((variable, value))
     problems += [f"{name} has no place in the model" for name in sorted(unused)]
     if problems:
@@ -76,7 +78,7 @@ def load_official(
             f"{'; '.join(problems[:5])}{more}."
         )
     for variable, value in pairs:
-        variable.assign(value)
+        variable.assign(value.astype(np.float32, copy=False))
 
 
 def keras_layout(tensor: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import runtime, serving
+from benchmarks import reading, runtime, serving
 from benchmarks.input_pipeline import OurBatches
 from benchmarks.loader import WorkerLoader
 from benchmarks.photographs import draw_people
@@ -83,6 +83,22 @@ def test_unknown_benchmarks_are_refused(capsys):
         "NAME must be one of serving, runtime, flavours, predict"
         in capsys.readouterr().err
     )
+
+
+def test_memory_is_that_of_the_reading_process_alone(tmp_path):
+    path, tensors = tmp_path / "a.pth", 40 * 10**6
+    reading.write_checkpoint(path, tensors // 4 // 100, tensors=100)
+    parents = np.ones(10 * tensors, np.uint8)  # more than the child ever has
+    _, used = reading.measure("checkpoint", path)
+    assert 0.95 * tensors < used < 1.3 * tensors
+    assert parents.all()
+
+
+def test_memory_that_was_not_measured_is_no_result(monkeypatch):
+    monkeypatch.setattr(reading, "write_checkpoint", lambda *_: None)
+    monkeypatch.setattr(reading, "measure", lambda *_: (1.0, 0))
+    with pytest.raises(RuntimeError, match="it was not measured"):
+        reading.run()
 
 
 def test_onnxruntime_is_measured_in_turns(monkeypatch, tiny_model, tiny_manifest):

@@ -8,11 +8,14 @@ import pytest
 
 import hrnet_tf
 from hrnet_tf import cli
-from hrnet_tf.check_data import check_data
+from hrnet_tf.check_data import check_data, draw_samples
 from hrnet_tf.data.action_folders import write_class_folders
 from hrnet_tf.data.figures import ACTIONS, CLASSES
 from hrnet_tf.data.masks import read_mask
 from hrnet_tf.data.survey import Survey
+from hrnet_tf.experiments import make_experiment
+from hrnet_tf.sheets import GAP
+from hrnet_tf.visualize import write_image
 
 
 @pytest.fixture
@@ -46,7 +49,9 @@ def test_pixels_are_counted_by_class(data, config_of, tmp_path):
     assert surveys["train"].counts == dict(zip(CLASSES, expected.tolist(), strict=True))
     assert (surveys["train"].samples, surveys["validation"].samples) == (12, 6)
     sheet = hrnet_tf.read_image(tmp_path / "out" / "samples.jpg")
-    assert sheet.shape == (4 * 256, 8 * 256, 3)
+    rows, columns = 2, 8  # 12 samples, each once
+    assert sheet.shape[1] == columns * 256 + (columns + 1) * GAP
+    assert rows * 256 < sheet.shape[0] < (rows + 1) * 256
     facts = json.loads((tmp_path / "out" / "survey.json").read_text())
     assert facts["train"]["counts"] == surveys["train"].counts
     with pytest.raises(hrnet_tf.InputError, match="holds a survey already"):
@@ -103,3 +108,52 @@ def test_labels_that_never_occur_are_named():
     assert "never seen: dog" in table
     assert "cat            3 " + 40 * "#" in table
     assert "and 2 more broken samples" in table
+
+
+COLORS = np.array(
+    [(220, 40, 40), (40, 220, 40), (40, 40, 220), (220, 220, 40), (40, 220, 220)],
+    np.uint8,
+)
+
+
+def seen_in(pictures):
+    """Which of the colours each picture mostly has."""
+    means = np.stack([picture.reshape(-1, 3).mean(axis=0) for picture in pictures])
+    return np.linalg.norm(means[:, None] - COLORS, axis=-1).argmin(axis=1)
+
+
+@pytest.mark.parametrize("batch_size", [2, 32])
+@pytest.mark.parametrize("task", ["segmentation", "regression"])
+def test_the_sheet_shows_every_good_sample_once(task, batch_size, tmp_path, rng):
+    root = tmp_path / "data"
+    for number in range(len(COLORS) + 1):
+        image = COLORS[number % 5] + rng.integers(0, 30, (40, 40, 3), np.uint8)
+        write_image(root / "images" / "train" / f"{number}.png", image)
+        target = np.full((40, 40), number % 2, np.uint8)
+        write_image(root / "masks" / "train" / f"{number}.png", target)
+        write_image(root / "images" / "val" / f"{number}.png", image)
+        write_image(root / "masks" / "val" / f"{number}.png", target)
+    broken = root / "images" / "train" / "5.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    (root / "classes.txt").write_text("background\nthing\n")
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"task: {task}\nmodel: {{width: 4, size: [32, 32]}}\n"
+        f"data: {{root: {root}, on_error: skip, augmentation: {{scale: [1, 1]}}}}\n"
+        f"train: {{batch_size: {batch_size}}}\n"
+    )
+    more = ["data.targets=masks"] if task == "regression" else []
+    experiment = make_experiment(hrnet_tf.read_config(path, more))
+    training = experiment.training_data(experiment.make_manifest())
+    shown = []
+    draw = training.draw
+
+    def keep(images, targets):
+        shown.extend(images)
+        return draw(images, targets)
+
+    training.draw = keep
+    sheet = draw_samples(training, batch_size)
+    assert sorted(seen_in(shown)) == [0, 1, 2, 3, 4]
+    assert sheet.shape[1] == 5 * 256 + 6 * GAP
+    assert not (sheet == 0).all(axis=-1).any()

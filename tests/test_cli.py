@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hrnet_tf import cli
-from hrnet_tf.preprocess import read_image
+from hrnet_tf.image_files import read_image
 from hrnet_tf.visualize import write_image
 
 SHORT = ("train.epochs=1", "train.steps_per_epoch=1", "train.drop_at=[]")
@@ -110,7 +110,7 @@ def test_results_of_another_prediction_are_not_overwritten(
     out = tmp_path / "drawn"
     command = ["predict", str(image), "--model", str(trained), "--out", str(out)]
     cli.main(command)
-    assert read_image(out / "photo.jpg").shape == (40, 30, 3)
+    assert read_image(out / "photo.jpg").shape == (320, 240, 3)
     assert "not empty" in fails(capsys, *command)
 
 

@@ -115,8 +115,8 @@ def rewrite(path, array):
 
 BROKEN = {
     "text": ("a.png", b"text", "broken, empty or no PNG file"),
-    "cut off": ("a.png", cv2.imencode(".png", VALUES)[1].tobytes()[:40], "decoded"),
-    "no TIFF": ("a.tif", b"", "cannot be decoded: it is broken or empty"),
+    "cut off": ("a.png", cv2.imencode(".png", VALUES)[1].tobytes()[:40], "is cut off"),
+    "no TIFF": ("a.tif", b"", "is broken, empty or no TIFF file"),
     "no array": ("a.npy", b"text", "cannot be read"),
     "an empty file": ("a.npy", b"", "cannot be read"),
     "objects": ("a.npy", np.array([{}]), "cannot be read"),

@@ -167,7 +167,7 @@ def spoil_image(image, mask):
 def spoil_mask(image, mask):
     with open(mask, "wb") as stream:
         stream.write(b"text")
-    return f"the mask {mask} is broken, empty or no PNG file"
+    return f"the mask {mask} is broken, empty or no PNG or TIFF file"
 
 
 def lose_mask(image, mask):

@@ -311,10 +311,10 @@ def test_an_unknown_value_is_named_with_its_place(tmp_path):
 
 
 NO_MASKS = {
-    "text": (b"text", "no PNG"),
+    "text": (b"text", "is broken, empty or no PNG or TIFF file"),
     "empty": (b"", "empty"),
-    "a PNG of nothing": (b"\x89PNG\r\n\x1a\n", "is broken"),
-    "cut off": (png(8, [b"\1\2\3" * 50] * 20)[:-20], "cannot be decoded"),
+    "a PNG of nothing": (b"\x89PNG\r\n\x1a\n", "is cut off"),
+    "cut off": (png(8, [b"\1\2\3" * 50] * 20)[:-20], "is cut off in its chunk IDAT"),
 }
 
 
@@ -329,7 +329,7 @@ def test_what_is_no_mask_is_refused(content, text, tmp_path):
 def test_a_cut_off_palette_file_is_refused(tmp_path):
     path = tmp_path / "mask.png"
     path.write_bytes(png(8, [b"\1\2\3" * 50] * 20, bytes(768))[:-20])
-    with pytest.raises(InputError, match="cannot be decoded"):
+    with pytest.raises(InputError, match="is cut off in its chunk IDAT at byte"):
         read_mask(path)
 
 

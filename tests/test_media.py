@@ -52,12 +52,13 @@ def test_an_image_is_drawn_and_its_person_written_down(predictor, source, out):
     assert entries_in(out) == predictor.predict(IMAGE).to_coco(12)
 
 
-def test_a_drawn_image_has_its_people_and_its_size(predictor, source, out):
+def test_a_drawn_image_has_its_people_at_their_places(predictor, source, out):
     predict_files(PoseViewer(predictor), source / "000012.png", out)
     drawn = hrnet_tf.read_image(out / "000012.jpg")
     x, y = predictor.predict(IMAGE).keypoints[0, 1].round().astype(int)
-    assert drawn.shape == IMAGE.shape
-    assert IMAGE[y, x, 0] < 10 < 200 < drawn[y, x, 0]  # orange where it was green
+    assert drawn.shape == (240, 320, 3)  # four times as large, to be looked at
+    # Orange where it was green.
+    assert IMAGE[y, x, 0] < 10 < 200 < drawn[4 * y + 1, 4 * x + 1, 0]
 
 
 def test_a_folder_is_read_in_order_and_other_files_are_left_out(predictor, source, out):
@@ -160,7 +161,7 @@ def test_every_frame_of_a_video_is_drawn(name, predictor, tmp_path, out):
     stem = name.split(".")[0]
     frames = read_video(out / f"{stem}.mp4")
     assert set(files_in(out)) == {f"{stem}.mp4", "keypoints.json"}
-    assert [frame.shape for frame in frames] == [IMAGE.shape] * 5
+    assert [frame.shape for frame in frames] == [(240, 320, 3)] * 5
     assert (summary.images, summary.found) == (5, 5)
 
 
@@ -175,10 +176,11 @@ def test_frames_are_numbered_and_keep_their_pace(predictor, tmp_path, out):
 def test_frames_of_odd_size_lose_their_last_row_and_column_at_most(
     predictor, tmp_path, out
 ):
-    write_video(tmp_path / "walk.avi", [IMAGE[:59, :77]] * 2)
+    frame = np.tile(IMAGE[:59, :77], (6, 5, 1))[:353, :385]
+    write_video(tmp_path / "walk.avi", [frame] * 2)
     predict_files(PoseViewer(predictor), tmp_path / "walk.avi", out)
     shapes = {frame.shape for frame in read_video(out / "walk.mp4")}
-    assert shapes <= {(58, 76, 3), (59, 77, 3)}  # MPEG-4 stores pairs of pixels
+    assert shapes <= {(352, 384, 3), (353, 385, 3)}  # MPEG-4 stores pairs of pixels
     assert len(entries_in(out)) == 2
 
 

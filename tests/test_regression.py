@@ -15,6 +15,7 @@ from hrnet_tf.channels import ChannelSet
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.names import DEFAULTS
+from hrnet_tf.lettering import PAPER, letter_size
 from hrnet_tf.manifest import ImageInput, MapOutput, RegressionManifest, Views
 from hrnet_tf.media import MapViewer, predict_files
 from hrnet_tf.predictors.regression import RegressionPredictor
@@ -22,6 +23,7 @@ from hrnet_tf.preprocess import MEAN, STD
 from hrnet_tf.results import DenseMap
 from hrnet_tf.runtimes import call_signature
 from hrnet_tf.serving.signatures import serving_function
+from hrnet_tf.sheets import GAP
 from hrnet_tf.visualize import draw_map, draw_values, write_image
 
 GROUND, SQUARE = 3.0, 1.0  # metres
@@ -220,7 +222,9 @@ def test_several_channels_train_and_are_drawn(shapes, tmp_path, eagerly):
     evaluation, _ = hrnet_tf.evaluate_run(run.folder, progress=False)
     assert [row[0] for row in evaluation.scores.rows()] == ["x", "y"]
     assert "delta1" not in evaluation.statistics
-    assert evaluation.worst.shape == (4 * 256, 5 * 256, 3)  # an image, two by channel
+    # An image, and two for each channel; bars of colours below.
+    assert evaluation.worst.shape[1] == 5 * 256 + 6 * GAP
+    assert evaluation.worst.shape[0] > 4 * 228
 
 
 def test_a_run_is_looked_at_in_the_size_that_it_has_learnt(shapes, tmp_path):
@@ -334,35 +338,84 @@ def test_a_map_knows_its_channels_and_their_range():
         DenseMap(values, ("x",))
 
 
-def test_colours_rise_with_the_numbers_and_unknown_is_black():
+def test_colours_rise_with_the_numbers_and_unknown_is_grey():
     values = np.array([[1.0, 2.0, 3.0, 9.0, np.nan]])
     colors = draw_values(values, (1.0, 3.0)).astype(int)
     light = colors.sum(axis=-1)[0]
-    assert 0 == light[4] < light[0] < light[1] < light[2] == light[3]
+    assert light[0] < light[1] < light[2] == light[3]
+    assert np.ptp(colors[0, 4]) == 0
+    assert 60 < colors[0, 4, 0] < 200
     assert colors[0, 0, 2] > colors[0, 0, 1]  # RGB: low is blue
     assert colors[0, 2, 0] > 200 > 60 > colors[0, 2, 2]  # high is yellow
     same = draw_values(np.full((2, 2), 5.0), (5.0, 5.0))
     assert (same == same[0, 0]).all()
 
 
-@pytest.mark.parametrize("width", [20, 400])
-def test_a_map_is_drawn_with_the_numbers_of_its_colours(width):
-    image = np.full((30, width, 3), 100, np.uint8)
-    values = np.linspace(0, 7, 30 * width, dtype=np.float32).reshape(30, width, 1)
-    drawn = draw_map(image, DenseMap(values, ("depth",)))
-    side = drawn.shape[1] // 2
-    assert side >= width
-    np.testing.assert_array_equal(drawn[:30, :width], image)
-    panel = drawn[:30, side : side + width]
-    np.testing.assert_array_equal(panel, draw_values(values[..., 0], (0, 7)))
-    bar = drawn[30:40, side:]
-    np.testing.assert_array_equal(
-        bar[0, 0], draw_values(np.zeros((1, 1)), (0, 1))[0, 0]
-    )
-    assert (drawn[-10:, side:] > 200).any()  # the text
-    assert not drawn[30:, :side].any()
-    other = DenseMap(np.full_like(values, -1234.5), ("depth",))
-    assert draw_map(image, other).shape == drawn.shape  # as frames of a video
+@pytest.mark.parametrize("size", [(8, 8), (30, 20), (30, 400), (2000, 3000)])
+@pytest.mark.parametrize("spans", [None, [(0.0, 7.0)]])
+def test_a_map_is_drawn_with_the_numbers_of_its_colours(size, spans):
+    image = np.full((*size, 3), 100, np.uint8)
+    values = np.linspace(0, 7, size[0] * size[1], dtype=np.float32).reshape(*size, 1)
+    drawn = draw_map(image, DenseMap(values, ("depth",)), spans, ["depth (m)"])
+    factor = 1600 / 3000 if size[0] == 2000 else max(1, -(-320 // max(size)))
+    high, wide = round(size[0] * factor), round(size[1] * factor)
+    assert max(high, wide) <= 1600
+    assert (drawn[:high, :wide] == 100).all()
+    panel = drawn[:high, wide + GAP : 2 * wide + GAP]
+    if factor >= 1:
+        expected = draw_values(values[..., 0], (0, 7))
+        np.testing.assert_array_equal(panel[:: int(factor), :: int(factor)], expected)
+    bar = drawn[high + 1 : high + 8, wide + GAP + 1 :]
+    ends = draw_values(np.array([[0.0, 1.0]]), (0, 1))[0].astype(int)
+    assert np.abs(bar[2, 0] - ends[0]).max() < 9
+    assert np.abs(bar[2, -3] - ends[1]).max() < 9
+    below = drawn[high + letter_size(max(320, wide)) :, wide + GAP :]
+    assert (below.astype(int).sum(axis=-1) < 200).any()  # numbers
+    assert (below[:, -1] == PAPER).all()  # that end inside
+    other = DenseMap(values * -1e-6 - 1e-5, ("depth",))
+    assert draw_map(image, other, spans).shape == drawn.shape  # as frames of a video
+
+
+def test_the_same_number_has_one_colour_in_a_whole_run(photo, tmp_path):
+    """By the span of the manifest, or by a look at the images before the first."""
+    darker = (photo // 3).astype(np.uint8)
+    for number, image in enumerate((photo, darker)):
+        write_image(tmp_path / "in" / f"{number}.png", image)
+    known = predictor_of(Views())
+    spans = tuple((-1.0, 2.0) for _ in known.manifest.channels.names)
+    known.manifest = replace(known.manifest, spans=spans)
+    for predictor, source in ((known, "training"), (predictor_of(Views()), "look at")):
+        viewer = MapViewer(predictor)
+        out = tmp_path / source
+        predict_files(viewer, tmp_path / "in", out)
+        assert source in viewer.count()
+        kept = viewer.spans
+        assert kept == (spans if predictor is known else kept)
+        maps = [np.load(out / "values" / f"{number}.npy") for number in range(2)]
+        low, high = kept[0]
+        if predictor is not known:
+            inside = np.mean([((m[..., 0] >= low) & (m[..., 0] <= high)) for m in maps])
+            assert inside > 0.95  # all but a few of the numbers of both images
+        legends = [
+            draw_map(photo, DenseMap(m, viewer.predictor.manifest.channels.names), kept)
+            for m in maps
+        ]
+        strips = [legend[-40:] for legend in legends]
+        np.testing.assert_array_equal(*strips)
+
+
+def test_a_manifest_knows_from_where_to_where_the_data_go(run):
+    ((low, high),) = RegressionManifest.read(run.manifest).spans
+    assert low == pytest.approx(SQUARE)
+    assert high == pytest.approx(GROUND)
+
+
+def test_units_are_written_and_change_nothing_else():
+    plain, metres = ChannelSet(("depth",)), ChannelSet(("depth",), units=("m",))
+    assert plain == metres  # older runs are judged on data that name units
+    assert (plain.titles, metres.titles) == (("depth",), ("depth (m)",))
+    with pytest.raises(hrnet_tf.InputError, match="one unit for each of 1 channels"):
+        ChannelSet(("depth",), units=("m", "m"))
 
 
 def test_a_viewer_names_every_channel(photo, tmp_path):

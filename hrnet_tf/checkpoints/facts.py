@@ -7,7 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hrnet_tf.backbone import SMALL_VARIANTS, Body
+from hrnet_tf.checkpoints.names import BODY
 from hrnet_tf.errors import InputError
+
+# The convolutions of a branch; the width doubles from branch to branch.
+BRANCH = re.compile(r"^stage[234]\.\d+\.branches\.([0-3])\.\d+\.conv[12]\.weight$")
 
 
 @dataclass(frozen=True)
@@ -77,19 +81,20 @@ def infer(tensors: Mapping[str, np.ndarray], where: str) -> Facts:
     Raises:
         InputError: if this is no HRNet, or one whose shape no constructor takes.
     """
-    first = tensors.get("stage2.0.branches.0.0.conv1.weight")
-    if first is None or "layer1.0.conv1.weight" not in tensors:
+    first, stem = tensors.get(BODY), tensors.get("layer1.0.conv1.weight")
+    if first is None or stem is None or first.ndim != 4 or stem.ndim != 4:
         raise InputError(
-            f"{where} is no HRNet checkpoint: it has no stage2.0.branches.0.0.conv1."
-            f"weight; found {', '.join(list(tensors)[:3])} and so on."
+            f"{where} is no HRNet checkpoint: it has no convolution {BODY}; found "
+            f"{', '.join(list(tensors)[:3])} and so on."
         )
+    _require_widths(tensors, len(first), where)
     spec = Body(
         width=first.shape[0],
         modules=tuple(_count(tensors, rf"stage{stage}\.") for stage in (2, 3, 4)),
         blocks=_count(tensors, r"stage2\.0\.branches\.0\."),
         bottlenecks=(
             _count(tensors, r"layer1\."),
-            tensors["layer1.0.conv1.weight"].shape[0],
+            len(stem),
         ),
     )
     head = next((head for head in HEADS if _has(tensors, head)), None)
@@ -107,6 +112,20 @@ def infer(tensors: Mapping[str, np.ndarray], where: str) -> Facts:
         spec.blocks,
         "cls_head.weight" in tensors,
     )
+
+
+def _require_widths(tensors: Mapping[str, np.ndarray], width: int, where: str) -> None:
+    """Refuse what claims a width that its tensors have not; networks are large."""
+    for name, tensor in tensors.items():
+        match = BRANCH.match(name)
+        wide = width << int(match[1]) if match else 0
+        if match and tensor.shape != (wide, wide, 3, 3):
+            raise InputError(
+                f"{where} is no HRNet of width {width}: {name} has the shape "
+                f"{tensor.shape}, expected {(wide, wide, 3, 3)}."
+            )
+    if not any(name.startswith("stage4.0.branches.3.0.") for name in tensors):
+        raise InputError(f"{where} is no whole HRNet: it has no stage4.0.branches.3.0.")
 
 
 def _has(tensors: Mapping[str, np.ndarray], head: Head) -> bool:

@@ -1,22 +1,36 @@
 """Checkpoint files of any kind to tensors by name."""
 
+import io
+import json
+import math
 import struct
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
-from hrnet_tf.checkpoints.pytorch import ZIP, read_pytorch
+from hrnet_tf.checkpoints import limits
+from hrnet_tf.checkpoints.archives import START as ZIP
+from hrnet_tf.checkpoints.archives import Archive
+from hrnet_tf.checkpoints.pytorch import mapped, read_pytorch
+from hrnet_tf.checkpoints.states import Tensors, find_tensors
 from hrnet_tf.errors import InputError
 
-Tensors = dict[str, np.ndarray]
-
 START = 1024  # bytes, enough for the name of an archive's first entry
+NPY_HEADER = 1 << 14  # bytes that the head of an array may take
 
-# Where training programs put the tensors; the first that is there counts.
-WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "net", "params")
+# Numbers in safetensors files.
+TYPES = {
+    **{f"F{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
+    **{f"I{8 * size}": np.dtype(f"<i{size}") for size in (1, 2, 4, 8)},
+    **{f"U{8 * size}": np.dtype(f"<u{size}") for size in (1, 2, 4, 8)},
+    "BOOL": np.dtype(np.bool_),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
+    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
+}
 
 
 def read_checkpoint(path: str | Path) -> Tensors:
@@ -27,12 +41,15 @@ def read_checkpoint(path: str | Path) -> Tensors:
             apart by content.
 
     Returns:
-        Arrays by name, in PyTorch's layout. A wrapper such as `state_dict` is taken
-        off; averaged weights (`state_dict_ema`) come before others.
+        Arrays by name, in PyTorch's layout: read-only views of the file, unless it is
+        compressed. A wrapper such as `state_dict` is taken off; averaged weights
+        (`state_dict_ema`) come before others; `hrnet_tf.checkpoints.states` has the
+        whole rule. What is no tensor is left out.
 
     Raises:
-        InputError: if there is no such file, it is broken, holds no tensors, or would
-            run code when read.
+        InputError: if there is no such file, it is broken (numbers in zip archives are
+            compared with their checksums), holds no tensors, wants more memory than
+            `hrnet_tf.checkpoints.limits` allow, or carries code that would do harm.
 
     Example:
         ```python
@@ -45,36 +62,21 @@ def read_checkpoint(path: str | Path) -> Tensors:
         raise InputError(f"There is no checkpoint {path}.")
     with open(path, "rb") as file:
         start = file.read(START)
+    kind, read = _reader(start)
+    try:
+        return read(path)
+    except InputError:
+        raise
+    except limits.BROKEN as error:
+        limits.refuse(path, kind, limits.broken(error))
+
+
+def _reader(start: bytes) -> tuple[str, Callable[[Path], Tensors]]:
     if start[8:9] == b"{":
-        return _read_safetensors(path)
+        return "safetensors", _read_safetensors
     if _is_npz(start):
-        return _read_npz(path)
-    return find_tensors(read_pytorch(path), path)
-
-
-def find_tensors(saved: Any, path: Path) -> Tensors:
-    """The tensors in what a checkpoint holds, by name; everything else is left out.
-
-    Raises:
-        InputError: if there are none.
-    """
-    seen = []
-    while isinstance(saved, Mapping):
-        tensors = {
-            str(name): value
-            for name, value in saved.items()
-            if isinstance(value, np.ndarray)
-        }
-        if tensors:
-            return tensors
-        seen.append(", ".join(map(str, saved)) or "nothing")
-        inner = [saved[name] for name in WRAPPERS if name in saved]
-        saved = next((value for value in inner if isinstance(value, Mapping)), None)
-    found = " and in it ".join(seen) or saved
-    raise InputError(
-        f"{path} holds no tensors by name: found {found!r}, expected them bare or "
-        f"under {', '.join(WRAPPERS)}."
-    )
+        return ".npz", _read_npz
+    return "a PyTorch checkpoint", lambda path: find_tensors(read_pytorch(path), path)
 
 
 def _is_npz(start: bytes) -> bool:
@@ -86,18 +88,68 @@ def _is_npz(start: bytes) -> bool:
 
 
 def _read_npz(path: Path) -> Tensors:
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            return dict(saved)
-    except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise InputError(f"{path} cannot be read as .npz: {error}.") from None
+    with open(path, "rb") as file:
+        archive = Archive(mapped(file))
+    arrays = {
+        name.removesuffix(".npy"): _array(archive.read(name))
+        for name in archive.entries
+        if name.endswith(".npy")
+    }
+    return find_tensors(arrays, path)
+
+
+def _array(raw: memoryview) -> np.ndarray:
+    """An array in NumPy's file format, a view of its bytes."""
+    head = io.BytesIO(raw[:NPY_HEADER])
+    version = np.lib.format.read_magic(head)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        raise ValueError(f"an array in version {version} of NumPy's format")
+    shape, by_columns, dtype = readers[version](head)
+    if dtype.hasobject:
+        raise ValueError("an array of pickled objects")
+    if not all(isinstance(side, int) and side >= 0 for side in shape):
+        raise ValueError("an array whose shape is no whole numbers")
+    numbers = raw[head.tell() :]
+    if math.prod(shape) * dtype.itemsize != len(numbers):
+        raise ValueError(f"an array of shape {shape} on {len(numbers)} bytes")
+    order: Any = "F" if by_columns else "C"
+    return np.ndarray(shape, dtype, numbers, order=order)
 
 
 def _read_safetensors(path: Path) -> Tensors:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    with open(path, "rb") as file:
+        content = mapped(file)
+    (length,) = struct.unpack_from("<Q", content)
+    if length > limits.HEADER:
+        raise ValueError(
+            f"its header says that it has {length:,} bytes, {limits.HEADER:,} are the "
+            "most"
+        )
+    _require_valid(path)
+    numbers = content[8 + length :]
+    tensors: Tensors = {}
+    for name, facts in json.loads(bytes(content[8 : 8 + length])).items():
+        if name == "__metadata__":
+            continue
+        if facts["dtype"] not in TYPES:
+            raise ValueError(f"numbers of the type {limits.brief(facts['dtype'])}")
+        first, end = facts["data_offsets"]
+        tensors[name] = np.ndarray(
+            facts["shape"], TYPES[facts["dtype"]], numbers[first:end]
+        )
+    return find_tensors(tensors, path)
+
+
+def _require_valid(path: Path) -> None:
+    """Have the format's own library look at header, offsets and sizes."""
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return load_file(path)
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise InputError(f"{path} cannot be read as safetensors: {error}.") from None
+        with safe_open(path, framework="numpy"):
+            return
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None

@@ -1,25 +1,47 @@
 """Every code base's names for the same tensors, to the official ones."""
 
+import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from hrnet_tf.errors import InputError
 
-# What training programs and frameworks write before the names of a network.
+logger = logging.getLogger(__name__)
+
+# What training programs write before the names of a network that is an average over
+# the training, and before those of others.
+AVERAGES = ("ema_model", "model_ema", "ema", "averaged_model", "swa_model", "shadow")
+WRAPPERS = (*AVERAGES, "module", "model", "network", "net", "1")
+
+# The same, and what frameworks write for the network's parts.
 PREFIXES = re.compile(
-    r"^(module\.|model\.|1\.)*(backbone\.|keypoint_head\.|head\.(?=final_layer\.))?"
+    rf"^(?:(?:{'|'.join(WRAPPERS)})\.)*"
+    r"(?:backbone\.|keypoint_head\.|head\.(?=final_layer\.))?"
 )
+
+# What torch.compile and the wrappers for several devices put into names, anywhere.
+COMPILED = re.compile(
+    r"(?:(?<=\.)|^)"
+    r"(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|module)\."
+)
+
+# A tensor that every network of the family has once.
+BODY = "stage2.0.branches.0.0.conv1.weight"
 
 # A head of two convolutions, for faces, in both generations of one framework: all but
 # the last layer, and the last one of the newer generation.
 FACE_INNER = re.compile(r"^(keypoint_head\.final_layer|head\.conv_layers)\.(?=\d)")
 FACE_LAST = re.compile(r"^head\.final_layer\.")
 
-# What is saved beside a network: a loss's class weights, batch counters.
-NO_WEIGHTS = re.compile(r"(^|\.)(loss|criterion)\.|(^|\.)num_batches_tracked$")
+# What is saved beside a network: a loss's class weights, counters of batches and of
+# averages, averages in one framework's spelling of their names.
+NO_WEIGHTS = re.compile(
+    r"(^|\.)(loss|criterion)\.|(^|\.)(num_batches_tracked|n_averaged|num_updates)$"
+    r"|^(steps|decay|ema_\w+)$"
+)
 
 # The frameworks' blocks of convolution and batch norm, `NAME.conv` and `NAME.bn`, to
 # the official names of the two.
@@ -72,14 +94,18 @@ BIASED = re.compile(
 def official(tensors: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
     """Tensors under their official names, without what is no weight.
 
+    Of several networks, such as one and its averages over the training, the averages
+    are taken if they are complete; a line of the log says so.
+
     Args:
         tensors: as a checkpoint of any of the code bases holds them.
         where: names the checkpoint in errors.
 
     Raises:
-        InputError: if two tensors come out under the same name.
+        InputError: if two tensors come out under the same name, or there are several
+            networks and no averages among them.
     """
-    renamed = list(_renamed(tensors))
+    renamed = list(_renamed(_one_network(tensors, where)))
     counts = Counter(name for name, _ in renamed)
     if twice := [name for name, count in counts.items() if count > 1]:
         raise InputError(
@@ -87,7 +113,7 @@ def official(tensors: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndar
             f"{len(twice) - 1} other names occur twice."
         )
     found = dict(renamed)
-    for name in [name for name in found if BIASED.match(name)]:
+    for name in [n for n, t in found.items() if BIASED.match(n) and t.ndim == 4]:
         bias = name.removesuffix("weight") + "bias"
         found.setdefault(bias, np.zeros(len(found[name]), found[name].dtype))
     return found
@@ -105,6 +131,55 @@ def folded_gammas(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         else tensor
         for name, tensor in tensors.items()
     }
+
+
+def _one_network(
+    tensors: Mapping[str, np.ndarray], where: str
+) -> dict[str, np.ndarray]:
+    """The tensors of one network, without what is written before all of its names."""
+    found: dict[str, np.ndarray] = {}
+    for name, tensor in tensors.items():
+        plain = COMPILED.sub("", name)
+        if plain in found:
+            raise InputError(
+                f"{where} holds more than one network: {plain} occurs twice, once as "
+                f"{name}; save the one that you want by itself."
+            )
+        found[plain] = tensor
+    bodies = {name.removesuffix(BODY) for name in found if name.endswith(BODY)}
+    prefixes = {body.removesuffix("backbone.") for body in bodies}
+    wrappers = sorted(prefixes, key=lambda wrapper: (len(wrapper), wrapper))
+    owners = {
+        name: next((w for w in reversed(wrappers) if name.startswith(w)), "")
+        for name in found
+    }
+    chosen = next(iter(wrappers), "")
+    if len(wrappers) > 1:
+        weights = (name for name in found if not NO_WEIGHTS.search(name))
+        chosen = _choose(Counter(owners[name] for name in weights), wrappers, where)
+        others = (wrapper or "no prefix" for wrapper in wrappers if wrapper != chosen)
+        logger.info(
+            "%s: the weights under %s are taken, not those under %s",
+            *(where, chosen or "no prefix", ", ".join(others)),
+        )
+        found = {name: found[name] for name in found if owners[name] == chosen}
+    return {name.removeprefix(chosen): tensor for name, tensor in found.items()}
+
+
+def _choose(counts: Mapping[str, int], wrappers: Sequence[str], where: str) -> str:
+    """Which of several networks is meant, by what stands before its names."""
+    averaged = [w for w in wrappers if not set(AVERAGES).isdisjoint(w.split("."))]
+    plain = [wrapper for wrapper in wrappers if wrapper not in averaged]
+    largest = max((counts[wrapper] for wrapper in plain), default=0)
+    complete = [wrapper for wrapper in averaged if counts[wrapper] >= largest]
+    for candidates in (complete, plain):
+        if len(candidates) == 1:
+            return candidates[0]
+    names = " and ".join(wrapper or "no prefix" for wrapper in wrappers)
+    raise InputError(
+        f"{where} holds more than one network: under {names}; save the one that you "
+        "want by itself."
+    )
 
 
 def _renamed(

@@ -1,65 +1,121 @@
 """PyTorch's `.pth` files, without PyTorch and without running what they carry.
 
-A `.pth` file is a pickle, a small program. The reader here knows the few calls that
-rebuild tensors and containers and refuses every other one before it happens. Tensors
-are views of the memory-mapped file: nothing is copied.
+A `.pth` file is a pickle, a small program. `programs` reads it as data; here are the
+few calls that rebuild tensors. Tensors are views of the memory-mapped file: nothing is
+copied, and only what is asked for is looked at and compared with its checksum.
 """
 
+import math
 import mmap
-import pickle
 import struct
-import zipfile
-from collections import OrderedDict
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NoReturn
+from typing import Any, BinaryIO, Literal
 
 import ml_dtypes
 import numpy as np
 
+from hrnet_tf.checkpoints import limits
+from hrnet_tf.checkpoints.archives import START as ZIP
+from hrnet_tf.checkpoints.archives import Archive
+from hrnet_tf.checkpoints.machine import Inert, Machine, Name
+from hrnet_tf.checkpoints.programs import (
+    MOST_ARGUMENTS,
+    ForbiddenError,
+    dictionary,
+    run,
+)
 from hrnet_tf.errors import InputError
 
-# What the standard library and NumPy raise on damaged pickles and archives.
-BROKEN = (
-    *(zipfile.BadZipFile, pickle.UnpicklingError, struct.error, EOFError, MemoryError),
-    *(ValueError, LookupError, TypeError, AttributeError, NotImplementedError),
-)
-ZIP = b"PK\x03\x04"
+KIND = "a PyTorch checkpoint"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
+MOST_AXES = 32  # that every NumPy has
+BYTES = np.dtype(np.uint8)
 
-# NumPy's types by the names of PyTorch's storages.
+# NumPy's types by the names of PyTorch's storages; one without a type is of bytes, and
+# its tensors say what they are.
 STORAGES = {
-    "DoubleStorage": np.dtype(np.float64),
-    "FloatStorage": np.dtype(np.float32),
-    "HalfStorage": np.dtype(np.float16),
-    "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
-    "LongStorage": np.dtype(np.int64),
-    "IntStorage": np.dtype(np.int32),
-    "ShortStorage": np.dtype(np.int16),
-    "CharStorage": np.dtype(np.int8),
-    "ByteStorage": np.dtype(np.uint8),
-    "BoolStorage": np.dtype(np.bool_),
+    "torch.DoubleStorage": np.dtype(np.float64),
+    "torch.FloatStorage": np.dtype(np.float32),
+    "torch.HalfStorage": np.dtype(np.float16),
+    "torch.BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
+    "torch.ComplexDoubleStorage": np.dtype(np.complex128),
+    "torch.ComplexFloatStorage": np.dtype(np.complex64),
+    "torch.LongStorage": np.dtype(np.int64),
+    "torch.IntStorage": np.dtype(np.int32),
+    "torch.ShortStorage": np.dtype(np.int16),
+    "torch.CharStorage": np.dtype(np.int8),
+    "torch.ByteStorage": BYTES,
+    "torch.BoolStorage": np.dtype(np.bool_),
+    "torch.storage.UntypedStorage": BYTES,
+    "torch.UntypedStorage": BYTES,
+}
+# Types that only tensors on bytes have.
+TYPES = {
+    **{f"torch.uint{bits}": np.dtype(f"uint{bits}") for bits in (16, 32, 64)},
+    "torch.float8_e4m3fn": np.dtype(ml_dtypes.float8_e4m3fn),
+    "torch.float8_e5m2": np.dtype(ml_dtypes.float8_e5m2),
 }
 
+Order = Literal["<", ">"]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Storage:
     """Where a tensor's numbers lie: a key, their type, and the first of them."""
 
     key: str
     dtype: np.dtype
     first: int
+    source: "Tensors"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TensorView:
-    """A tensor before its numbers are at hand; strides count numbers."""
+    """A tensor before its numbers are looked at; strides count numbers.
+
+    Attributes:
+        storage: where they lie.
+        offset: the first of them, in numbers.
+        size: its shape.
+        strides: in numbers.
+        dtype: of the numbers.
+    """
 
     storage: Storage
     offset: int
     size: tuple[int, ...]
     strides: tuple[int, ...]
+    dtype: np.dtype
+
+    def array(self) -> np.ndarray:
+        """The tensor as an array, a read-only view of the file.
+
+        Raises:
+            ValueError, EOFError, KeyError: if its numbers are damaged or not there.
+        """
+        values = self.storage.source.read(self.storage.key)
+        if values.dtype != self.dtype:
+            values = values.view(self.dtype)
+        first = self.storage.first + self.offset
+        steps = zip(self.size, self.strides, strict=True)
+        reach = sum((count - 1) * step for count, step in steps)
+        empty = 0 in self.size
+        if not empty and first + reach >= len(values):
+            raise EOFError("a tensor reaches beyond its numbers")
+        if math.prod(self.size) > max(len(values), limits.REPEATED):
+            raise ValueError(f"a tensor of shape {self.size} on {len(values)} numbers")
+        itemsize = values.dtype.itemsize
+        return np.ndarray(  # a view, at a fifth of what `as_strided` costs
+            self.size,
+            values.dtype,
+            values,
+            0 if empty else first * itemsize,
+            [step * itemsize for step in self.strides],
+        )
 
 
 def read_pytorch(path: str | Path) -> Any:
@@ -69,201 +125,206 @@ def read_pytorch(path: str | Path) -> Any:
         path: the file; zip archives (since PyTorch 1.6) and the older plain format.
 
     Returns:
-        What was saved: containers and numbers as they were, tensors as arrays of the
-        same type (views of the mapped file, read-only; bfloat16 is that of
-        `ml_dtypes`).
+        What was saved: containers, texts and numbers as they were; tensors as
+        `TensorView`, whose `array()` is a view of the mapped file (bfloat16 is that of
+        `ml_dtypes`); every other object as an `Inert`, which names its class.
 
     Raises:
-        InputError: if the file is truncated or something else, or if reading it would
-            run code; the text names what it tried to call.
+        InputError: if the file is truncated or something else, or if it carries code
+            that would do harm; the text names what that would call.
     """
     path = Path(path)
     with open(path, "rb") as file:
-        content = np.frombuffer(_mapped(file), np.uint8)
+        content = mapped(file)
         try:
-            if content[:4].tobytes() == ZIP:
-                return _read_archive(path, file, content)
-            return _read_legacy(path, file, content)
+            if content[:4] == ZIP:
+                return _read_archive(path, content)
+            return _read_legacy(path, content)
         except InputError:
             raise
-        except BROKEN as error:
-            _refuse(path, f"it is truncated or broken ({error!r})")
+        except ForbiddenError as error:
+            raise InputError(
+                f"{path} is refused: reading it would call {error}, and only tensors "
+                "and plain values are read. Save its state_dict() with torch.save, or "
+                "as .safetensors."
+            ) from None
+        except limits.BROKEN as error:
+            limits.refuse(path, KIND, limits.broken(error))
 
 
-def _mapped(file: BinaryIO) -> bytes | mmap.mmap:
+def mapped(file: BinaryIO) -> memoryview:
+    """The bytes of an open file, which are read when they are looked at."""
     try:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except ValueError:  # an empty file cannot be mapped
-        return b""
+        return memoryview(b"")
 
 
-def _read_archive(path: Path, file: BinaryIO, content: np.ndarray) -> Any:
-    with zipfile.ZipFile(file) as archive:
-        names = {name.partition("/")[2]: name for name in archive.namelist()}
-        if "data.pkl" not in names:
-            _refuse(path, "it is a zip archive without data.pkl")
-        order: Literal["<", ">"] = "<"
-        if "byteorder" in names and archive.read(names["byteorder"]) == b"big":
-            order = ">"
-        with archive.open(names["data.pkl"]) as program:
-            saved = TensorUnpickler(program, path).load()
+def _read_archive(path: Path, content: memoryview) -> Any:
+    archive = Archive(content)
+    found = [n for n in archive.entries if n.rpartition("/")[2] == "data.pkl"]
+    if len(found) != 1:
+        limits.refuse(path, KIND, f"it is a zip archive with {len(found)} data.pkl")
+    folder = found[0].removesuffix("data.pkl")
+    order: Order = "<"
+    stated = archive.entries.get(f"{folder}byteorder")
+    if stated and stated.file_size <= len("little"):
+        order = ">" if archive.read(stated.filename) == b"big" else "<"
+    elif stated:
+        raise ValueError("its byteorder is longer than a word")
+    numbers: dict[str, np.ndarray] = {}
+    reader = Tensors(order)
 
-        def numbers(storage: Storage) -> np.ndarray:
-            entry = archive.getinfo(names[f"data/{storage.key}"])
-            if entry.compress_type != zipfile.ZIP_STORED:
-                raw = np.frombuffer(archive.read(entry), np.uint8)
-            else:
-                raw = _stored(entry, content)
-            return raw.view(_ordered(storage.dtype, order))
+    def read(key: str) -> np.ndarray:
+        if key not in numbers:
+            raw = archive.read(f"{folder}data/{key}")
+            numbers[key] = np.frombuffer(raw, reader.types[key])
+        return numbers[key]
 
-        return _resolve(saved, numbers, {})
-
-
-def _stored(entry: zipfile.ZipInfo, content: np.ndarray) -> np.ndarray:
-    """The bytes of an uncompressed entry, where they lie in the file."""
-    header = entry.header_offset
-    name, extra = struct.unpack_from("<HH", content.data, header + 26)
-    start = header + 30 + name + extra
-    raw = content[start : start + entry.file_size]
-    if len(raw) < entry.file_size:
-        raise EOFError(f"{entry.filename} ends early")
-    return raw
+    reader.read = read
+    return run(Machine(archive.read(found[0]), 0, reader.calls, reader.refer))
 
 
-def _read_legacy(path: Path, file: BinaryIO, content: np.ndarray) -> Any:
-    if TensorUnpickler(file, path).load() != LEGACY_MAGIC:
-        _refuse(path, "it does not begin as a PyTorch file does")
-    if TensorUnpickler(file, path).load() != LEGACY_PROTOCOL:
-        _refuse(path, "it has an unknown version of PyTorch's old format")
-    system = TensorUnpickler(file, path).load()
-    program = TensorUnpickler(file, path)
-    saved = program.load()
-    order: Literal["<", ">"] = "<" if system["little_endian"] else ">"
-    keys = TensorUnpickler(file, path).load()
-    position, storages = file.tell(), {}
+def _read_legacy(path: Path, content: memoryview) -> Any:
+    position = 0
+
+    def next_one(reader: "Tensors") -> Any:
+        nonlocal position
+        machine = Machine(content, position, reader.calls, reader.refer)
+        found = run(machine)
+        position = machine.position
+        return found
+
+    plain = Tensors("<")
+    if next_one(plain) != LEGACY_MAGIC:
+        limits.refuse(path, KIND, "it does not begin as a PyTorch file does")
+    if next_one(plain) != LEGACY_PROTOCOL:
+        limits.refuse(path, KIND, "it has an unknown version of PyTorch's old format")
+    system = next_one(plain)
+    if not isinstance(system, dict):
+        raise ValueError("it does not say how its numbers are stored")
+    reader = Tensors("<" if system.get("little_endian", True) else ">")
+    saved, keys = next_one(reader), next_one(plain)
+    if not isinstance(keys, list):
+        raise ValueError("it does not list its storages")
+    numbers: dict[str, np.ndarray] = {}
     for key in keys:
-        dtype = _ordered(program.storages[key], order)
+        dtype = reader.types[key]
         start = position + 8
-        (count,) = struct.unpack("<q", content[position:start].tobytes())
+        (count,) = struct.unpack("<q", content[position:start])
         position = start + count * dtype.itemsize
         if not start <= position <= len(content):
             raise EOFError("the numbers end early")
-        storages[key] = content[start:position].view(dtype)
-    return _resolve(saved, lambda storage: storages[storage.key], {})
-
-
-class TensorUnpickler(pickle.Unpickler):
-    """Unpickles containers, numbers and descriptions of tensors, and nothing else.
-
-    Args:
-        file: where the pickle begins.
-        path: names the file in errors.
-
-    Attributes:
-        storages: type of every storage by its key, once loaded.
-    """
-
-    def __init__(self, file: Any, path: Path):
-        super().__init__(file, encoding="utf-8")
-        self.path = path
-        self.storages: dict[str, np.dtype] = {}
-
-    def find_class(self, module: str, name: str) -> Any:
-        """What a pickle may call, by the name it calls it by."""
-        found = CALLS.get(f"{module}.{name}")
-        if found is None:
-            raise InputError(
-                f"{self.path} is refused: reading it would call {module}.{name}, and "
-                "only tensors and plain values are read. Save its state_dict() with "
-                "torch.save, or as .safetensors."
-            )
-        return found
-
-    def persistent_load(self, saved_id: Any) -> Storage:
-        """A storage, which a pickle names by its type, key and length."""
-        kind, dtype, key, _, _, *view = saved_id
-        if kind != "storage" or not isinstance(dtype, np.dtype):
-            raise ValueError(f"unknown reference {saved_id}")
-        self.storages[key] = dtype
-        first = view[0][1] if view and view[0] else 0
-        return Storage(key, dtype, first)
-
-
-def _ordered(dtype: np.dtype, order: Literal["<", ">"]) -> np.dtype:
-    return dtype.newbyteorder(order)
-
-
-def _tensor(storage: Any, offset: int, size: Any, strides: Any, *_: Any) -> TensorView:
-    if not isinstance(storage, Storage):
-        raise ValueError(f"a tensor on {storage!r}")
-    return TensorView(storage, offset, tuple(size), tuple(strides))
-
-
-def _parameter(tensor: TensorView, *_: Any) -> TensorView:
-    return tensor
-
-
-def _scalar(dtype: np.dtype, raw: bytes) -> Any:
-    if dtype.hasobject:
-        raise ValueError("an object in place of a number")
-    return np.frombuffer(raw, dtype)[0]
-
-
-def _encode(text: str, _: str) -> bytes:
-    return text.encode("latin1")
-
-
-# All that a pickle may call: what PyTorch and NumPy write for tensors and numbers.
-CALLS: dict[str, Any] = {
-    "collections.OrderedDict": OrderedDict,
-    "torch._utils._rebuild_tensor": _tensor,
-    "torch._utils._rebuild_tensor_v2": _tensor,
-    "torch._utils._rebuild_parameter": _parameter,
-    "torch.Size": tuple,
-    "_codecs.encode": _encode,
-    "numpy.dtype": np.dtype,
-    "numpy.core.multiarray.scalar": _scalar,
-    "numpy._core.multiarray.scalar": _scalar,
-    **{f"torch.{name}": dtype for name, dtype in STORAGES.items()},
-}
-
-
-def _resolve(saved: Any, numbers: Any, found: dict) -> Any:
-    """Containers with every description of a tensor replaced by an array."""
-    if isinstance(saved, TensorView):
-        key = saved.storage.key
-        if key not in found:
-            found[key] = numbers(saved.storage)
-        return _view(found[key], saved)
-    if isinstance(saved, dict):
-        return {key: _resolve(value, numbers, found) for key, value in saved.items()}
-    if isinstance(saved, (list, tuple)):
-        return type(saved)(_resolve(value, numbers, found) for value in saved)
+        numbers[key] = np.frombuffer(content[start:position], dtype)
+    reader.read = numbers.__getitem__
     return saved
 
 
-def _view(values: np.ndarray, tensor: TensorView) -> np.ndarray:
-    first = tensor.storage.first + tensor.offset
-    reach = sum(
-        (n - 1) * step for n, step in zip(tensor.size, tensor.strides, strict=True)
-    )
-    empty = 0 in tensor.size
-    if min((first, *tensor.size, *tensor.strides)) < 0:
-        raise ValueError("a tensor with a negative size or stride")
-    if not empty and first + reach >= len(values):
-        raise EOFError("a tensor reaches beyond its numbers")
-    itemsize = values.dtype.itemsize
-    return np.ndarray(  # a view, at a fifth of what `as_strided` costs
-        tensor.size,
-        values.dtype,
-        values,
-        0 if empty else first * itemsize,
-        [step * itemsize for step in tensor.strides],
-    )
+class Tensors:
+    """The calls in a pickle that describe tensors.
+
+    Args:
+        order: of the bytes in a number.
+
+    Attributes:
+        types: of every storage by its key, once the pickle has run.
+        read: gives a storage's numbers by its key.
+        calls: by the names that pickles call them by.
+    """
+
+    read: Callable[[str], np.ndarray]
+
+    def __init__(self, order: Order):
+        self.order: Order = order
+        self.types: dict[str, np.dtype] = {}
+        self.calls: dict[str, Callable[..., Any]] = {
+            "torch._utils._rebuild_tensor": self.tensor,
+            "torch._utils._rebuild_tensor_v2": self.tensor,
+            "torch._utils._rebuild_tensor_v3": self.typed_tensor,
+            "torch._utils._rebuild_parameter": _first,
+            "torch._utils._rebuild_parameter_with_state": _first,
+            "torch._tensor._rebuild_from_type_v2": self.subclass,
+            "torch.nn.parameter.Parameter": _first,
+            "torch.Size": _size,
+            **dict.fromkeys(DICTIONARIES, dictionary),
+        }
+
+    def refer(self, saved_id: Any) -> Any:
+        """A storage, which a pickle names by its type, key and length."""
+        if not isinstance(saved_id, tuple) or not 2 <= len(saved_id) <= MOST_ARGUMENTS:
+            raise ValueError("an unknown reference")
+        kind, name, *more = saved_id
+        if kind == "module":  # the class of a whole network, before its source
+            return name
+        dtype = STORAGES.get(name.text) if isinstance(name, Name) else None
+        if kind != "storage" or len(more) < 3 or not isinstance(more[0], str):
+            raise ValueError("an unknown reference")
+        if dtype is None:
+            return Inert(name.text if isinstance(name, Name) else "a storage")
+        key, view = more[0], more[3] if len(more) > 3 else None
+        dtype = dtype.newbyteorder(self.order)
+        if self.types.setdefault(key, dtype) != dtype:
+            raise ValueError("a storage of two types")
+        first = view[1] if isinstance(view, tuple) and len(view) > 1 else 0
+        return Storage(key, dtype, _whole(first), self)
+
+    def tensor(
+        self, storage: Any, offset: Any, size: Any, strides: Any, *_: Any
+    ) -> TensorView | Inert:
+        """A strided tensor; one on a storage of unknown type is inert."""
+        if isinstance(storage, Inert):
+            return Inert("torch.Tensor")
+        if not isinstance(storage, Storage):
+            raise ValueError("a tensor on what is no storage")
+        shape, steps = _size(size), _size(strides)
+        if len(shape) != len(steps):
+            raise ValueError(f"a tensor of {len(shape)} axes and {len(steps)} strides")
+        return TensorView(storage, _whole(offset), shape, steps, storage.dtype)
+
+    def typed_tensor(self, *arguments: Any) -> TensorView | Inert:
+        """A tensor on a storage of bytes, which says its own type."""
+        storage, offset, size, strides, _, _, dtype, *_ = arguments
+        known = TYPES.get(dtype.text) if isinstance(dtype, Name) else None
+        if known is None or isinstance(storage, Inert):
+            return Inert("torch.Tensor")
+        view = self.tensor(storage, offset, size, strides)
+        if not isinstance(view, TensorView) or storage.dtype != BYTES:
+            raise ValueError("a tensor with a type on a storage with another one")
+        known = known.newbyteorder(self.order)
+        return TensorView(storage, view.offset, view.size, view.strides, known)
+
+    def subclass(self, function: Any, _: Any, arguments: Any, *__: Any) -> Any:
+        """A tensor of another class, or with attributes, as the tensor that it is."""
+        call = self.calls.get(function.text) if isinstance(function, Name) else None
+        if call is None or call == self.subclass:
+            return Inert("torch.Tensor")
+        if not isinstance(arguments, tuple) or len(arguments) > MOST_ARGUMENTS:
+            return Inert("torch.Tensor")
+        return call(*arguments)
 
 
-def _refuse(path: Path, reason: str) -> NoReturn:
-    raise InputError(
-        f"{path} cannot be read as a PyTorch checkpoint: {reason}; get the file again, "
-        "or give a .pth, .safetensors or .npz file of tensors."
-    )
+DICTIONARIES = (
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "builtins.dict",
+    "__builtin__.dict",
+)
+
+
+def _first(tensor: Any = None, *_: Any) -> Any:
+    return Inert("torch.Tensor") if tensor is None else tensor
+
+
+def _whole(number: Any) -> int:
+    """A whole number that is not negative and fits 64 bits."""
+    if not isinstance(number, int) or not 0 <= number <= sys.maxsize:
+        raise ValueError("a tensor whose sizes are no whole numbers")
+    return number
+
+
+def _size(sizes: Any = ()) -> tuple[int, ...]:
+    if not isinstance(sizes, (tuple, list)) or len(sizes) > MOST_AXES:
+        raise ValueError("a tensor without a shape, or with too many axes")
+    for size in sizes:
+        _whole(size)
+    return tuple(sizes)

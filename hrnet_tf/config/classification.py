@@ -7,6 +7,7 @@ from typing import Literal
 from hrnet_tf.config.common import (
     ColorSection,
     Component,
+    FilesSection,
     NetworkSection,
     TrainSection,
     positive,
@@ -78,7 +79,7 @@ class ImageAugmentation(ColorSection):
 
 
 @dataclass(frozen=True)
-class ImageSection:
+class ImageSection(FilesSection):
     """Where images come from and how they are cut."""
 
     # A folder with a folder a class in it, or with train/ and val/ that hold those, or
@@ -90,6 +91,7 @@ class ImageSection:
     augmentation: ImageAugmentation = field(default_factory=ImageAugmentation)
 
     def __post_init__(self):
+        super().__post_init__()
         proper_share("data.validation_share", self.validation_share)
         if not 0 < self.crop_share <= 1:
             raise InputError(

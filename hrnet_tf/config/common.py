@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.image_header import PIXEL_LIMIT, Orientation, Reading
 from hrnet_tf.upsampling import Upsampling
 
 
@@ -71,6 +72,24 @@ class ColorSection:
     def changes_colors(self) -> bool:
         """Whether brightness, contrast, saturation or hue change."""
         return any((self.brightness, self.contrast, self.saturation, self.hue))
+
+
+@dataclass(frozen=True)
+class FilesSection:
+    """How image files are taken."""
+
+    # As viewers show them, turned by their EXIF tag; or as they are stored.
+    orientation: Orientation = field(default="upright", kw_only=True)
+    # Of an image, a mask or a map; larger ones are not decoded.
+    pixel_limit: int = field(default=PIXEL_LIMIT, kw_only=True)
+
+    def __post_init__(self):
+        positive("data.pixel_limit", self.pixel_limit)
+
+    @property
+    def reading(self) -> Reading:
+        """The same for those who read."""
+        return Reading(self.orientation, self.pixel_limit)
 
 
 @dataclass(frozen=True)

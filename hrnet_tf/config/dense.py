@@ -5,6 +5,7 @@ from typing import Literal
 
 from hrnet_tf.config.common import (
     ColorSection,
+    FilesSection,
     NetworkSection,
     positive,
     proper_share,
@@ -50,7 +51,7 @@ class DenseAugmentation(ColorSection):
 
 
 @dataclass(frozen=True)
-class DenseSection:
+class DenseSection(FilesSection):
     """Where images and their targets come from and how large they are made."""
 
     root: str = "???"
@@ -64,6 +65,7 @@ class DenseSection:
     augmentation: DenseAugmentation = field(default_factory=DenseAugmentation)
 
     def __post_init__(self):
+        super().__post_init__()
         proper_share("data.validation_share", self.validation_share)
         for name in ("short_side", "base_size"):
             if getattr(self, name) is not None:

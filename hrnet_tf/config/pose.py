@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hrnet_tf.config.common import (
+    FilesSection,
     NetworkSection,
     TrainSection,
     not_negative,
@@ -60,7 +61,7 @@ class AugmentationSection:
 
 
 @dataclass(frozen=True)
-class DataSection:
+class DataSection(FilesSection):
     """Where samples come from and how they are cut."""
 
     train: CocoSection = field(default_factory=CocoSection)
@@ -72,6 +73,7 @@ class DataSection:
     augmentation: AugmentationSection = field(default_factory=AugmentationSection)
 
     def __post_init__(self):
+        super().__post_init__()
         positive("data.padding", self.padding)
         positive("data.sigma", self.sigma)
 

@@ -22,6 +22,7 @@ class MapSection(DenseSection):
     mirrored: tuple[str, ...] = ()  # negated in a mirror image, as the horizontal flow
     per_pixel: tuple[str, ...] = ()  # counted in pixels: grow with the image
     nearer: tuple[str, ...] = ()  # fall as the image grows, as a depth does
+    units: tuple[str, ...] = ()  # of the channels, such as m, written into pictures
 
     def __post_init__(self):
         super().__post_init__()
@@ -48,7 +49,9 @@ class MapSection(DenseSection):
     @property
     def channel_set(self) -> ChannelSet:
         """What the numbers of a pixel mean."""
-        return ChannelSet(self.channels, self.mirrored, self.per_pixel, self.nearer)
+        return ChannelSet(
+            self.channels, self.mirrored, self.per_pixel, self.nearer, self.units
+        )
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,8 @@ from hrnet_tf.data.images import LabelledImages
 from hrnet_tf.data.pipeline import AHEAD, in_parallel
 from hrnet_tf.data.problems import BrokenImages, Policy
 from hrnet_tf.errors import InputError
-from hrnet_tf.opencv import cv2
-from hrnet_tf.preprocess import JPEG
-
-GIF = b"GIF8"
+from hrnet_tf.image_files import decode, decode_windows, stored_windows
+from hrnet_tf.image_header import UPRIGHT, Reading, read_header
 
 
 @dataclass
@@ -31,18 +29,23 @@ class ImageReader:
     Attributes:
         images: what to read.
         on_error: `"stop"`, or `"skip"`: give a black picture in place of a broken one.
+        reading: how image files are taken.
         broken: what was skipped, or what stopped it.
     """
 
     images: LabelledImages
     on_error: Policy = "stop"
+    reading: Reading = UPRIGHT
     broken: BrokenImages = field(init=False)
-    # Height and width of the JPEG images that were decoded; 0: not yet.
+    # Height and width of the JPEG images that were decoded, 0: not yet; and how each
+    # file is to be turned.
     _sizes: np.ndarray = field(init=False, repr=False)
+    _turns: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self):
         self.broken = BrokenImages(self.on_error)
         self._sizes = np.zeros((len(self.images), 2), np.int32)
+        self._turns = np.ones(len(self.images), np.int32)
 
     def read(
         self,
@@ -88,11 +91,13 @@ class ImageReader:
             if self.images.in_files:
                 with open(name, "rb") as stream:
                     encoded = stream.read()
-            image = decode(encoded)
+            header = read_header(encoded, self.reading)
+            image = decode(encoded, self.reading, header)
         except (InputError, OSError) as error:
             self.broken.add(f"{name.decode()}: {error}")
             return None
-        if encoded.startswith(JPEG):
+        if header.format == "JPEG":
+            self._turns[index] = header.turn_for(self.reading)
             self._sizes[index] = image.shape[:2]
         return image
 
@@ -120,9 +125,10 @@ class ImageReader:
         count = indices.shape[0]
 
         def plan(indices, epoch, position):
-            sizes = self._sizes[indices]
+            sizes, turns = self._sizes[indices], self._turns[indices]
+            windows, what = view.plan(np.maximum(sizes, 1), epoch, position)
             known = bool(sizes.all())
-            return *view.plan(np.maximum(sizes, 1), epoch, position), known
+            return stored_windows(windows, sizes, turns), what, turns, known
 
         def in_python():
             def read(epoch, position, *batch):
@@ -137,13 +143,12 @@ class ImageReader:
                 contents = [tf.io.read_file(name) for name in tf.unstack(names)]
             else:
                 contents = tf.unstack(encoded)
-            rows = zip(contents, tf.unstack(windows), strict=True)
-            parts = [tf.io.decode_and_crop_jpeg(*row, channels=3) for row in rows]
+            parts = decode_windows(contents, windows, turns)
             return [view.cut_all(parts, what), tf.ones([count])]
 
-        types = [tf.int32, tf.int32, tf.bool]
+        types = [tf.int32, tf.int32, tf.int32, tf.bool]
         # What is known changes from epoch to epoch.
-        windows, what, known = tf.numpy_function(
+        windows, what, turns, known = tf.numpy_function(
             plan, [indices, epoch, position], types, stateful=True
         )
         windows.set_shape((count, 4))
@@ -235,27 +240,3 @@ def validation_images(
     # The last batch is filled with the first images, which are cut off again.
     samples = reader.images.in_order().repeat().take(full).enumerate()
     return in_parallel(samples, batch_size, load).prefetch(AHEAD)
-
-
-def decode(encoded: bytes) -> np.ndarray:
-    """Decode an image as it is stored: by its content, whatever its name.
-
-    Args:
-        encoded: JPEG, PNG, BMP, WebP, or GIF, of which the first picture counts.
-
-    Returns:
-        uint8 RGB, `(height, width, 3)`.
-
-    Raises:
-        InputError: if it is broken, empty or no image.
-    """
-    image = None
-    if encoded.startswith((JPEG, GIF)):
-        with contextlib.suppress(tf.errors.InvalidArgumentError), tf.device("/CPU:0"):
-            image = tf.io.decode_image(encoded, 3, expand_animations=False).numpy()
-    elif encoded:
-        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
-    if image is None:
-        raise InputError("the image cannot be decoded: it is broken, empty or no image")
-    return image

@@ -1,5 +1,6 @@
 """Images with a map each, that gives numbers for every pixel, such as a depth."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from hrnet_tf.config.regression import MapSection
 from hrnet_tf.data.pairs import (
     Layout,
     PairedImages,
-    Pairs,
+    Part,
     check_root,
     expected_folders,
     find_pairs,
@@ -20,8 +21,16 @@ from hrnet_tf.data.pairs import (
 )
 from hrnet_tf.data.problems import Problems
 from hrnet_tf.errors import InputError
-from hrnet_tf.indexed_png import GREY, RGB, header_of
+from hrnet_tf.image_files import decode_values, read_values
+from hrnet_tf.image_header import (
+    PALETTE,
+    PHOTOMETRIC,
+    SAMPLES,
+    Header,
+    Reading,
+)
 from hrnet_tf.opencv import cv2
+from hrnet_tf.png import GREY, RGB, check_chunks, kind_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +85,9 @@ def read_map(path: str | Path, section: MapSection) -> np.ndarray:
 
     Args:
         path: a PNG file of 8 or 16 bits, grey or RGB; a TIFF file of one or three
-            channels, such as float32; or NumPy's `.npy`, `(height, width)` or `(height,
-            width, channels)`.
+            channels, such as float32; both are turned by their EXIF tag unless
+            `section.orientation` is `"stored"`. Or NumPy's `.npy`, `(height, width)` or
+            `(height, width, channels)`.
         section: names the channels, what a stored number is multiplied by, and which
             one stands for nothing known.
 
@@ -89,7 +99,7 @@ def read_map(path: str | Path, section: MapSection) -> np.ndarray:
         InputError: if the file is broken, has other channels, or holds infinite
             numbers.
     """
-    raw = READERS[Path(path).suffix.lower()](path)
+    raw = READERS[Path(path).suffix.lower()](path, section.reading)
     raw = raw[..., None] if raw.ndim == 2 else raw
     names = section.channels
     if raw.ndim != 3 or raw.shape[2] != len(names) or not raw.size:
@@ -111,46 +121,51 @@ def read_map(path: str | Path, section: MapSection) -> np.ndarray:
     return values
 
 
-def _read_png(path: str | Path) -> np.ndarray:
-    encoded = Path(path).read_bytes()
-    header = header_of(encoded)
-    if header is None:
-        raise InputError(f"the target {path} is broken, empty or no PNG file")
-    bits, color = header
-    if bits < 8 or color not in (GREY, RGB):
-        raise InputError(
-            f"the target {path} must be a PNG file of 8 or 16 bits, grey or RGB, with "
-            f"neither palette nor opacity; it has {bits} bits and colour type {color}"
-        )
-    # Not IMREAD_UNCHANGED, which adds channels to a file that names a clear value.
-    flags = cv2.IMREAD_GRAYSCALE if color == GREY else cv2.IMREAD_COLOR_RGB
-    flags |= cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-    return _decoded(path, encoded, flags)
+def _read_png(path: str | Path, reading: Reading) -> np.ndarray:
+    def values(encoded: bytes, header: Header) -> np.ndarray:
+        check_chunks(encoded)
+        bits, color = kind_of(encoded)
+        if bits < 8 or color not in (GREY, RGB):
+            raise InputError(
+                "must be a PNG file of 8 or 16 bits, grey or RGB, with neither palette "
+                f"nor opacity; it has {bits} bits and colour type {color}"
+            )
+        # Not IMREAD_UNCHANGED, which adds channels to a file that names a clear value.
+        flags = cv2.IMREAD_GRAYSCALE if color == GREY else cv2.IMREAD_COLOR_RGB
+        return decode_values(encoded, header, flags | cv2.IMREAD_ANYDEPTH)
+
+    return read_values(path, "the target", ("PNG",), reading, values)
 
 
-def _read_tiff(path: str | Path) -> np.ndarray:
-    raw = _decoded(path, Path(path).read_bytes(), cv2.IMREAD_UNCHANGED)
-    return raw[..., ::-1] if raw.ndim == 3 and raw.shape[2] == 3 else raw
+def _read_tiff(path: str | Path, reading: Reading) -> np.ndarray:
+    def values(encoded: bytes, header: Header) -> np.ndarray:
+        samples, colors = header.number(SAMPLES), header.number(PHOTOMETRIC)
+        if samples > 4 or colors == PALETTE:
+            raise InputError(
+                "must be a TIFF file of one or three numbers a pixel, without a palette"
+            )
+        raw = decode_values(encoded, header, cv2.IMREAD_UNCHANGED)
+        return raw[..., ::-1] if raw.ndim == 3 and raw.shape[2] == 3 else raw
+
+    return read_values(path, "the target", ("TIFF",), reading, values)
 
 
-def _decoded(path: str | Path, encoded: bytes, flags: int) -> np.ndarray:
-    raw = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags) if encoded else None
-    if raw is None:
-        raise InputError(f"the target {path} cannot be decoded: it is broken or empty")
-    return raw
-
-
-def _read_npy(path: str | Path) -> np.ndarray:
-    try:
-        raw = np.load(path, allow_pickle=False)
+def _read_npy(path: str | Path, reading: Reading) -> np.ndarray:
+    try:  # nothing is read yet but what is in it
+        raw = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise InputError(f"the target {path} cannot be read: {error}") from None
     if not isinstance(raw, np.ndarray) or raw.dtype.kind not in "buif":
         raise InputError(f"the target {path} must hold one array of numbers")
+    if math.prod(raw.shape[:2]) > reading.pixel_limit:
+        raise InputError(
+            f"the target {path} has the shape {raw.shape}; up to {reading.pixel_limit} "
+            "pixels are read (pixel_limit)"
+        )
     return raw
 
 
-READERS: dict[str, Callable[[str | Path], np.ndarray]] = {
+READERS: dict[str, Callable[[str | Path, Reading], np.ndarray]] = {
     ".png": _read_png,
     ".npy": _read_npy,
     ".tif": _read_tiff,
@@ -158,7 +173,7 @@ READERS: dict[str, Callable[[str | Path], np.ndarray]] = {
 }
 
 
-def _paired_parts(section: MapSection, problems: Problems) -> list[Pairs]:
+def _paired_parts(section: MapSection, problems: Problems) -> list[Part]:
     folder, ends = section.targets, tuple(READERS)
     layouts = (
         Layout("images/{}", f"{folder}/{{}}", target_ends=ends, alone=True),

@@ -42,7 +42,7 @@ class MaskReader(PairReader):
 
     def read_target(self, path: str) -> np.ndarray:
         """Read labels; see `read_labels`."""
-        return read_labels(path, self.images.class_set)
+        return read_labels(path, self.images.class_set, self.section.reading)
 
     def cut_target(self, target: np.ndarray, cut: Cut, out: np.ndarray) -> None:
         """Cut labels out; see `cut_labels`."""

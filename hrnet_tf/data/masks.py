@@ -12,7 +12,9 @@ from hrnet_tf.data.pairs import (
     Layout,
     PairedImages,
     Pairs,
+    Part,
     check_root,
+    collect,
     expected_folders,
     find_pairs,
     is_good,
@@ -20,8 +22,24 @@ from hrnet_tf.data.pairs import (
 )
 from hrnet_tf.data.problems import Problems
 from hrnet_tf.errors import InputError
-from hrnet_tf.indexed_png import GREY, INDEXED, header_of, to_grey
+from hrnet_tf.image_files import (
+    decode_indices,
+    decode_values,
+    is_fractional,
+    read_values,
+)
+from hrnet_tf.image_header import (
+    BITS,
+    MIN_IS_BLACK,
+    PALETTE,
+    PHOTOMETRIC,
+    SAMPLES,
+    UPRIGHT,
+    Header,
+    Reading,
+)
 from hrnet_tf.opencv import cv2
+from hrnet_tf.png import GREY, INDEXED, check_chunks, kind_of, to_grey
 from hrnet_tf.text_files import MARK, read_text
 
 CLASS_FILES = ("classes.yaml", "classes.txt")
@@ -144,12 +162,15 @@ def find_class_set(section: MaskSection) -> ClassSet:
     )
 
 
-def read_labels(path: str | Path, class_set: ClassSet) -> np.ndarray:
+def read_labels(
+    path: str | Path, class_set: ClassSet, reading: Reading = UPRIGHT
+) -> np.ndarray:
     """Read a mask file as labels.
 
     Args:
         path: see `read_mask`.
         class_set: what its values mean.
+        reading: how files are taken.
 
     Returns:
         uint8 `(height, width)`: indices of `class_set.names`; 255: does not count.
@@ -157,7 +178,7 @@ def read_labels(path: str | Path, class_set: ClassSet) -> np.ndarray:
     Raises:
         InputError: if the mask is broken, or a value in it means nothing.
     """
-    raw, table = read_mask(path), class_set.lookup
+    raw, table = read_mask(path, reading), class_set.lookup
     labels = cv2.LUT(raw, table[:256]) if raw.dtype == np.uint8 else table[raw]
     unknown = labels == UNKNOWN
     if unknown.any():
@@ -172,43 +193,56 @@ def read_labels(path: str | Path, class_set: ClassSet) -> np.ndarray:
     return labels
 
 
-def read_mask(path: str | Path) -> np.ndarray:
+def read_mask(path: str | Path, reading: Reading = UPRIGHT) -> np.ndarray:
     """Read the values of a mask file.
 
     Args:
-        path: a PNG file, grey or with a palette (then its indices are the values).
+        path: a PNG or TIFF file, grey or with a palette (then its indices are the
+            values).
+        reading: how it is taken: turned by its EXIF tag, as viewers do, or not.
 
     Returns:
         uint8, or uint16 if the file holds 16 bits a pixel, `(height, width)`.
 
     Raises:
-        InputError: if it is broken, empty, or something else.
+        InputError: if it is broken, empty, too large, or something else.
     """
-    encoded = Path(path).read_bytes()
-    header = header_of(encoded)
-    if header is None:
-        raise InputError(
-            f"the mask {path} is broken, empty or no PNG file; other formats do not "
-            "keep values as they are"
-        )
-    bits, color = header
+    return read_values(path, "the mask", ("PNG", "TIFF"), reading, _values)
+
+
+def _values(encoded: bytes, header: Header) -> np.ndarray:
+    if header.format == "TIFF":
+        return _tiff_values(encoded, header)
+    check_chunks(encoded)
+    bits, color = kind_of(encoded)
     if color not in (GREY, INDEXED):
         raise InputError(
-            f"the mask {path} holds colours; it must be a PNG file with one value a "
-            "pixel, grey or with a palette"
+            "holds colours; it must have one value a pixel, grey or with a palette"
         )
     if color == INDEXED:  # OpenCV gives colours, and two classes may have the same
         encoded = to_grey(encoded)
     # Not IMREAD_UNCHANGED, which adds channels to a file that names a clear value.
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-    raw = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
-    if raw is None:
-        raise InputError(f"the mask {path} cannot be decoded: it is broken")
+    raw = decode_values(encoded, header, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
     # Grey of fewer bits is stretched to the whole range, which is for looking at it.
     return raw if bits >= 8 else raw // (255 // (2**bits - 1))
 
 
-def _paired_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
+def _tiff_values(encoded: bytes, header: Header) -> np.ndarray:
+    samples, bits = header.number(SAMPLES), header.number(BITS)
+    colors = header.number(PHOTOMETRIC)
+    if samples != 1 or is_fractional(header) or colors not in (MIN_IS_BLACK, PALETTE):
+        raise InputError(
+            "must have one value of 8 or 16 whole bits a pixel, grey (0 is black) "
+            "or with a palette"
+        )
+    if colors == PALETTE:
+        return decode_indices(encoded, header)
+    if bits < 8:
+        raise InputError(f"has {bits} bits a pixel; a TIFF mask must have 8 or 16")
+    return decode_values(encoded, header, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+
+
+def _paired_parts(section: MaskSection, problems: Problems) -> list[Part]:
     layouts = LAYOUTS[section.layout]
     parts = find_pairs(Path(section.root), layouts, "mask", problems)
     if parts is None:
@@ -219,7 +253,7 @@ def _paired_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
     return parts
 
 
-def _listed_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
+def _listed_parts(section: MaskSection, problems: Problems) -> list[Part]:
     """PASCAL-Context, where lists say what belongs to which part."""
     root = Path(section.root)
     inside = [root / folder for folder in CONTEXT_FOLDERS]
@@ -229,18 +263,23 @@ def _listed_parts(section: MaskSection, problems: Problems) -> list[Pairs]:
             f"{root} is not in the layout 'pascal_context': neither it nor VOC2010 in "
             f"it holds the folder {CONTEXT_IMAGES}."
         )
-    parts: list[Pairs] = []
-    for part in ("train", "val"):
-        path = base / CONTEXT_LISTS / f"{part}.txt"
-        if not path.is_file():
-            raise InputError(
-                f"There is no list {path}; it must hold the names of the images of "
-                "this part, one a line, without suffix."
-            )
-        parts.append({})
-        for name in dict.fromkeys(read_text(path).replace(MARK, "").split()):
-            image = str(base / CONTEXT_IMAGES / f"{name}.jpg")
-            mask = str(base / CONTEXT_MASKS / f"{name}.png")
-            if is_good(image, mask, problems):
-                parts[-1][name] = (image, mask)
-    return parts
+    return [
+        collect(partial(_listed, base, part), problems) for part in ("train", "val")
+    ]
+
+
+def _listed(base: Path, part: str, problems: Problems) -> Pairs:
+    """The images that a list names."""
+    path = base / CONTEXT_LISTS / f"{part}.txt"
+    if not path.is_file():
+        raise InputError(
+            f"There is no list {path}; it must hold the names of the images of "
+            "this part, one a line, without suffix."
+        )
+    pairs: Pairs = {}
+    for name in dict.fromkeys(read_text(path).replace(MARK, "").split()):
+        image = str(base / CONTEXT_IMAGES / f"{name}.jpg")
+        mask = str(base / CONTEXT_MASKS / f"{name}.png")
+        if is_good(image, mask, problems):
+            pairs[name] = (image, mask)
+    return pairs

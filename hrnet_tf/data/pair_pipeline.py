@@ -15,12 +15,13 @@ import tensorflow as tf
 from hrnet_tf.config.dense import DenseSection
 from hrnet_tf.data.array_cache import ArrayCache
 from hrnet_tf.data.image_augment import batch_key, recolor_batch
-from hrnet_tf.data.image_pipeline import decode
 from hrnet_tf.data.pair_augment import NUMBERS, Cut, cut_image, random_cut
 from hrnet_tf.data.pairs import PairedImages
 from hrnet_tf.data.pipeline import AHEAD, in_parallel
 from hrnet_tf.data.problems import BrokenImages
 from hrnet_tf.errors import InputError
+from hrnet_tf.image_files import check_size, decode
+from hrnet_tf.image_header import read_header
 
 Sample = tuple[np.ndarray, np.ndarray]
 
@@ -128,7 +129,11 @@ class PairReader(ABC):
     def _load(self, image: str, target: str) -> Sample:
         if self._cache is None:
             return self._decode(image, target)
-        paths = self._cache.path(image), self._cache.path(target, self.meaning)
+        taken = self.section.orientation.encode()
+        paths = (
+            self._cache.path(image, taken),
+            self._cache.path(target, taken + self.meaning),
+        )
         kept = [self._cache.get(path) for path in paths]
         if kept[0] is not None and kept[1] is not None:
             return kept[0], kept[1]
@@ -138,15 +143,10 @@ class PairReader(ABC):
         return decoded
 
     def _decode(self, image: str, path: str) -> Sample:
-        pixels, target = decode(Path(image).read_bytes()), self.read_target(path)
-        if pixels.shape[:2] != target.shape[:2]:
-            height, width = target.shape[:2]
-            raise InputError(
-                f"the image has {pixels.shape[1]}x{pixels.shape[0]} pixels (width x "
-                f"height), its {self.what} {path} has {width}x{height}; they must be "
-                "the same"
-            )
-        return pixels, target
+        encoded, reading = Path(image).read_bytes(), self.section.reading
+        header, target = read_header(encoded, reading), self.read_target(path)
+        check_size(header, reading, target.shape[:2], f"its {self.what} {path} has")
+        return decode(encoded, reading, header), target
 
 
 def training_pairs(

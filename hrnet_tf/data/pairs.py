@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -23,7 +24,7 @@ class Layout(NamedTuple):
     targets: str
     parts: tuple[str, ...] = ("train", "val")
     image_end: str = ""  # of an image's name, before its suffix
-    target_ends: tuple[str, ...] = (".png",)
+    target_ends: tuple[str, ...] = (".png", ".tif", ".tiff")
     alone: bool = False  # whether the first part may be all there is
 
 
@@ -35,11 +36,13 @@ class PairedImages:
         images: `(n,)`, paths.
         targets: `(n,)`, paths.
         names: `(n,)`, of the samples: paths in the folder of images, without suffix.
+        left_out: a line for each file that is empty or has no partner.
     """
 
     images: np.ndarray
     targets: np.ndarray
     names: np.ndarray
+    left_out: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -58,6 +61,18 @@ class PairedImages:
 Pairs = dict[str, tuple[str, str]]
 
 
+class Part(NamedTuple):
+    """What was found for one part of a data set.
+
+    Attributes:
+        pairs: the samples.
+        left_out: a line for each file that is empty or has no partner.
+    """
+
+    pairs: Pairs
+    left_out: tuple[str, ...] = ()
+
+
 def check_root(section: DenseSection, what: str) -> None:
     """Raise an InputError unless there is a folder `section.root`.
 
@@ -74,7 +89,7 @@ def check_root(section: DenseSection, what: str) -> None:
 
 def open_pairs(
     section: DenseSection,
-    find: Callable[[Problems], list[Pairs]],
+    find: Callable[[Problems], list[Part]],
     make: Callable[[np.ndarray, np.ndarray, np.ndarray], P],
     what: str,
     seed: int,
@@ -95,7 +110,7 @@ def open_pairs(
         InputError: if a part is empty, or samples are broken and the policy is to stop.
     """
     problems = Problems(section.root, section.on_error)
-    parts = [_in_columns(pairs, make) for pairs in find(problems)]
+    parts = [_in_columns(part, make) for part in find(problems)]
     if not all(map(len, parts)):
         first = f", such as: {problems.found[0]}" if problems.found else ""
         raise InputError(
@@ -110,7 +125,7 @@ def open_pairs(
 
 def find_pairs(
     root: Path, layouts: Sequence[Layout], what: str, problems: Problems
-) -> list[Pairs] | None:
+) -> list[Part] | None:
     """Files of the same name in two folders, for each part of the data set.
 
     Args:
@@ -126,8 +141,18 @@ def find_pairs(
         parts = [part for part in layout.parts if _folder(root, layout, part).is_dir()]
         alone = layout.alone and parts == [layout.parts[0]]
         if alone or len(parts) == len(layout.parts):
-            return [_pair(root, layout, part, what, problems) for part in parts]
+            return [
+                collect(partial(_pair, root, layout, part, what), problems)
+                for part in parts
+            ]
     return None
+
+
+def collect(find: Callable[[Problems], Pairs], problems: Problems) -> Part:
+    """The pairs of one part, with the problems that finding them has added."""
+    before = len(problems.found)
+    pairs = find(problems)
+    return Part(pairs, tuple(problems.found[before:]))
 
 
 def expected_folders(layouts: Sequence[Layout]) -> str:
@@ -197,11 +222,13 @@ def _walk(folder: Path) -> Iterator[str]:
 
 
 def _in_columns(
-    pairs: Pairs, make: Callable[[np.ndarray, np.ndarray, np.ndarray], P]
+    part: Part, make: Callable[[np.ndarray, np.ndarray, np.ndarray], P]
 ) -> P:
+    pairs = part.pairs
     images, targets = zip(*pairs.values(), strict=True) if pairs else ((), ())
     columns = (images, targets, list(pairs))
-    return make(*(np.array(column, object) for column in columns))
+    made = make(*(np.array(column, object) for column in columns))
+    return replace(made, left_out=part.left_out)
 
 
 def _held_out(images: P, section: DenseSection, seed: int) -> tuple[P, P]:
@@ -213,4 +240,4 @@ def _held_out(images: P, section: DenseSection, seed: int) -> tuple[P, P]:
     count = min(max(1, round(section.validation_share * len(images))), len(images) - 1)
     held = np.zeros(len(images), bool)
     held[np.random.default_rng(seed).permutation(len(images))[:count]] = True
-    return images.take(~held), images.take(held)
+    return images.take(~held), replace(images.take(held), left_out=())

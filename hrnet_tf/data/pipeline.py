@@ -17,14 +17,15 @@ from hrnet_tf.data.augment import random_crops
 from hrnet_tf.data.people import People
 from hrnet_tf.data.problems import BrokenImages, Policy
 from hrnet_tf.errors import InputError
-from hrnet_tf.labels import KeypointSet
-from hrnet_tf.preprocess import (
-    holds_jpeg,
-    read_window,
-    source_windows,
-    transform,
-    warp,
+from hrnet_tf.image_files import (
+    check_size,
+    decode,
+    decode_windows,
+    stored_windows,
 )
+from hrnet_tf.image_header import UPRIGHT, Header, Reading, read_header
+from hrnet_tf.labels import KeypointSet
+from hrnet_tf.preprocess import source_windows, transform, warp
 
 AHEAD = 2  # batches that are made before they are needed
 
@@ -42,14 +43,17 @@ class CropReader:
         people: whom to crop.
         size: height and width of a crop.
         on_error: `"stop"`, or `"skip"`: give a black crop in place of a broken one.
+        reading: how image files are taken.
         broken: what was skipped, or what stopped it.
     """
 
     people: People
     size: tuple[int, int]
     on_error: Policy = "stop"
+    reading: Reading = UPRIGHT
     broken: BrokenImages = field(init=False)
-    _good: set[str] = field(default_factory=set, repr=False)  # JPEG files
+    # How JPEG files that are known to be good are to be turned, 1 to 8.
+    _turns: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
         self.broken = BrokenImages(self.on_error)
@@ -67,8 +71,29 @@ class CropReader:
         Raises:
             InputError: if the image is broken and the policy is to stop.
         """
-        _, _, (window,), (matrix,), _ = self.plan(np.array([index]), matrix[None])
+        planned = self.plan(np.array([index]), matrix[None])
+        _, _, (window,), _, (matrix,), _ = planned
         return self.cut(index, window, matrix)
+
+    def load(self, index: int) -> tuple[np.ndarray, Header]:
+        """Read the whole image of a person.
+
+        Args:
+            index: which of `people`.
+
+        Returns:
+            uint8 RGB `(height, width, 3)`, and what the file says of itself.
+
+        Raises:
+            InputError: if the image is broken or of another size than annotated.
+            OSError: if there is no such file.
+        """
+        with open(self.people.files[index], "rb") as stream:
+            encoded = stream.read()
+        header = read_header(encoded, self.reading)
+        size = self.people.image_sizes[index]
+        check_size(header, self.reading, size, "its annotation says")
+        return decode(encoded, self.reading, header), header
 
     def plan(self, indices: np.ndarray, matrices: np.ndarray) -> tuple[np.ndarray, ...]:
         """What `in_graph` takes for some crops, in columns.
@@ -78,31 +103,31 @@ class CropReader:
             matrices: `(n, 2, 3)`, image pixels to crop pixels.
 
         Returns:
-            The indices; files; windows to decode, see `source_windows`; matrices from
-            pixels of these windows to crop pixels; and which files are known as good.
+            The indices; files; windows to look at, see `source_windows`; where these
+            lie in the files; matrices from pixels of these windows to crop pixels; and
+            how to turn each file, 0: not known yet.
         """
-        files = self.people.files[indices]
-        windows = source_windows(matrices, self.people.image_sizes[indices], self.size)
+        files, sizes = self.people.files[indices], self.people.image_sizes[indices]
+        windows = source_windows(matrices, sizes, self.size)
         corners = windows[:, None, 1::-1]  # x, y
         corners_in_crops = transform(corners, matrices).transpose(0, 2, 1)
         shifted = np.concatenate([matrices[:, :, :2], corners_in_crops], axis=-1)
-        known = np.array([file in self._good for file in files])
-        return indices, files, windows, shifted, known
+        turns = np.array([self._turns.get(file, 0) for file in files], np.int32)
+        stored = stored_windows(windows, sizes, turns)
+        return indices, files, windows, stored, shifted, turns
 
     def cut(
         self, index: int, window: np.ndarray, matrix: np.ndarray
     ) -> tuple[np.ndarray, np.bool_]:
         """`read` what is planned."""
-        file, size = self.people.files[index], self.people.image_sizes[index]
         try:
             # The whole image: once that is good, so is every window.
-            image = read_window(file, (0, 0, *size), size)
-            is_jpeg = holds_jpeg(file)
+            image, header = self.load(index)
         except (InputError, OSError) as error:
             self.broken.add(f"{self.people.sources[index]}: {error}")
             return np.zeros((*self.size, 3), np.uint8), np.False_
-        if is_jpeg:
-            self._good.add(file)
+        if header.format == "JPEG":
+            self._turns[self.people.files[index]] = header.turn_for(self.reading)
         top, left, height, width = window
         part = image[top : top + height, left : left + width]
         return warp(part, matrix, self.size), np.True_
@@ -112,8 +137,9 @@ class CropReader:
         indices: tf.Tensor,
         files: tf.Tensor,
         windows: tf.Tensor,
+        stored: tf.Tensor,
         matrices: tf.Tensor,
-        known: tf.Tensor,
+        turns: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """`cut` for a whole batch, as a step of a pipeline; takes rows of `plan`."""
 
@@ -125,18 +151,15 @@ class CropReader:
         def in_tensorflow():
             # Unrolled, and warped in one call: a call into Python for each crop would
             # have to wait for its lock each time.
-            rows = zip(tf.unstack(files), tf.unstack(windows), strict=True)
-            parts = [
-                tf.io.decode_and_crop_jpeg(tf.io.read_file(file), window, channels=3)
-                for file, window in rows
-            ]
+            contents = [tf.io.read_file(file) for file in tf.unstack(files)]
+            parts = decode_windows(contents, stored, turns)
             crops = tf.numpy_function(
                 self._warp_all, [matrices, *parts], tf.uint8, stateful=False
             )
             return [crops, tf.fill([count], True)]
 
         count = indices.shape[0]
-        crops, good = tf.cond(tf.reduce_all(known), in_tensorflow, in_python)
+        crops, good = tf.cond(tf.reduce_all(turns > 0), in_tensorflow, in_python)
         crops.set_shape((count, *self.size, 3))
         good.set_shape((count,))
         return crops, good
@@ -211,9 +234,9 @@ def training_batches(
         return *reader.plan(order, matrices), keypoints
 
     def samples(number):
-        types = [tf.int64, tf.string, tf.int32, tf.float64, tf.bool, tf.float32]
-        columns = tf.numpy_function(draw, [number], types)
-        shapes = [(), (), (4,), (2, 3), (), (count, 3)]
+        types = [tf.int64, tf.string, tf.int32, tf.int32, tf.float64, tf.int32]
+        columns = tf.numpy_function(draw, [number], [*types, tf.float32])
+        shapes = [(), (), (4,), (4,), (2, 3), (), (count, 3)]
         for column, shape in zip(columns, shapes, strict=True):
             column.set_shape((None, *shape))
         return tf.data.Dataset.from_tensor_slices(tuple(columns))

@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from hrnet_tf.classes import IGNORED, VALUES
 from hrnet_tf.data.image_pipeline import ImageReader
 from hrnet_tf.data.map_pipeline import MapReader
 from hrnet_tf.data.mask_pipeline import MaskReader
+from hrnet_tf.data.masks import read_mask
 from hrnet_tf.data.pair_pipeline import PairReader
 from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader
+from hrnet_tf.data.usable import NOTHING_KNOWN, label_problem, never_seen
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
-from hrnet_tf.preprocess import read_image
 from hrnet_tf.progress import progress_bar
 
 SHOWN = 10  # broken samples in a table
@@ -25,11 +27,12 @@ class Survey:
     """What is in one part of a data set.
 
     Attributes:
-        samples: how many there are, broken ones too.
+        samples: how many there are, broken ones and files without a partner too.
         what: what is counted, such as `pixels`.
         counts: of each label, in the order of the labels.
-        broken: one line for each broken sample.
+        broken: one line for each broken sample or file without a partner.
         notes: what else there is to know, a line each.
+        warnings: what is likely to be a mistake, a line each.
     """
 
     samples: int
@@ -37,6 +40,12 @@ class Survey:
     counts: dict[str, int]
     broken: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> int:
+        """How many samples something can be done with."""
+        return self.samples - len(self.broken)
 
     def table(self) -> str:
         """Counts as text, with bars."""
@@ -46,10 +55,9 @@ class Survey:
         for name, count in self.counts.items():
             bar = "#" * round(40 * count / highest)
             lines.append(f"  {name:<{wide}} {count:>12} {bar}".rstrip())
-        empty = [name for name, count in self.counts.items() if not count]
-        if empty:
-            lines.append(f"never seen: {', '.join(empty)}")
+        lines += filter(None, [never_seen(self.counts)])
         lines += self.notes
+        lines += [f"warning: {line}" for line in self.warnings]
         lines += [f"broken: {line}" for line in self.broken[:SHOWN]]
         if len(self.broken) > SHOWN:
             lines.append(f"and {len(self.broken) - SHOWN} more broken samples")
@@ -63,6 +71,7 @@ class Survey:
             "counts": self.counts,
             "broken": list(self.broken),
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
         }
 
 
@@ -70,11 +79,11 @@ def survey_people(reader: CropReader, keypoints: KeypointSet) -> Survey:
     """Read every image that shows people and count their annotated keypoints."""
     people: People = reader.people
     broken = []
-    files, first = np.unique(people.files.astype(str), return_index=True)
-    for file, row in zip(progress_bar(files, unit="image"), first, strict=True):
+    _, first = np.unique(people.files.astype(str), return_index=True)
+    for row in progress_bar(first, unit="image"):
         try:
-            read_image(file)
-        except InputError as error:
+            reader.load(row)
+        except (InputError, OSError) as error:
             broken.append(f"{people.sources[row]}: {error}")
     seen = (people.keypoints[..., 2] > 0).sum(axis=0)
     counts = dict(zip(keypoints.names, map(int, seen), strict=True))
@@ -97,10 +106,38 @@ def survey_images(reader: ImageReader) -> Survey:
 def survey_masks(reader: MaskReader) -> Survey:
     """Read every image with its mask and count the pixels of each class."""
     classes = reader.images.class_set
-    seen = np.zeros(len(classes), np.int64)
-    for labels in _read_targets(reader):
-        seen += np.bincount(labels.ravel(), minlength=256)[: len(classes)]
-    return _survey_of(reader, "pixels", classes.names, seen)
+    seen, values = np.zeros(256, np.int64), np.zeros(VALUES, np.int64)
+    for index in progress_bar(range(len(reader.images)), unit="image"):
+        sample = reader.read(index)
+        if sample is not None:
+            seen += np.bincount(sample[1].ravel(), minlength=256)
+            raw = read_mask(reader.images.targets[index])
+            values += np.bincount(raw.ravel(), minlength=VALUES)
+    survey = _survey_of(reader, "pixels", classes.names, seen[: len(classes)])
+    total, ignored = int(seen.sum()), int(seen[IGNORED])
+    problem = label_problem(seen, classes.names) if total else None
+    if (
+        problem is None
+        and ignored
+        and values[IGNORED]
+        and not all(seen[: len(classes)])
+    ):
+        problem = (
+            f"{values[IGNORED]} pixels have the value {IGNORED}, which never counts; "
+            "where it stands for a class that is never seen, write another value"
+        )
+    shares = ", ".join(
+        f"{value}: {values[value]}"
+        for value in np.flatnonzero(values * (classes.lookup == IGNORED))
+    )
+    return replace(
+        survey,
+        notes=(
+            f"do not count: {ignored} pixels, {100 * ignored / max(1, total):.1f} %"
+            + (f" (by their values {shares})" if shares else ""),
+        ),
+        warnings=(problem,) if problem else (),
+    )
 
 
 def survey_maps(reader: MapReader) -> Survey:
@@ -118,7 +155,8 @@ def survey_maps(reader: MapReader) -> Survey:
         if seen[index]
     )
     survey = _survey_of(reader, "annotated pixels", channels.names, seen)
-    return replace(survey, notes=ranges)
+    missing = () if seen.any() else (NOTHING_KNOWN,)
+    return replace(survey, notes=ranges, warnings=missing)
 
 
 def _read_targets(reader: PairReader) -> Iterator[np.ndarray]:
@@ -132,5 +170,6 @@ def _survey_of(
     reader: PairReader, what: str, names: Sequence[str], seen: np.ndarray
 ) -> Survey:
     counts = dict(zip(names, map(int, seen), strict=True))
-    broken = tuple(sorted(reader.broken.found))
-    return Survey(len(reader.images), what, counts, broken)
+    left_out = reader.images.left_out
+    broken = (*left_out, *sorted(reader.broken.found))
+    return Survey(len(reader.images) + len(left_out), what, counts, broken)

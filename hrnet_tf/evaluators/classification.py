@@ -12,13 +12,14 @@ from hrnet_tf.data.image_pipeline import ImageReader, validation_images
 from hrnet_tf.data.image_views import CentralView
 from hrnet_tf.data.images import LabelledImages
 from hrnet_tf.data.survey import Survey, survey_images
+from hrnet_tf.data.usable import check_images, unreadable
 from hrnet_tf.errors import InputError
 from hrnet_tf.manifest import ClassificationManifest
 from hrnet_tf.metrics.classification import ClassificationScores
 from hrnet_tf.plots import draw_confusion_matrix
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.progress import progress_bar
-from hrnet_tf.visualize import contact_sheet, draw_label
+from hrnet_tf.sheets import Tile, contact_sheet
 
 SHOWN = 24  # images in a picture
 
@@ -107,7 +108,8 @@ class ClassificationEvaluator:
         )
         self.settings = settings
         self.images = images
-        self.reader = ImageReader(images, data.on_error)
+        self.reader = ImageReader(images, data.on_error, data.reading)
+        self.where = f"{data.root}, validation"
         # Tells evaluations of one run apart.
         self.name = f"{Path(data.root).name}_{'flip' if settings.flip else 'straight'}"
 
@@ -134,8 +136,15 @@ class ClassificationEvaluator:
                 probabilities = predictor.classify(crops.numpy())
                 scores.update(probabilities, labels.numpy(), weights.numpy())
                 skipped += int((weights.numpy() == 0).sum())
+        if skipped == len(self):
+            problem = unreadable(skipped, self.reader.broken)
+            raise InputError(f"{self.where}: {problem}.")
         classes = self.manifest.classes
         return ClassificationEvaluation(scores, len(self), skipped, classes)
+
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_images(self.reader, self.where, learn=False)
 
     def survey(self) -> Survey:
         """Images by class."""
@@ -154,17 +163,16 @@ class ClassificationEvaluator:
     def draw(self, predictor: ImageClassifier) -> np.ndarray:
         """Some images with what they are taken for, uint8 RGB; mistakes say so."""
         crops, labels = self._shown
-        pictures = []
+        tiles = []
         for crop, label, row in zip(
             crops, labels, predictor.classify(crops), strict=True
         ):
-            found = int(row.argmax())
-            text = f"{self.manifest.classes[found]} {row[found]:.2f}"
+            found, classes = int(row.argmax()), self.manifest.classes
+            text = f"{row[found]:.2f} {classes[found]}"
             if found != label:
-                text += f" NOT {self.manifest.classes[label]}"
-            # Enlarged first, so that the text can be read.
-            pictures.append(draw_label(contact_sheet([crop], columns=1), text))
-        return contact_sheet(pictures, columns=8)
+                text = f"{text}, is {classes[label]}"
+            tiles.append(Tile(crop, text, alarming=found != label))
+        return contact_sheet(tiles, columns=6)
 
     @cached_property
     def _shown(self) -> tuple[np.ndarray, np.ndarray]:

@@ -10,15 +10,31 @@ import numpy as np
 
 from hrnet_tf.config.dense import DenseEvaluate, DenseSection
 from hrnet_tf.data.pair_pipeline import PairReader, Sample
+from hrnet_tf.data.usable import unreadable
+from hrnet_tf.errors import InputError
 from hrnet_tf.manifest import DenseManifest, Views
 from hrnet_tf.opencv import cv2
 from hrnet_tf.progress import progress_bar
 from hrnet_tf.text_files import write_rows
-from hrnet_tf.visualize import contact_sheet, write_image
+from hrnet_tf.visualize import write_image
 
 SHOWN = 6  # images in a picture of some
 WORST = 8  # images in the picture of the worst
 CROPS = 2  # crops that exports are compared on
+
+
+class Shown(NamedTuple):
+    """A sample in a picture.
+
+    Attributes:
+        name: of the sample.
+        image: uint8 RGB `(height, width, 3)`.
+        target: of the same height and width.
+    """
+
+    name: str
+    image: np.ndarray
+    target: np.ndarray
 
 
 class Judged(NamedTuple):
@@ -83,12 +99,10 @@ class DenseEvaluator(ABC):
         reader: reads what to judge on.
 
     Attributes:
-        columns: in pictures of several images.
         manifest: the given one, with the views that the settings make.
         name: tells evaluations of one run apart.
+        where: names the data in errors.
     """
-
-    columns: int
 
     def __init__(
         self,
@@ -107,6 +121,7 @@ class DenseEvaluator(ABC):
         )
         self.manifest: Any = replace(manifest, views=views)
         self.reader: Any = reader
+        self.where = f"{data.root}, validation"
         scales = "_".join(f"{scale:g}" for scale in settings.scales)
         flip = "flip" if settings.flip else "straight"
         name = f"{Path(data.root).name}_scale_{scales}_{flip}"
@@ -116,10 +131,8 @@ class DenseEvaluator(ABC):
         return len(self.reader.images)
 
     @abstractmethod
-    def pictures(
-        self, predictor: Any, name: str, image: np.ndarray, target: np.ndarray
-    ) -> list[np.ndarray]:
-        """An image with its name, and what it shows by its target and by a network."""
+    def sheet(self, predictor: Any, samples: Sequence[Shown]) -> np.ndarray:
+        """Images with their names, and what they show by target and by network."""
 
     def judge(
         self,
@@ -140,13 +153,18 @@ class DenseEvaluator(ABC):
             InputError: if a sample is broken and `data.on_error` is `"stop"`.
         """
         scores = np.full(len(self), np.inf)  # broken images are not the worst
+        skipped = 0
         steps = range(len(self))
         for index in progress_bar(steps, unit="image", shown=progress):
             sample = self.reader.read(index)
-            if sample is not None:
-                added, scores[index] = count(*sample)
-                total = total + added
-        skipped = int(np.isinf(scores).sum())
+            if sample is None:
+                skipped += 1
+                continue
+            added, scores[index] = count(*sample)
+            total = total + added
+        if skipped == len(self):
+            problem = unreadable(skipped, self.reader.broken)
+            raise InputError(f"{self.where}: {problem}.")
         worst = np.argsort(scores)[: min(WORST, len(self) - skipped)]
         return Judged(total, skipped, self._compare(predictor, worst))
 
@@ -164,11 +182,12 @@ class DenseEvaluator(ABC):
         return self._compare(predictor, self._spread(SHOWN))
 
     def _compare(self, predictor: Any, chosen: np.ndarray) -> np.ndarray:
-        drawn: list[np.ndarray] = []
+        samples = []
         for index in chosen:
-            name = str(self.reader.images.names[index])
-            drawn += self.pictures(predictor, name, *self._sample(int(index)))
-        return contact_sheet(drawn, self.columns)
+            sample = self.reader.read(int(index))
+            if sample is not None:  # a broken one is not shown
+                samples.append(Shown(str(self.reader.images.names[index]), *sample))
+        return self.sheet(predictor, samples)
 
     def _sample(self, index: int) -> Sample:
         sample = self.reader.read(index)

@@ -12,6 +12,7 @@ from hrnet_tf.data.coco import CocoKeypoints
 from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader, crop_batches
 from hrnet_tf.data.survey import Survey, survey_people
+from hrnet_tf.data.usable import check_people, unreadable
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import PoseManifest
@@ -19,8 +20,9 @@ from hrnet_tf.metrics.coco import average_precision
 from hrnet_tf.predictors.pose import PosePredictor, choose_people
 from hrnet_tf.progress import progress_bar
 from hrnet_tf.results import Pose
+from hrnet_tf.sheets import contact_sheet
 from hrnet_tf.text_files import write_json
-from hrnet_tf.visualize import contact_sheet, draw_pose
+from hrnet_tf.visualize import show_pose
 
 SHOWN = 16  # crops in a picture
 
@@ -116,9 +118,12 @@ class PoseEvaluator:
                 f"{len(keypoints)} others."
             )
         self.manifest = replace(manifest, decoding=decoding, keypoints=keypoints)
+        self.where = data.validation.annotations
         self.part = CocoKeypoints(data.validation, keypoints, data.on_error)
         self.people = self.part.people()
-        self.reader = CropReader(self.people, manifest.input.size, data.on_error)
+        self.reader = CropReader(
+            self.people, manifest.input.size, data.on_error, data.reading
+        )
         self.geometry = (manifest.input.size, data.padding)
         boxes = Path(data.validation.boxes or "annotated_boxes").stem
         flip = "flip" if settings.flip else "straight"
@@ -141,10 +146,8 @@ class PoseEvaluator:
         keypoints = predictor.to_image(cells, self.people.boxes)
         kept = np.flatnonzero(good)
         if not kept.size:
-            raise InputError(
-                f"{self.part.section.images}: none of the images can be read, such as "
-                f"that of {self.people.sources[0]}."
-            )
+            problem = unreadable(len(self), self.reader.broken)
+            raise InputError(f"{self.where}: {problem}.")
         unread = self.part.unread | set(self.people.image_ids[~good].tolist())
         results = coco_results(
             self.people.take(kept),
@@ -162,6 +165,10 @@ class PoseEvaluator:
         return PoseEvaluation(
             statistics, len(self.people), skipped, results, tuple(sorted(unread))
         )
+
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_people(self.reader, self.geometry[1], self.where)
 
     def survey(self) -> Survey:
         """Annotated keypoints by name; none if the boxes are a detector's."""
@@ -195,7 +202,7 @@ class PoseEvaluator:
         for crop, points, values in zip(crops, cells, scores, strict=True):
             points = points[None] * self.manifest.output.stride
             pose = Pose(points, values[None], box, sure, keypoints)
-            pictures.append(draw_pose(crop, pose))
+            pictures.append(show_pose(crop, pose))
         return contact_sheet(pictures, columns=8)
 
     def _locate(self, predictor: PosePredictor, progress: bool) -> list[np.ndarray]:

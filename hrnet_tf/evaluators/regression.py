@@ -1,5 +1,6 @@
 """Predictions for a whole data set of images and maps, judged by R2."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,17 +8,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.channels import robust_spans
 from hrnet_tf.config.dense import DenseEvaluate
 from hrnet_tf.config.regression import MapSection
 from hrnet_tf.data.map_pipeline import MapReader
 from hrnet_tf.data.maps import MappedImages
 from hrnet_tf.data.survey import Survey, survey_maps
+from hrnet_tf.data.usable import check_maps
 from hrnet_tf.errors import InputError
-from hrnet_tf.evaluators.dense import DenseEvaluation, DenseEvaluator
+from hrnet_tf.evaluators.dense import DenseEvaluation, DenseEvaluator, Shown
+from hrnet_tf.legends import draw_values, values_legends
 from hrnet_tf.manifest import RegressionManifest
 from hrnet_tf.metrics.regression import COLUMNS, SUMS, RegressionScores, error_sums
 from hrnet_tf.predictors.regression import RegressionPredictor
-from hrnet_tf.visualize import draw_label, draw_values
+from hrnet_tf.sheets import Tile, contact_sheet
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,6 @@ class RegressionEvaluator(DenseEvaluator):
                 "`per_pixel` and `nearer` must be the same."
             )
         super().__init__(data, settings, manifest, MapReader(images, data))
-        # An image, and of each channel what it should be and what was found.
-        each = 1 + 2 * len(manifest.channels)
-        self.columns = 2 * each if each == 3 else each
 
     def evaluate(
         self, predictor: RegressionPredictor, progress: bool = False
@@ -95,30 +96,43 @@ class RegressionEvaluator(DenseEvaluator):
         scores = RegressionScores(found.total, names)
         return RegressionEvaluation(scores, len(self), found.skipped, found.worst)
 
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_maps(self.reader, self.where)
+
     def survey(self) -> Survey:
         """Annotated pixels by channel."""
         return survey_maps(self.reader)
 
-    def pictures(
-        self,
-        predictor: RegressionPredictor,
-        name: str,
-        image: np.ndarray,
-        target: np.ndarray,
-    ) -> list[np.ndarray]:
-        """An image, and of each channel what it should be and what was found."""
-        found = predictor.predict(image).values
-        drawn = [draw_label(image, name)]
-        for index, channel in enumerate(self.manifest.channels.names):
-            truth, values = target[..., index], found[..., index]
-            known = np.isfinite(truth)
-            # Colours of what is known and of what was found there.
-            seen = np.stack([truth, values])[:, known] if known.any() else values
-            span = float(seen.min()), float(seen.max())
-            error = float(np.abs(values - truth)[known].mean()) if known.any() else 0.0
-            texts = f"{channel} {span[0]:.3g} to {span[1]:.3g}", f"MAE {error:.3g}"
-            drawn += [
-                draw_label(draw_values(numbers, span), text)
-                for numbers, text in zip((truth, values), texts, strict=True)
-            ]
-        return drawn
+    def sheet(
+        self, predictor: RegressionPredictor, samples: Sequence[Shown]
+    ) -> np.ndarray:
+        """Images, and of each channel what it should be and what was found.
+
+        Colours mean the same in all of them: those of the training data's numbers, or
+        of these targets'.
+        """
+        channels = self.manifest.channels
+        targets = [sample.target for sample in samples]
+        spans = self.manifest.spans or robust_spans(targets, len(channels))
+        tiles = []
+        for name, image, target in samples:
+            found = predictor.predict(image).values
+            tiles.append(Tile(image, name))
+            for index, (channel, span) in enumerate(
+                zip(channels.titles, spans, strict=True)
+            ):
+                truth, values = target[..., index], found[..., index]
+                error = np.abs(values - truth)[np.isfinite(truth)]
+                text = f"found, MAE {error.mean():.3g}" if len(error) else "found"
+                tiles += [
+                    Tile(draw_values(truth, span), channel),
+                    Tile(draw_values(values, span), text),
+                ]
+
+        def legend(_: int) -> np.ndarray:
+            return values_legends(channels.titles, spans)
+
+        each = 1 + 2 * len(channels)
+        columns = 2 * each if each == 3 else each
+        return contact_sheet(tiles, columns, legend=legend if tiles else None)

@@ -1,5 +1,6 @@
 """Predictions for a whole data set of images and masks, judged by the mean IoU."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,19 @@ from hrnet_tf.config.segmentation import MaskSection
 from hrnet_tf.data.mask_pipeline import MaskReader
 from hrnet_tf.data.masks import MaskedImages
 from hrnet_tf.data.survey import Survey, survey_masks
+from hrnet_tf.data.usable import check_masks
 from hrnet_tf.errors import InputError
-from hrnet_tf.evaluators.dense import DenseEvaluation, DenseEvaluator
+from hrnet_tf.evaluators.dense import DenseEvaluation, DenseEvaluator, Shown
+from hrnet_tf.legends import labels_legend
+from hrnet_tf.lettering import SMALLEST
 from hrnet_tf.manifest import SegmentationManifest
 from hrnet_tf.metrics.segmentation import Scores, confusion_matrix
 from hrnet_tf.plots import draw_confusion_matrix
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
-from hrnet_tf.results import LabelMap
-from hrnet_tf.visualize import draw_label, draw_labels
+from hrnet_tf.sheets import Tile, contact_sheet
+from hrnet_tf.visualize import draw_labels
+
+COLUMNS = 6  # of a sheet: two images, labelled by hand and by the network
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,6 @@ class SegmentationEvaluator(DenseEvaluator):
     """
 
     monitor = "mean_iou"
-    columns = 6
 
     def __init__(
         self,
@@ -100,29 +105,36 @@ class SegmentationEvaluator(DenseEvaluator):
         scores = Scores.from_matrix(found.total, self.manifest.classes.names)
         return SegmentationEvaluation(scores, len(self), found.skipped, found.worst)
 
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_masks(self.reader, self.where, learn=False)
+
     def survey(self) -> Survey:
         """Pixels by class."""
         return survey_masks(self.reader)
 
-    def pictures(
-        self,
-        predictor: SegmentationPredictor,
-        name: str,
-        image: np.ndarray,
-        target: np.ndarray,
-    ) -> list[np.ndarray]:
-        """An image as it is, labelled by hand and by the network, uint8 RGB."""
-        known = target < len(self.manifest.classes)
-        answer = predictor.predict(image)
-        truth = replace(answer, labels=np.where(known, target, 0).astype(np.uint8))
-        right = (answer.labels == target)[known].mean() if known.any() else 0.0
-        marked = draw_label(_plain(answer, image), f"{right:.3f} right")
-        return [
-            draw_label(image, name),
-            _plain(truth, image) * known[..., None],
-            marked,
-        ]
+    def sheet(
+        self, predictor: SegmentationPredictor, samples: Sequence[Shown]
+    ) -> np.ndarray:
+        """Images as they are, labelled by hand and by the network, uint8 RGB."""
+        classes = self.manifest.classes
+        tiles, maps = [], []
+        for name, image, target in samples:
+            known = target < len(classes)
+            answer = predictor.predict(image)
+            truth = replace(answer, labels=target.astype(np.uint8))
+            right = (answer.labels == target)[known].mean() if known.any() else 0.0
+            maps += [truth.labels, answer.labels]
+            tiles += [
+                Tile(image, name),
+                Tile(draw_labels(image, truth, legend=False), "by hand"),
+                Tile(
+                    draw_labels(image, answer, legend=False),
+                    f"by the network, {100 * right:.1f} % right",
+                ),
+            ]
 
+        def legend(width: int) -> np.ndarray:
+            return labels_legend(maps, classes, width, size=SMALLEST)
 
-def _plain(answer: LabelMap, image: np.ndarray) -> np.ndarray:
-    return draw_labels(image, answer, legend=False)
+        return contact_sheet(tiles, COLUMNS, legend=legend if maps else None)

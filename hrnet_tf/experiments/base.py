@@ -48,6 +48,9 @@ class Evaluator(Protocol):
     def evaluate(self, predictor: Any, progress: bool = False) -> Evaluation:
         """Predict everything and compare."""
 
+    def check(self) -> None:
+        """Raise an InputError if there is nothing to judge by; reads little."""
+
     def survey(self) -> Survey:
         """Read everything and count."""
 
@@ -70,11 +73,17 @@ class TrainingData(Protocol):
     def errors_explained(self) -> AbstractContextManager[None]:
         """In here broken data is an InputError."""
 
+    def check(self) -> None:
+        """Raise an InputError if there is nothing to learn; reads little."""
+
     def survey(self) -> Survey:
         """Read everything and count."""
 
-    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
-        """Images of a batch, uint8 RGB, with their targets drawn on them."""
+    def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
+        """A sheet of images of batches with their targets drawn on them, uint8 RGB.
+
+        Targets are NumPy arrays, in the structure of a batch's.
+        """
 
 
 class Experiment(Protocol):

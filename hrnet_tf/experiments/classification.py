@@ -14,12 +14,13 @@ from hrnet_tf.config.classification import ClassificationConfig
 from hrnet_tf.data.image_pipeline import ImageReader, training_images
 from hrnet_tf.data.images import LabelledImages, open_images
 from hrnet_tf.data.survey import Survey, survey_images
+from hrnet_tf.data.usable import check_images, warn_of_unseen
 from hrnet_tf.evaluators.classification import ClassificationEvaluator
 from hrnet_tf.experiments.base import behind_normalisation
 from hrnet_tf.manifest import ClassificationManifest, ImageInput, versions
 from hrnet_tf.predictors.classification import ImageClassifier
+from hrnet_tf.sheets import COLUMNS, Tile, contact_sheet
 from hrnet_tf.tasks import build_network
-from hrnet_tf.visualize import contact_sheet, draw_label
 
 
 class ClassificationExperiment:
@@ -43,7 +44,7 @@ class ClassificationExperiment:
         model = self.config.model
         return ClassificationManifest(
             model=f"{model.name} width {model.width}",
-            input=ImageInput(*model.size),
+            input=ImageInput(*model.size, orientation=self.config.data.orientation),
             classes=self.images[0].classes,
             crop_share=self.config.data.crop_share,
             versions=versions(),
@@ -102,7 +103,7 @@ class ImageTrainingData:
     def __init__(self, config: ClassificationConfig, images: LabelledImages):
         self.config = config
         self.images = images
-        self.reader = ImageReader(images, config.data.on_error)
+        self.reader = ImageReader(images, config.data.on_error, config.data.reading)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -132,14 +133,25 @@ class ImageTrainingData:
         """In here a broken image is an InputError."""
         return self.reader.errors_explained()
 
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        where = f"{self.config.data.root}, training"
+        check_images(self.reader, where, learn=True)
+        counts = map(int, self.images.class_counts)
+        warn_of_unseen(dict(zip(self.images.classes, counts, strict=True)), where)
+
     def survey(self) -> Survey:
         """Images by class."""
         return survey_images(self.reader)
 
-    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
-        """Images with the name of the class that has the largest share."""
-        names = [self.images.classes[int(row.argmax())] for row in targets.numpy()]
-        return [
-            draw_label(contact_sheet([image], columns=1), name)
-            for image, name in zip(images, names, strict=True)
-        ]
+    def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
+        """Images with the names of their classes; of mixed ones with their shares."""
+        classes = self.images.classes
+        tiles = []
+        for image, row in zip(images, targets, strict=True):
+            order = [index for index in np.argsort(-row)[:2] if row[index] > 0]
+            names = [classes[index] for index in order]
+            if len(names) > 1:
+                names = [f"{row[i]:.2f} {classes[i]}" for i in order]
+            tiles.append(Tile(image, ", ".join(names)))
+        return contact_sheet(tiles, COLUMNS)

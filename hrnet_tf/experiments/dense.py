@@ -40,7 +40,9 @@ class DenseExperiment:
         data: DenseSection = self.config.data
         return {
             "model": f"{model.name} width {model.width}",
-            "input": ImageInput(*model.size, any_size=True),
+            "input": ImageInput(
+                *model.size, any_size=True, orientation=data.orientation
+            ),
             # What was learnt at one size is to be looked at in that size.
             "views": Views(data.short_side, not data.keep_aspect),
             "versions": versions(),
@@ -102,9 +104,13 @@ class PairTrainingData(ABC):
         return self.reader.broken.explained()
 
     @abstractmethod
+    def check(self) -> None:
+        """Raise an InputError if there is nothing to learn; reads little."""
+
+    @abstractmethod
     def survey(self) -> Survey:
         """Read everything and count."""
 
     @abstractmethod
-    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
-        """Images of a batch, uint8 RGB, with their targets drawn on them."""
+    def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
+        """A sheet of images with their targets drawn on them, uint8 RGB."""

@@ -15,6 +15,7 @@ from hrnet_tf.data.coco import CocoKeypoints
 from hrnet_tf.data.people import People
 from hrnet_tf.data.pipeline import CropReader, random_epochs, training_batches
 from hrnet_tf.data.survey import Survey, survey_people
+from hrnet_tf.data.usable import check_people, warn_of_unseen
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.pose import PoseEvaluator
 from hrnet_tf.experiments.base import behind_normalisation
@@ -30,8 +31,9 @@ from hrnet_tf.manifest import (
 from hrnet_tf.metrics.keypoints import KeypointAccuracy
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.results import Pose
+from hrnet_tf.sheets import COLUMNS, contact_sheet
 from hrnet_tf.tasks import build_network
-from hrnet_tf.visualize import draw_pose
+from hrnet_tf.visualize import show_pose
 
 
 class PoseExperiment:
@@ -50,7 +52,7 @@ class PoseExperiment:
         height, width = model.size
         return PoseManifest(
             model=f"{model.name} width {model.width}",
-            input=ImageInput(height, width),
+            input=ImageInput(height, width, orientation=data.orientation),
             output=HeatmapOutput(height // stride, width // stride, stride),
             keypoints=KeypointSet.read(data.keypoints),
             decoding=Decoding(
@@ -110,7 +112,7 @@ class PoseTrainingData:
         self.keypoints = keypoints
         data = config.data
         people = CocoKeypoints(data.train, keypoints, data.on_error).annotated()
-        self.reader = CropReader(people, config.model.size, data.on_error)
+        self.reader = CropReader(people, config.model.size, data.on_error, data.reading)
 
     def __len__(self) -> int:
         return len(self.reader.people)
@@ -135,21 +137,30 @@ class PoseTrainingData:
         """In here a broken image is an InputError."""
         return self.reader.broken.explained()
 
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        data = self.config.data
+        where = data.train.annotations
+        check_people(self.reader, data.padding, where)
+        seen = (self.reader.people.keypoints[..., 2] > 0).sum(axis=0)
+        counts = dict(zip(self.keypoints.names, map(int, seen), strict=True))
+        warn_of_unseen(counts, where)
+
     def survey(self) -> Survey:
         """Annotated keypoints by name."""
         return survey_people(self.reader, self.keypoints)
 
-    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
+    def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
         """Crops with the annotated keypoints on them."""
         height, width = images.shape[1:3]
         box = np.array([[0, 0, width, height]], np.float32)
         sure = np.ones(1, np.float32)
         pictures = []
-        for crop, points in zip(images, targets.numpy(), strict=True):
+        for crop, points in zip(images, targets, strict=True):
             found = points[None].astype(np.float32)
             pose = Pose(found[..., :2], found[..., 2], box, sure, self.keypoints)
-            pictures.append(draw_pose(crop, pose))
-        return pictures
+            pictures.append(show_pose(crop, pose))
+        return contact_sheet(pictures, COLUMNS)
 
 
 def weighted(people: People, keypoint_set: KeypointSet) -> People:

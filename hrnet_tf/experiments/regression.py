@@ -1,24 +1,30 @@
 """Dense regression, tied together: maps, HRNetV2, errors of pixels, R2."""
 
+import contextlib
 from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
 
+from hrnet_tf.channels import robust_spans
 from hrnet_tf.components import create
 from hrnet_tf.config.regression import RegressionConfig
 from hrnet_tf.data.map_pipeline import MapReader
-from hrnet_tf.data.maps import MappedImages, open_maps
+from hrnet_tf.data.maps import MappedImages, open_maps, read_map
 from hrnet_tf.data.survey import Survey, survey_maps
+from hrnet_tf.data.usable import check_maps
+from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.regression import RegressionEvaluator
 from hrnet_tf.experiments.dense import DenseExperiment, PairTrainingData
+from hrnet_tf.legends import draw_values, values_legends
 from hrnet_tf.losses import DenseRegression
 from hrnet_tf.manifest import MapOutput, RegressionManifest
 from hrnet_tf.predictors.regression import RegressionPredictor
-from hrnet_tf.visualize import draw_values
+from hrnet_tf.sheets import COLUMNS, contact_sheet
 
 OPACITY = 0.7  # of targets that are drawn on images
+LOOKED_AT = 64  # maps that tell from where to where numbers go
 
 
 class RegressionExperiment(DenseExperiment):
@@ -32,11 +38,23 @@ class RegressionExperiment(DenseExperiment):
         """For training and for validation."""
         return open_maps(self.config.data, self.config.seed)
 
+    @cached_property
+    def spans(self) -> tuple[tuple[float, float], ...]:
+        """From where to where the training data's numbers go, by some of its maps."""
+        images = self.images[0]
+        chosen = np.unique(np.linspace(0, len(images) - 1, LOOKED_AT).astype(int))
+        maps = []
+        for index in chosen:
+            with contextlib.suppress(InputError, OSError):  # the training tells of it
+                maps.append(read_map(images.targets[index], self.config.data))
+        return robust_spans(maps, len(images.channels))
+
     def make_manifest(self) -> RegressionManifest:
         """The facts of the model."""
         return RegressionManifest(
             output=MapOutput(align_corners=self.align_corners),
             channels=self.config.data.channel_set,
+            spans=self.spans,
             **self.facts(),
         )
 
@@ -71,32 +89,33 @@ class RegressionExperiment(DenseExperiment):
 class MapTrainingData(PairTrainingData):
     """See `hrnet_tf.experiments.base.TrainingData`."""
 
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_maps(self.reader, f"{self.config.data.root}, training")
+
     def survey(self) -> Survey:
         """Annotated pixels by channel."""
         return survey_maps(self.reader)
 
-    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
+    def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
         """Images coloured by their numbers, the channels side by side.
 
         Colours mean the same in all of them; what is not known is left as it is.
         """
-        values = targets.numpy()
-        known = np.isfinite(values)
-        spans = [
-            (float(numbers[there].min()), float(numbers[there].max()))
-            if there.any()
-            else (0.0, 1.0)
-            for numbers, there in zip(
-                np.moveaxis(values, -1, 0), np.moveaxis(known, -1, 0), strict=True
-            )
-        ]
+        channels = self.reader.images.channels
+        spans = robust_spans(targets, len(channels))
         pictures = []
-        for image, numbers, there in zip(images, values, known, strict=True):
+        for image, numbers in zip(images, targets, strict=True):
             panels = []
             for index, span in enumerate(spans):
                 colors = draw_values(numbers[..., index], span)
                 blended = OPACITY * colors + (1 - OPACITY) * image
-                seen = there[..., index, None]
+                seen = np.isfinite(numbers[..., index, None])
                 panels.append(np.where(seen, blended, image).astype(np.uint8))
             pictures.append(np.concatenate(panels, axis=1))
-        return pictures
+
+        def legend(_: int) -> np.ndarray:
+            return values_legends(channels.titles, spans, unknown=None)
+
+        columns = max(1, COLUMNS // len(channels))
+        return contact_sheet(pictures, columns, legend=legend)

@@ -7,14 +7,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.classes import IGNORED
 from hrnet_tf.components import create
 from hrnet_tf.config.segmentation import SegmentationConfig
 from hrnet_tf.data.mask_pipeline import MaskReader
 from hrnet_tf.data.masks import MaskedImages, open_masks
 from hrnet_tf.data.survey import Survey, survey_masks
+from hrnet_tf.data.usable import check_masks
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.segmentation import SegmentationEvaluator
 from hrnet_tf.experiments.dense import DenseExperiment, PairTrainingData
+from hrnet_tf.legends import labels_legend
+from hrnet_tf.lettering import SMALLEST
 from hrnet_tf.losses import (
     DenseCrossEntropy,
     HardPixelCrossEntropy,
@@ -25,6 +29,7 @@ from hrnet_tf.losses import (
 from hrnet_tf.manifest import LogitMapOutput, SegmentationManifest
 from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.results import LabelMap
+from hrnet_tf.sheets import COLUMNS, contact_sheet
 from hrnet_tf.visualize import draw_labels
 
 
@@ -132,19 +137,25 @@ class MaskTrainingData(PairTrainingData):
 
         return batches.map(twice)
 
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        check_masks(self.reader, f"{self.config.data.root}, training", learn=True)
+
     def survey(self) -> Survey:
         """Pixels by class."""
         return survey_masks(self.reader)
 
-    def draw(self, images: np.ndarray, targets: Any) -> list[np.ndarray]:
-        """Images coloured by their labels; what does not count is left as it is."""
+    def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
+        """Images coloured by their labels; what does not count is hatched."""
         labels = targets["logits"] if isinstance(targets, dict) else targets
         classes = self.reader.images.class_set
-        pictures = []
-        for image, row in zip(images, labels.numpy(), strict=True):
-            counts = row < len(classes)
-            known = np.where(counts, row, 0).astype(np.uint8)
-            answer = LabelMap(known, counts.astype(np.float32), classes)
-            drawn = draw_labels(image, answer, legend=False)
-            pictures.append(np.where(counts[..., None], drawn, image))
-        return pictures
+        labels = np.where(labels < len(classes), labels, IGNORED).astype(np.uint8)
+        pictures = [
+            draw_labels(image, LabelMap(row, np.ones(row.shape), classes), legend=False)
+            for image, row in zip(images, labels, strict=True)
+        ]
+
+        def legend(width: int) -> np.ndarray:
+            return labels_legend([labels], classes, width, size=SMALLEST)
+
+        return contact_sheet(pictures, COLUMNS, legend=legend)
