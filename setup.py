@@ -9,13 +9,25 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 VERSION = re.search(
-    '__version__ = "(.+)"', (ROOT / "hrnet_tf" / "version.py").read_text()
+    '__version__ = "(.+)"',
+    (ROOT / "hrnet_tf" / "version.py").read_text(encoding="utf-8"),
 )
-REQUIREMENTS = [
-    line
-    for line in (ROOT / "requirements.txt").read_text().splitlines()
-    if line and not line.startswith("#")
-]
+
+
+def read_requirements():
+    """The lines of requirements.txt by their part; "": what everybody needs."""
+    parts, part = {"": []}, ""
+    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        if title := re.match(r"# \[(\w+)\]", line):
+            part = title.group(1)
+            parts[part] = []
+        elif line and not line.startswith("#"):
+            parts[part].append(line)
+    return parts
+
+
+REQUIREMENTS = read_requirements()
+EXTRAS = [line for part in ("export", "serving") for line in REQUIREMENTS[part]]
 
 
 class BuildWithConfigs(build_py):
@@ -33,17 +45,33 @@ setup(
     name="hrnet-tf",
     version=VERSION.group(1),
     description="HRNet, the High-Resolution Network family, for Keras and TensorFlow 2",
-    long_description=(ROOT / "README.md").read_text(),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=["HRNet", "pose estimation", "semantic segmentation", "Keras"],
+    classifiers=[
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
     packages=find_packages(include=["hrnet_tf", "hrnet_tf.*"]),
     package_data={"hrnet_tf": ["keypoint_sets/*.yaml", "class_sets/*.yaml"]},
-    python_requires=">=3.10",
-    install_requires=REQUIREMENTS,
+    # As in the Makefile: there is no TensorFlow for others.
+    python_requires=">=3.10,<3.14",
+    install_requires=REQUIREMENTS[""],
     extras_require={
+        "export": REQUIREMENTS["export"],
+        "serving": REQUIREMENTS["serving"],
+        "all": EXTRAS,
         # The addons lane, Python 3.10 or 3.11: the last TensorFlow with
         # tensorflow-addons.
         "addons": [
+            *EXTRAS,
             "tensorflow>=2.15,<2.16",
             "keras>=2.15,<2.16",
             "tensorflow-addons>=0.23",
@@ -51,7 +79,17 @@ setup(
             "onnx<1.17",
             "opencv-python<4.12",
         ],
-        "dev": ["pytest>=8", "ruff>=0.8", "mypy>=1.11", "types-PyYAML", "types-tqdm"],
+        # The tests look at everything, and build the packages.
+        "dev": [
+            *EXTRAS,
+            "pytest>=8",
+            "ruff>=0.8",
+            "mypy>=1.11",
+            "types-PyYAML",
+            "types-tqdm",
+            "setuptools>=64",
+            "wheel>=0.42",
+        ],
     },
     entry_points={"console_scripts": ["hrnet-tf=hrnet_tf.cli:main"]},
 )

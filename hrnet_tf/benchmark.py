@@ -22,6 +22,7 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.artefacts import exports_of
 from hrnet_tf.export.compare import shares_of_range
+from hrnet_tf.extras import require_runtime
 from hrnet_tf.files import write_text
 from hrnet_tf.loading import open_predictor
 from hrnet_tf.manifest import Manifest, TaskManifest, versions
@@ -168,7 +169,10 @@ def _chosen(run: Run, formats: Sequence[str] | None) -> dict[str, Path]:
             f"{run.folder} has no export {missing[0]}, only {', '.join(found)}; write "
             f"it with `hrnet-tf export {run.folder} --format {missing[0]}`."
         )
-    return {name: found[name] for name in formats or found}
+    chosen = {name: found[name] for name in formats or found}
+    for path in chosen.values():
+        require_runtime(path)
+    return chosen
 
 
 def measure_latency(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from hrnet_tf import extras
 from hrnet_tf.arguments import parser
 from hrnet_tf.errors import InputError
 from hrnet_tf.failures import explain
@@ -48,8 +49,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _end(error: Exception, messages: Messages) -> None:
     """Say what was wrong; what is no mistake of the user is raised again."""
-    known = isinstance(error, (InputError, ImportError))
-    said = str(error) if known else explain(error)
+    if isinstance(error, ImportError):
+        said: str | None = extras.explain(error)
+    else:
+        said = str(error) if isinstance(error, InputError) else explain(error)
     if said is None:
         if log := messages.kept():
             print(f"hrnet-tf: what libraries said is in {log}", file=sys.stderr)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import hrnet_tf
 from hrnet_tf.config import read_config, read_run_config
 from hrnet_tf.errors import InputError
-from hrnet_tf.export.names import NAMES
+from hrnet_tf.export.names import NAMES, require_packages
+from hrnet_tf.extras import require_runtime
 from hrnet_tf.messages import keep_in
 from hrnet_tf.shipped import copy_config, shipped_configs
 
@@ -113,6 +114,8 @@ def _viewer(predictor: Any, arguments: argparse.Namespace, settings: Any) -> "Vi
 
 def export_command(arguments: argparse.Namespace) -> None:
     """Write SavedModel, TFLite and ONNX, each compared with the model."""
+    formats = _formats(arguments.format)
+    require_packages(formats)
     read_run_config(arguments.run)
 
     keep_in(arguments.run)
@@ -120,7 +123,6 @@ def export_command(arguments: argparse.Namespace) -> None:
     from hrnet_tf.export.artefacts import export_run
     from hrnet_tf.export.options import Options
 
-    formats = _formats(arguments.format)
     options = Options(layout=arguments.layout, version=arguments.version)
     _print_artefacts(export_run(arguments.run, formats, arguments.out, options))
 
@@ -143,6 +145,7 @@ def benchmark_command(arguments: argparse.Namespace) -> None:
 def verify_command(arguments: argparse.Namespace) -> None:
     """Tell whether an exported model is unchanged and answers as recorded."""
     _must_exist(arguments.artefact, "an exported model")
+    require_runtime(arguments.artefact)
 
     hrnet_tf.import_public_names()
     from hrnet_tf.export.verify import verify
@@ -156,6 +159,7 @@ def verify_command(arguments: argparse.Namespace) -> None:
 def convert_command(arguments: argparse.Namespace) -> None:
     """Write a PyTorch checkpoint as a Keras model, with its facts beside it."""
     _must_exist(arguments.file, "a .pth, .safetensors or .npz file")
+    require_packages(_formats(arguments.export or []))
     align = {None: None, "yes": True, "no": False}[arguments.align_corners]
 
     hrnet_tf.import_public_names()
@@ -228,6 +232,7 @@ def configs_command(arguments: argparse.Namespace) -> None:
 
 def demo_command(arguments: argparse.Namespace) -> None:
     """Draw a data set, train on it, evaluate, export, and show what came of it."""
+    require_packages(NAMES)
     hrnet_tf.import_public_names()
     from hrnet_tf.demo import run_demo
 

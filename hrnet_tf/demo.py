@@ -13,6 +13,7 @@ from hrnet_tf.data.figures import draw_data_set
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.export.names import require_packages
 from hrnet_tf.loading import load
 from hrnet_tf.media import PoseViewer, predict_files
 from hrnet_tf.run import Run
@@ -32,8 +33,10 @@ def run_demo(out: str | Path) -> None:
         out: folder for everything; holds `data/`, `run/` and `predictions/` afterwards.
 
     Raises:
-        InputError: if `out` holds a run with other settings.
+        InputError: if `out` holds a run with other settings, or a package that exports
+            need is not installed.
     """
+    require_packages(FORMATS)
     out = Path(out)
     data, folder = out / "data", out / "run"
     print(f"1/5  drawing figures in {data}")

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from hrnet_tf.decoding import reader
 from hrnet_tf.errors import InputError
+from hrnet_tf.extras import require_runtime
 from hrnet_tf.manifest import DenseManifest, Manifest, PoseManifest, TaskManifest
 from hrnet_tf.predictors.base import on_arrays
 from hrnet_tf.predictors.classification import ImageClassifier
@@ -78,6 +79,7 @@ def open_predictor(path: Path, manifest: TaskManifest) -> Any:
         raise InputError(
             f"{path} is no SavedModel folder and none of {', '.join(RUNTIMES)}."
         )
+    require_runtime(path)
     runtime, predictor = open_artefact(path), PREDICTORS[manifest.task]
 
     def answers(images: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -25,7 +25,7 @@ RANKS = [
         "messages",
         "progress",
     },
-    {"batch_norm", "png", "text_files", "arrays", "failures", "finite"},
+    {"arrays", "batch_norm", "extras", "failures", "finite", "png", "text_files"},
     {
         "boxes",
         "typed_yaml",

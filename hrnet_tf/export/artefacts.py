@@ -13,7 +13,7 @@ from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.compare import compare
 from hrnet_tf.export.formats import FORMATS
-from hrnet_tf.export.names import DEFAULTS
+from hrnet_tf.export.names import DEFAULTS, require_packages
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.records import beside, checksums, record, sealed
 from hrnet_tf.files import put, scratch_beside, write_bytes
@@ -56,6 +56,7 @@ def export_run(
         export_run("saved_models/demo", ["tflite"])  # {"tflite": Path(...)}
         ```
     """
+    require_packages(formats)
     run = Run.open(folder)
     targets = targets_of(
         formats, out or run.folder / "export", options, served=out or run.folder

@@ -1,4 +1,8 @@
-"""What the formats of exports are called; see `hrnet_tf.export.formats`."""
+"""What the formats of exports are called, and what they need."""
+
+from collections.abc import Iterable
+
+from hrnet_tf.extras import require
 
 NAMES = (
     "savedmodel",
@@ -14,3 +18,26 @@ NAMES = (
 
 # What one exports without naming formats: the network as it is, for every runtime.
 DEFAULTS = ("savedmodel", "tflite", "onnx")
+
+# What writing a format takes that not everybody has; see `hrnet_tf.extras`.
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "savedmodel": ("tensorflow_serving",),
+    "tflite": ("ai_edge_litert",),
+    "tflite_decoded": ("ai_edge_litert",),
+    **{
+        f"tflite_{kind}": ("ai_edge_litert", "ai_edge_quantizer")
+        for kind in ("float16", "dynamic_int8", "int8", "int16x8")
+    },
+    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
+    "onnx_int8": ("tf2onnx", "onnx", "onnxruntime"),
+}
+
+
+def require_packages(formats: Iterable[str]) -> None:
+    """See that what writes some formats is installed.
+
+    Raises:
+        InputError: if it is not; it says what to install.
+    """
+    needed = [name for kind in formats for name in PACKAGES.get(kind, ())]
+    require(needed, "This export")

@@ -13,7 +13,6 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.decoding import decode
-from hrnet_tf.export import flatbuffer
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.quantisation import RECIPES, measure_ranges, quantise
 from hrnet_tf.export.tflite_metadata import NAME as TFLITE_METADATA
@@ -31,6 +30,8 @@ def write_tflite(
     model: keras.Model, manifest: TaskManifest, path: str | Path, options: Options
 ) -> TaskManifest:
     """Write a TFLite file of float32 numbers; see `FORMATS` for the others."""
+    from hrnet_tf.export import flatbuffer
+
     file = flatbuffer.unpack(_float32(model, manifest, options))
     return _finish(file, manifest, path)
 
@@ -52,6 +53,8 @@ def quantised(kind: str) -> Writer:
     def write(
         model: keras.Model, manifest: TaskManifest, path: str | Path, options: Options
     ) -> TaskManifest:
+        from hrnet_tf.export import flatbuffer
+
         content = _float32(model, manifest, options)
         ranges = None
         if RECIPES[kind].calibrated:
@@ -68,6 +71,8 @@ def quantised(kind: str) -> Writer:
 
 def _float32(model: keras.Model, manifest: TaskManifest, options: Options) -> bytes:
     """The float32 file, made once an export."""
+    from hrnet_tf.export import flatbuffer
+
     if "tflite" not in options.shared:
         content = flatbuffer.pack(_convert(model, manifest))
         options.shared["tflite"] = content
@@ -76,6 +81,8 @@ def _float32(model: keras.Model, manifest: TaskManifest, options: Options) -> by
 
 def _convert(model: keras.Model, manifest: TaskManifest, decoded: bool = False) -> Any:
     """A float32 file with a signature, as objects."""
+    from hrnet_tf.export import flatbuffer
+
     stand_ins = StandIns()
     network, name = fold(model, stand_ins.constant), manifest.output.name
 
@@ -101,6 +108,8 @@ def _convert(model: keras.Model, manifest: TaskManifest, decoded: bool = False) 
 
 def _finish(file: Any, manifest: TaskManifest, path: str | Path) -> TaskManifest:
     """Write a file with its facts inside, and return them."""
+    from hrnet_tf.export import flatbuffer
+
     facts = dataclasses.replace(
         manifest,
         input=_with_facts(file, dataclasses.replace(manifest.input, any_size=False)),
@@ -116,6 +125,8 @@ def _finish(file: Any, manifest: TaskManifest, path: str | Path) -> TaskManifest
 
 def _with_facts(file: Any, tensor: Any) -> Any:
     """A manifest's input or output with its type in the file, if it is there."""
+    from hrnet_tf.export import flatbuffer
+
     found = flatbuffer.tensor_facts(file, tensor.name)
     if found is None:
         return tensor
