@@ -13,8 +13,9 @@ import numpy as np
 
 from hrnet_tf.errors import InputError
 from hrnet_tf.files import writing
+from hrnet_tf.folders import IMAGES, VIDEOS, is_clutter, is_image, is_video
 from hrnet_tf.image_files import read_image
-from hrnet_tf.image_header import PIXEL_LIMIT
+from hrnet_tf.image_header import PIXEL_LIMIT, UPRIGHT, Reading
 from hrnet_tf.opencv import cv2
 from hrnet_tf.progress import progress_bar
 from hrnet_tf.text_files import write_json
@@ -46,9 +47,8 @@ logger = logging.getLogger(__name__)
 # File name, id and image to the image with the people drawn on it.
 Look = Callable[[str, int | str, np.ndarray], np.ndarray]
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
 LOOKED_AT = 24  # images or frames, where a viewer looks ahead
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 
 @dataclass
@@ -97,19 +97,20 @@ def predict_files(
     source = Path(source)
     folder = _new_folder(source, out)
     summary = Summary(folder)
+    reading = Reading(viewer.orientation, pixel_limit)
 
     def look(name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
         summary.images += 1
         return viewer.look(name, image_id, image)
 
-    if source.suffix.lower() in VIDEOS:
+    if is_video(source.name):
         viewer.prepare_video(source)
-        viewer.look_ahead(_some_frames(source), frames=True)
-        look_at_video(source, folder / f"{source.stem}.mp4", look)
+        viewer.look_ahead(_some_frames(source, reading), frames=True)
+        look_at_video(source, folder / f"{source.stem}.mp4", look, reading)
     else:
         files = list_images(source)
         ids = viewer.prepare(files)
-        viewer.look_ahead(_some_images(files), frames=False)
+        viewer.look_ahead(_some_images(files, reading), frames=False)
         rows = zip(files, ids, strict=True)
         for path, image_id in progress_bar(
             rows, total=len(files), unit="image", shown=not source.is_file()
@@ -148,16 +149,19 @@ def check_entries(entries: list[dict[str, Any]]) -> None:
         raise InputError(NOT_FINITE) from None
 
 
-def _some_images(paths: Sequence[Path]) -> Iterator[np.ndarray]:
+def _some_images(paths: Sequence[Path], reading: Reading) -> Iterator[np.ndarray]:
     """Images from everywhere in a folder, but for those that cannot be read."""
     for index in np.unique(np.linspace(0, len(paths) - 1, LOOKED_AT).astype(int)):
         with contextlib.suppress(InputError):
-            yield read_image(paths[index])
+            yield read_image(paths[index], reading.orientation, reading.pixel_limit)
 
 
-def _some_frames(source: Path) -> Iterator[np.ndarray]:
+def _some_frames(source: Path, reading: Reading) -> Iterator[np.ndarray]:
     """Frames from everywhere in a video; none if it cannot be read."""
-    capture = cv2.VideoCapture(str(source))
+    try:
+        capture = _open_video(source, reading)
+    except InputError:
+        return
     total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     step = max(1, total // LOOKED_AT)
     try:
@@ -174,7 +178,8 @@ def list_images(source: Path) -> list[Path]:
     """
     if source.is_file():
         return [source]
-    found = sorted(p for p in source.glob("*") if p.suffix.lower() in IMAGES)
+    names = source.iterdir() if source.is_dir() else ()
+    found = sorted(p for p in names if is_image(p.name) and not is_clutter(p.name))
     if not found:
         what = "no image in it" if source.is_dir() else "no such file or folder"
         raise InputError(
@@ -184,19 +189,25 @@ def list_images(source: Path) -> list[Path]:
     return found
 
 
-def look_at_video(source: Path, target: Path, look: Look) -> None:
+def look_at_video(
+    source: Path, target: Path, look: Look, reading: Reading = UPRIGHT
+) -> None:
     """Show every frame to `look(name, number, image)` and write the frames it returns.
+
+    A video that ends before the number of frames that it promises is told of.
+
+    Args:
+        source: the video.
+        target: the one to write.
+        look: gives the frame to write.
+        reading: how frames are turned, and how large they may be.
 
     Raises:
         InputError: if OpenCV cannot read the video or write one.
     """
-    capture = cv2.VideoCapture(str(source))
-    if not capture.isOpened():
-        raise InputError(
-            f"Video {source} cannot be read: it is missing, broken or of a kind that "
-            "OpenCV does not know."
-        )
-    total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    capture = _open_video(source, reading)
+    # Some kinds of files do not say how many; then it is nothing or less.
+    total = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
     rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
     bar = progress_bar(_frames(capture), total=total, unit="frame")
     with writing(target) as partial:
@@ -210,11 +221,41 @@ def look_at_video(source: Path, target: Path, look: Look) -> None:
         if not video.frames:
             raise InputError(f"Video {source} cannot be read: it has no frame.")
         video.check()
+    if video.frames < total - 1:  # the last one may be a matter of rounding
+        logger.warning(
+            "%s breaks off: it says that it has %d frames, %d can be read",
+            source,
+            total,
+            video.frames,
+        )
+
+
+def _open_video(source: Path, reading: Reading) -> Any:
+    capture = cv2.VideoCapture(str(source))
+    if not capture.isOpened():
+        raise InputError(
+            f"Video {source} cannot be read: it is missing, broken or of a kind that "
+            "OpenCV does not know."
+        )
+    width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+    height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    if width * height > reading.pixel_limit:
+        raise InputError(
+            f"Video {source} has frames of {width}x{height} pixels (width x height); "
+            f"up to {reading.pixel_limit} pixels are read (pixel_limit)."
+        )
+    # A tag that says how the camera was held, as images have one.
+    upright = float(reading.orientation == "upright")
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, upright)
+    return capture
 
 
 def _frames(capture: Any) -> Iterator[np.ndarray]:
     while True:
-        there, frame = capture.read()
+        try:
+            there, frame = capture.read()
+        except cv2.error:
+            return
         if not there:
             return
         yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)

@@ -22,6 +22,7 @@ RANKS = [
         "latency",
         "process_memory",
         "upsampling",
+        "folders",
         "messages",
         "progress",
     },

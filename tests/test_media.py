@@ -154,6 +154,43 @@ def read_video(path):
     return frames
 
 
+@pytest.mark.parametrize("share", [0.8, 0.5])
+def test_a_video_that_breaks_off_is_told_of(share, predictor, tmp_path, out, caplog):
+    path = tmp_path / "walk.avi"
+    write_video(path, [IMAGE] * 20)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    summary = predict_files(PoseViewer(predictor), path, out)
+    assert 2 < summary.images < 19
+    expected = f"breaks off: it says that it has 20 frames, {summary.images} can be"
+    assert caplog.text.count(expected) == 1
+
+
+def test_a_video_with_frames_that_cannot_be_decoded(predictor, tmp_path, out, caplog):
+    path = tmp_path / "walk.avi"
+    write_video(path, [IMAGE] * 20)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle - 2000 : middle + 2000] = bytes(4000)
+    path.write_bytes(content)
+    summary = predict_files(PoseViewer(predictor), path, out)
+    assert summary.images < 19
+    assert "walk.avi breaks off: it says that it has 20 frames" in caplog.text
+
+
+def test_a_whole_video_does_not_break_off(predictor, tmp_path, out, caplog):
+    for name, code in (("a.avi", "MJPG"), ("a.mp4", "mp4v"), ("a.mkv", "mp4v")):
+        write_video(tmp_path / name, [IMAGE] * 20, code)
+        predict_files(PoseViewer(predictor), tmp_path / name, out / name)
+    assert "breaks off" not in caplog.text
+
+
+def test_huge_frames_are_refused(predictor, tmp_path, out):
+    write_video(tmp_path / "walk.avi", [IMAGE] * 3)
+    with pytest.raises(hrnet_tf.InputError, match="has frames of 80x60 pixels"):
+        predict_files(PoseViewer(predictor), tmp_path / "walk.avi", out, 80 * 60 - 1)
+
+
 @pytest.mark.parametrize("name", ["walk.avi", "WALK.AVI"])
 def test_every_frame_of_a_video_is_drawn(name, predictor, tmp_path, out):
     write_video(tmp_path / name, [IMAGE] * 5)

@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from hrnet_tf.data.problems import Policy, Problems
 from hrnet_tf.errors import InputError
+from hrnet_tf.folders import IMAGES, is_clutter, is_image, walk
 from hrnet_tf.text_files import read_json
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"})
 VALIDATION_FOLDERS = ("val", "validation")
 
 INDEX = "index.json"
@@ -317,7 +317,7 @@ def _list_classes(folder: Path, problems: Problems) -> FolderImages:
     names = sorted(
         entry.name
         for entry in os.scandir(folder)
-        if entry.is_dir() and not entry.name.startswith(".")
+        if entry.is_dir() and not is_clutter(entry.name)
     )
     loose = _images_in(folder)
     if len(names) < 2:
@@ -339,7 +339,7 @@ def _list_classes(folder: Path, problems: Problems) -> FolderImages:
     empty = [name for name, found in zip(names, files, strict=True) if not found]
     if empty:
         raise InputError(
-            f"{folder}: no images ({', '.join(sorted(SUFFIXES))}) in the folders of "
+            f"{folder}: no images ({', '.join(IMAGES)}) in the folders of "
             f"{_some(empty)}; add some, or remove the folders."
         )
     labels = np.repeat(np.arange(len(names), dtype=np.int32), list(map(len, files)))
@@ -348,24 +348,22 @@ def _list_classes(folder: Path, problems: Problems) -> FolderImages:
 
 
 def _list_files(folder: Path, problems: Problems) -> list[str]:
-    """The images in a folder and those below, sorted; hidden files do not count."""
+    """The images in a folder and those below, sorted; clutter does not count."""
     found = []
-    for where, _, names in os.walk(folder, followlinks=True):
-        for name in names:
-            if name.startswith("."):
-                continue
-            path = os.path.join(where, name)
-            if os.path.splitext(name)[1].lower() in SUFFIXES:
-                found.append(path)
-            else:
-                problems.add(f"{path}: is no image by its name")
+    for path in walk(folder):
+        if is_image(path):
+            found.append(path)
+        else:
+            problems.add(f"{path}: is no image by its name")
     return sorted(found)
 
 
 def _images_in(folder: Path) -> list[str]:
     """The images directly in a folder."""
     return sorted(
-        str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES
+        str(path)
+        for path in folder.iterdir()
+        if is_image(path.name) and not is_clutter(path.name)
     )
 
 

@@ -1,7 +1,7 @@
 """Images, each with a file of what is to be learnt of its pixels."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from hrnet_tf.config.dense import DenseSection
-from hrnet_tf.data.images import SUFFIXES
 from hrnet_tf.data.problems import Problems
 from hrnet_tf.errors import InputError
+from hrnet_tf.folders import IMAGES, walk
 
 P = TypeVar("P", bound="PairedImages")
 
@@ -181,7 +181,7 @@ def _folder(root: Path, layout: Layout, part: str) -> Path:
 def _pair(
     root: Path, layout: Layout, part: str, what: str, problems: Problems
 ) -> Pairs:
-    image_ends = tuple(layout.image_end + suffix for suffix in sorted(SUFFIXES))
+    image_ends = tuple(layout.image_end + suffix for suffix in IMAGES)
     images = _list_files(_folder(root, layout, part), image_ends, problems)
     folder = root / layout.targets.format(part)
     targets = _list_files(folder, layout.target_ends, problems)
@@ -202,7 +202,7 @@ def _list_files(
 ) -> dict[str, str]:
     """Files in a folder and those below that end like this, by their names."""
     found: dict[str, str] = {}
-    for path in sorted(_walk(folder)):
+    for path in sorted(walk(folder)):
         end = next((end for end in ends if path.lower().endswith(end.lower())), None)
         if end is None:
             continue
@@ -212,13 +212,6 @@ def _list_files(
         else:
             found[name] = path
     return found
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    for where, _, names in os.walk(folder, followlinks=True):
-        for name in names:
-            if not name.startswith("."):
-                yield os.path.join(where, name)
 
 
 def _in_columns(
