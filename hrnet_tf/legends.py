@@ -49,7 +49,8 @@ def labels_legend(
         seen.sort(key=lambda index: -counts[index])
     entries = []
     for index in seen:
-        share = f"{100 * counts[index] / total:.0f} %"
+        percent = 100 * counts[index] / total
+        share = f"{percent:.0f} %" if percent >= 1 else "< 1 %"
         # Numbers that change from frame to frame would make a video restless.
         name = classes.names[index] if lines else f"{classes.names[index]} {share}"
         entries.append(Entry(name, _swatch(classes, index, size)))
@@ -101,12 +102,19 @@ def values_legend(title: str, span: Span, width: int, clipped: bool) -> np.ndarr
     low, high = span
     below, above = ("≤ ", "≥ ") if clipped else ("", "")
     numbers = (
-        f"{below}{low:.3g}",
-        f"{(low + high) / 2:.3g}",
-        f"{above}{high:.3g}",
+        below + as_text(low),
+        as_text((low + high) / 2),
+        above + as_text(high),
     )
     colors = draw_values(np.linspace(0, 1, 256)[None], (0, 1))
     return color_bar(title, numbers, colors, width, letter_size(width))
+
+
+def as_text(number: float) -> str:
+    """A number in three digits, without an exponent where it is readable so."""
+    if number and not 1e-3 <= abs(number) < 1e6:
+        return f"{number:.2e}"
+    return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.3g}"
 
 
 def values_legends(

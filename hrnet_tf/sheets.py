@@ -189,7 +189,7 @@ def legend_strip(
         uint8 RGB.
     """
     width, high, side = max(width, NARROWEST), line_height(size), swatch_side(size)
-    widest = width - side - 2 * size
+    widest = min(width - side - 2 * size, max(NARROWEST, width // 2))
     names = [shortened(entry.name, size, widest) for entry in entries]
     places, x, row = [], size // 2, 0
     for name in names:

@@ -17,6 +17,7 @@ from hrnet_tf.data.inputs import FrameInputs, ImageInputs
 from hrnet_tf.errors import InputError
 from hrnet_tf.files import writing
 from hrnet_tf.image_header import Orientation
+from hrnet_tf.legends import as_text
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.predictors.pose import PosePredictor, choose_people
 from hrnet_tf.predictors.regression import RegressionPredictor
@@ -323,10 +324,10 @@ class MapViewer(Viewer):
         for index, name in enumerate(self.predictor.manifest.channels.names):
             found = [entry["values"][name] for entry in self.entries]
             low, high = min(f["min"] for f in found), max(f["max"] for f in found)
-            parts.append(f"{name} from {low:.3g} to {high:.3g}")
+            parts.append(f"{name} from {as_text(low)} to {as_text(high)}")
             if self.spans:
                 first, last = self.spans[index]
-                spans.append(f"{first:.3g} to {last:.3g}")
+                spans.append(f"{as_text(first)} to {as_text(last)}")
         colors = f" (colours from {', '.join(spans)}, by {self._source})"
         return ", ".join(parts) + (colors if spans else "")
 

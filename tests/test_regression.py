@@ -15,6 +15,7 @@ from hrnet_tf.channels import ChannelSet
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.names import DEFAULTS
+from hrnet_tf.legends import as_text
 from hrnet_tf.lettering import PAPER, letter_size
 from hrnet_tf.manifest import ImageInput, MapOutput, RegressionManifest, Views
 from hrnet_tf.media import MapViewer, predict_files
@@ -408,6 +409,23 @@ def test_a_manifest_knows_from_where_to_where_the_data_go(run):
     ((low, high),) = RegressionManifest.read(run.manifest).spans
     assert low == pytest.approx(SQUARE)
     assert high == pytest.approx(GROUND)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.0, "0"),
+        (0.00123, "0.00123"),
+        (2.7182, "2.72"),
+        (-31.41, "-31.4"),
+        (3670.4, "3670"),
+        (123456.7, "123457"),
+        (1.5e7, "1.50e+07"),
+        (-2e-5, "-2.00e-05"),
+    ],
+)
+def test_numbers_of_a_bar_are_short(number, text):
+    assert as_text(number) == text
 
 
 def test_units_are_written_and_change_nothing_else():

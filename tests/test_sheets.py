@@ -113,3 +113,12 @@ def test_small_pictures_become_large_by_a_whole_number():
         large[factor - 1 :: factor, factor - 1 :: factor], image
     )
     assert enlargement((300, 4000)) == 1
+
+
+@pytest.mark.parametrize("width", [10, 400, 1600])
+def test_names_in_a_legend_end_inside(width):
+    names = ["cat", "an endless name " * 40, "dog"]
+    paper = legend_strip([Entry(name, grey(4, 4, 90)) for name in names], width, 16)
+    assert (paper[:, -4:] == PAPER).all()
+    assert (paper[:4] == PAPER).all()
+    assert (paper[-1:] == PAPER).all()

@@ -124,7 +124,8 @@ class RegressionEvaluator(DenseEvaluator):
             ):
                 truth, values = target[..., index], found[..., index]
                 error = np.abs(values - truth)[np.isfinite(truth)]
-                text = f"found, MAE {error.mean():.3g}" if len(error) else "found"
+                unit = f" {channels.units[index]}" if channels.units else ""
+                text = f"found, MAE {error.mean():.3g}{unit}" if len(error) else "found"
                 tiles += [
                     Tile(draw_values(truth, span), channel),
                     Tile(draw_values(values, span), text),
