@@ -12,12 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.data.parts import class_parts
 from hrnet_tf.data.problems import Policy, Problems
 from hrnet_tf.errors import InputError
 from hrnet_tf.folders import IMAGES, is_clutter, is_image, walk
 from hrnet_tf.text_files import read_json
-
-VALIDATION_FOLDERS = ("val", "validation")
 
 INDEX = "index.json"
 INDEX_FORMAT = "hrnet_tf image shards 1"
@@ -206,9 +205,9 @@ def open_images(
     """Open a data set of labelled images; its content says what it is.
 
     Args:
-        root: a folder that holds `train/` and `val/` (or `validation/`), each with a
-            folder a class; or one with a folder a class, of which a share is held out;
-            or one that `hrnet-tf shard` has written.
+        root: a folder that holds `train/` and `val/` (or what means the same, see
+            `hrnet_tf.data.parts`), each with a folder a class; or one with a folder a
+            class, of which a share is held out; or one that `hrnet-tf shard` has written.
         validation_share: of each class to hold out, between 0 and 1; at least one image
             stays on each side.
         seed: of the choice whom to hold out; not negative.
@@ -237,8 +236,9 @@ def open_images(
         index = read_index(root)
         return tuple(_open_shards(root, index, part) for part in ("train", "val"))  # type: ignore[return-value]
     problems = Problems(str(root), on_error)
-    if (root / "train").is_dir() and not _images_in(root / "train"):
-        parts = _open_both(root, problems)
+    folders = class_parts(root, lambda folder: bool(_images_in(folder)))
+    if folders is not None:
+        parts = _open_both(folders, problems)
     else:
         parts = _held_out(_list_classes(root, problems), validation_share, seed)
     problems.settle(sum(map(len, parts)))
@@ -292,21 +292,14 @@ def _open_shards(root: Path, index: dict[str, Any], part: str) -> ShardImages:
     )
 
 
-def _open_both(root: Path, problems: Problems) -> tuple[FolderImages, FolderImages]:
-    found = [root / name for name in VALIDATION_FOLDERS if (root / name).is_dir()]
-    if len(found) != 1:
-        has = f"both {found[0]} and {found[1]}" if found else "no val/ or validation/"
-        raise InputError(
-            f"{root} holds train/ and {has}; it must hold one of them. To hold a share "
-            f"of the training images out instead, give {root / 'train'}."
-        )
-    training, validation = (
-        _list_classes(folder, problems) for folder in (root / "train", found[0])
-    )
+def _open_both(
+    folders: list[Path], problems: Problems
+) -> tuple[FolderImages, FolderImages]:
+    training, validation = (_list_classes(folder, problems) for folder in folders)
     differ = sorted(set(training.classes) ^ set(validation.classes))
     if differ:
         raise InputError(
-            f"{root / 'train'} and {found[0]} must hold the same classes; in one of "
+            f"{folders[0]} and {folders[1]} must hold the same classes; in one of "
             f"them only: {_some(differ)}."
         )
     return training, validation

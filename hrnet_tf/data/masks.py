@@ -20,6 +20,7 @@ from hrnet_tf.data.pairs import (
     is_good,
     open_pairs,
 )
+from hrnet_tf.data.parts import find_part
 from hrnet_tf.data.problems import Problems
 from hrnet_tf.errors import InputError
 from hrnet_tf.image_files import (
@@ -270,7 +271,7 @@ def _listed_parts(section: MaskSection, problems: Problems) -> list[Part]:
 
 def _listed(base: Path, part: str, problems: Problems) -> Pairs:
     """The images that a list names."""
-    path = base / CONTEXT_LISTS / f"{part}.txt"
+    path = find_part(base, f"{CONTEXT_LISTS}/{{}}.txt", part)
     if not path.is_file():
         raise InputError(
             f"There is no list {path}; it must hold the names of the images of "

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from hrnet_tf.config.dense import DenseSection
+from hrnet_tf.data.parts import check_no_parts, find_part, warn_of_unused
 from hrnet_tf.data.problems import Problems
 from hrnet_tf.errors import InputError
 from hrnet_tf.folders import IMAGES, walk
@@ -141,6 +142,9 @@ def find_pairs(
         parts = [part for part in layout.parts if _folder(root, layout, part).is_dir()]
         alone = layout.alone and parts == [layout.parts[0]]
         if alone or len(parts) == len(layout.parts):
+            if "" in parts:
+                check_no_parts(root / layout.images)
+            warn_of_unused(root, layout.images, parts)
             return [
                 collect(partial(_pair, root, layout, part, what), problems)
                 for part in parts
@@ -175,7 +179,7 @@ def is_good(image: str, target: str, problems: Problems) -> bool:
 
 
 def _folder(root: Path, layout: Layout, part: str) -> Path:
-    return root / layout.images.format(part)
+    return find_part(root, layout.images, part)
 
 
 def _pair(
@@ -183,7 +187,7 @@ def _pair(
 ) -> Pairs:
     image_ends = tuple(layout.image_end + suffix for suffix in IMAGES)
     images = _list_files(_folder(root, layout, part), image_ends, problems)
-    folder = root / layout.targets.format(part)
+    folder = find_part(root, layout.targets, part)
     targets = _list_files(folder, layout.target_ends, problems)
     ends = " or ".join(layout.target_ends)
     for name in sorted(images.keys() - targets.keys()):

@@ -111,7 +111,7 @@ def survey_masks(reader: MaskReader) -> Survey:
         sample = reader.read(index)
         if sample is not None:
             seen += np.bincount(sample[1].ravel(), minlength=256)
-            raw = read_mask(reader.images.targets[index])
+            raw = read_mask(reader.images.targets[index], reader.section.reading)
             values += np.bincount(raw.ravel(), minlength=VALUES)
     survey = _survey_of(reader, "pixels", classes.names, seen[: len(classes)])
     total, ignored = int(seen.sum()), int(seen[IGNORED])
