@@ -126,7 +126,7 @@ def test_test_data_are_never_taken_for_validation(names, data_set, request, capl
         assert sizes() == (8, 2)  # a share of the training data is held out
         assert f"{names[1]} (training takes" in caplog.text
     else:
-        with pytest.raises(InputError, match="no val/|folders .*val/image"):
+        with pytest.raises(InputError, match=r"no val/|folders .*val/image"):
             sizes()
 
 

@@ -207,7 +207,7 @@ def open_images(
     Args:
         root: a folder that holds `train/` and `val/` (or what means the same, see
             `hrnet_tf.data.parts`), each with a folder a class; or one with a folder a
-            class, of which a share is held out; or one that `hrnet-tf shard` has written.
+            class, of which a share is held out; or one of `hrnet-tf shard`.
         validation_share: of each class to hold out, between 0 and 1; at least one image
             stays on each side.
         seed: of the choice whom to hold out; not negative.
