@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from spots import spot_image, spot_manifest, spot_network
 
+import hrnet_tf
 from hrnet_tf.classes import ClassSet
 from hrnet_tf.export.requests import request_of
 from hrnet_tf.manifest import (
@@ -178,12 +179,45 @@ def test_transparency_is_dropped_and_of_16_bits_the_upper_8_are_kept(served, ima
 # What is refused
 
 
-@pytest.mark.parametrize(
-    "box", [(5, 5, 0, 10), (5, 5, 10, -1), (5, 5, np.nan, 10), (np.inf, 5, 10, 10)]
-)
-def test_a_box_without_area_is_refused(box, served, image):
-    with refused("positive width and height, got"):
-        ask(served, [encoded(image)], [[BOXES[0], box]])
+LARGEST = float(np.finfo(np.float32).max)
+# Boxes that no image of 140x120 pixels has, by what the answer says.
+WRONG_BOXES = {
+    "positive width and height, got": [
+        *[(5, 5, 0, 10), (5, 5, 10, -1), (5, 5, np.nan, 10), (np.inf, 5, 10, 10)],
+        *[(-np.inf, 5, np.inf, 10), (5, -np.inf, 10, 10)],
+    ],
+    "cover some of their image and may reach beyond it by 10 times": [
+        *[(LARGEST, LARGEST, LARGEST, LARGEST), (-LARGEST, 0, LARGEST, 10)],
+        *[(0, 0, 3e38, 3e38), (0, 0, 10, 1e7), (-1e7, 0, 2e7, 10)],
+        *[(140, 5, 10, 10), (5, 120, 10, 10), (-10, 5, 10, 10), (5, -10, 9, 10)],
+        *[(0, 0, 1541, 10), (-1401, 0, 1500, 10), (0, 0, 10, 1521)],
+    ],
+}
+
+
+@pytest.mark.parametrize("sentence", WRONG_BOXES)
+def test_a_box_that_is_not_in_its_image_is_refused(sentence, served, image, predictor):
+    for box in WRONG_BOXES[sentence]:
+        with refused(f"{sentence}.*"):
+            ask(served, [encoded(image)], [[BOXES[0], box]])
+        with pytest.raises(hrnet_tf.InputError, match="Box 1: "):
+            predictor.predict(image, [BOXES[0], box])
+        # What is not real may be anything.
+        answer = ask(served, [encoded(image)] * 2, [BOXES[:1], BOXES[:1] * 2])
+        assert np.isfinite(answer["keypoints"]).all()
+
+
+def test_boxes_at_the_limits_are_those_of_the_predictor(served, image, predictor):
+    boxes = [
+        *[(0, 0, 1540, 10), (-1400, 0, 1541, 10), (0, 0, 10, 1520)],  # as far as may be
+        *[(139, 119, 50, 50), (139.5, 119.5, 1, 1), (-9, -9, 10, 10)],  # at the corners
+        *[(60, 40, 1, 1), (60.5, 40, 0.25, 0.5), (60, 40, 1e-6, 1e-6)],  # a pixel, less
+    ]
+    answer = ask(served, [encoded(image)], [boxes])
+    pose = predictor.predict(image, boxes)
+    np.testing.assert_allclose(answer["scores"][0], pose.scores, atol=0.02)
+    far = np.abs(answer["keypoints"][0] - pose.keypoints)
+    assert far.max() <= 1e-3
 
 
 GIF = b"GIF89a\x02\x00\x02\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,"

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hrnet_tf.image_files import decode
+from hrnet_tf.image_header import Orientation, Reading
 from hrnet_tf.manifest import Limits, TaskManifest
 from hrnet_tf.opencv import cv2
 from hrnet_tf.serving.images import JPEG, PNG
@@ -25,7 +27,9 @@ def request_of(
         limits is written anew, as PNG. `boxes` have a row more than there are people,
         so that what comes of padding is seen as well.
     """
-    encoded, factor = _servable(samples["image_bytes"], limits_of(manifest))
+    encoded, factor = _servable(
+        samples["image_bytes"], limits_of(manifest), manifest.input.orientation
+    )
     request = {"image_bytes": encoded}
     if manifest.task == "pose":
         boxes = samples["boxes"] * np.float32(factor)
@@ -34,10 +38,11 @@ def request_of(
     return {spec.name: request[spec.name] for spec in signature_of(manifest).inputs}
 
 
-def _servable(encoded: np.ndarray, limits: Limits) -> tuple[np.ndarray, float]:
+def _servable(
+    encoded: np.ndarray, limits: Limits, orientation: Orientation
+) -> tuple[np.ndarray, float]:
     """A file that servers take, and how many times larger its image was made."""
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = np.asarray(cv2.imdecode(encoded, flags))
+    image = decode(encoded.tobytes(), Reading(orientation))
     height, width = image.shape[:2]
     least = (limits.pixels / (height * width)) ** 0.5
     factor = min(1.0, limits.side / max(height, width), least)
@@ -45,4 +50,4 @@ def _servable(encoded: np.ndarray, limits: Limits) -> tuple[np.ndarray, float]:
         return encoded, factor
     size = (max(1, int(width * factor)), max(1, int(height * factor)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".png", small)[1].ravel(), factor
+    return cv2.imencode(".png", small[..., ::-1])[1].ravel(), factor

@@ -8,7 +8,7 @@ from hrnet_tf.manifest import ClassificationManifest, Limits
 from hrnet_tf.predictors.base import Network
 from hrnet_tf.predictors.classification import classifier
 from hrnet_tf.preprocess import central_crop
-from hrnet_tf.serving.images import AT_ONCE, decode_rgb, image_sizes, in_parts
+from hrnet_tf.serving.images import AT_ONCE, checked_files, decode_rgb, in_parts
 
 
 def serve_classes(
@@ -30,17 +30,17 @@ def serve_classes(
     classify = classifier(network, manifest)
     names = tf.constant(manifest.classes)
 
-    def crop(content: tf.Tensor) -> tf.Tensor:
-        return central_crop(decode_rgb(content), size, manifest.crop_share)
+    def crop(given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        return central_crop(decode_rgb(*given), size, manifest.crop_share)
 
     def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        with tf.control_dependencies([image_sizes(image_bytes, limits)]):
-            crops = tf.map_fn(
-                crop,
-                image_bytes,
-                fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
-                parallel_iterations=AT_ONCE,
-            )
+        files = checked_files(image_bytes, limits, manifest.input.orientation)
+        crops = tf.map_fn(
+            crop,
+            (files.contents, files.turns),
+            fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
+            parallel_iterations=AT_ONCE,
+        )
         probabilities = in_parts(classify, crops, (len(manifest.classes),))
         label = tf.gather(names, tf.argmax(probabilities, axis=-1))
         return {"probabilities": probabilities, "label": label}

@@ -5,12 +5,15 @@ TensorFlow's InvalidArgument with a sentence, before memory is taken for pixels.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from hrnet_tf.image_files import JPEG_METHOD
+from hrnet_tf.image_header import Orientation
 from hrnet_tf.manifest import Limits
 from hrnet_tf.predictors.pose import CHUNK
+from hrnet_tf.serving.orientation import MOST_PARTS, orientation_of, turned
 
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -43,17 +46,34 @@ def require(condition: tf.Tensor, sentence: str, *values: tf.Tensor) -> Any:
     return tf.raw_ops.Assert(condition=condition, data=[text])
 
 
-def image_sizes(image_bytes: tf.Tensor, limits: Limits) -> tf.Tensor:
-    """Height and width of encoded images, without decoding them.
+class Checked(NamedTuple):
+    """Encoded images that may be decoded.
+
+    Attributes:
+        contents: the files, strings `(n,)`.
+        sizes: height and width as `decode_rgb` gives them, int32 `(n, 2)`.
+        turns: EXIF's orientation, 1 (as stored) to 8, int32 `(n,)`.
+    """
+
+    contents: tf.Tensor
+    sizes: tf.Tensor
+    turns: tf.Tensor
+
+
+def checked_files(
+    image_bytes: tf.Tensor, limits: Limits, orientation: Orientation
+) -> Checked:
+    """Encoded images by what their first bytes say, without decoding them.
 
     Args:
         image_bytes: JPEG or PNG files, strings `(n,)`.
         limits: what is refused.
+        orientation: `"upright"`, turned by their EXIF tag, or `"stored"`.
 
     Returns:
-        int32 `(n, 2)`. Where it is evaluated, the graph fails with InvalidArgument if
-        an image is neither JPEG nor PNG or larger than the limits allow, or there are
-        too many.
+        The images. Where any of it is evaluated, the graph fails with InvalidArgument
+        if an image is neither JPEG nor PNG or larger than the limits allow, or there
+        are too many.
     """
     count = tf.shape(image_bytes)[0]
     few = require(
@@ -62,8 +82,10 @@ def image_sizes(image_bytes: tf.Tensor, limits: Limits) -> tf.Tensor:
         count,
     )
 
-    def size_of(index: tf.Tensor) -> tf.Tensor:
-        size = _size(image_bytes[index], index)
+    def header_of(index: tf.Tensor) -> tf.Tensor:
+        content = image_bytes[index]
+        is_jpeg = tf.strings.substr(content, 0, len(JPEG)) == JPEG
+        size = _size(content, is_jpeg, index)
         height, width = size[0], size[1]
         pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
         longest = tf.reduce_max(size)
@@ -75,26 +97,42 @@ def image_sizes(image_bytes: tf.Tensor, limits: Limits) -> tf.Tensor:
             *(index, width, height),
         )
         with tf.control_dependencies([fine]):
-            return tf.identity(size)
+            content, size = tf.identity(content), tf.identity(size)
+        if orientation == "stored":
+            return tf.concat([size, [1]], axis=0)
+        turn, whole = orientation_of(content, is_jpeg)
+        sound = require(
+            whole,
+            f"Image {{}} of the batch has more than {MOST_PARTS} parts.",
+            index,
+        )
+        with tf.control_dependencies([sound]):
+            size = tf.where(turn >= 5, size[::-1], size)
+        return tf.concat([size, [turn]], axis=0)
 
     with tf.control_dependencies([few]):
         numbers = tf.range(count)
-    size = tf.TensorSpec((2,), tf.int32)
-    return tf.map_fn(size_of, numbers, fn_output_signature=size)
+    header = tf.TensorSpec((3,), tf.int32)
+    headers = tf.map_fn(header_of, numbers, fn_output_signature=header)
+    with tf.control_dependencies([headers]):
+        contents = tf.identity(image_bytes)
+    return Checked(contents, headers[:, :2], headers[:, 2])
 
 
-def decode_rgb(content: tf.Tensor) -> tf.Tensor:
-    """Decode a JPEG or PNG file as it is stored, no matter what its EXIF tag says.
+def decode_rgb(content: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
+    """Decode a JPEG or PNG file to the pixels that `hrnet_tf.read_image` gives.
 
     Args:
-        content: a scalar string; see `image_sizes` for what may be decoded at all.
+        content: a scalar string; see `checked_files` for what may be decoded at all.
+        turn: how it is turned, 1 (as it is stored) to 8.
 
     Returns:
         uint8 `(height, width, 3)`. Grey becomes three equal colours, transparency is
         dropped, of 16 bits the upper 8 are kept.
     """
-    image = tf.io.decode_image(content, channels=3, expand_animations=False)
-    return tf.ensure_shape(image, (None, None, 3))
+    # It decodes PNG as well.
+    image = tf.io.decode_jpeg(content, channels=3, dct_method=JPEG_METHOD)
+    return turned(image, turn)
 
 
 def map_flat(
@@ -145,10 +183,9 @@ def in_parts(answer: Callable, crops: tf.Tensor, shape: tuple[int, ...]) -> tf.T
     return map_flat(part, starts, tf.TensorSpec((None, *shape), tf.float32), at_once=1)
 
 
-def _size(content: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """Height and width of a file, int32 `(2,)`."""
+def _size(content: tf.Tensor, is_jpeg: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """Height and width of a file as it is stored, int32 `(2,)`."""
     head = tf.strings.substr(content, 0, PNG_HEAD)
-    is_jpeg = tf.strings.substr(content, 0, len(JPEG)) == JPEG
     is_png = tf.strings.substr(content, 0, len(PNG)) == PNG
     is_png &= tf.strings.length(head) == PNG_HEAD
     known = require(

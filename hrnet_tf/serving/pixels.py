@@ -16,7 +16,7 @@ from hrnet_tf.predictors.base import Network
 from hrnet_tf.predictors.dense import look_at_whole, size_of_look
 from hrnet_tf.predictors.regression import regressor
 from hrnet_tf.predictors.segmentation import label_pixels, scorer
-from hrnet_tf.serving.images import decode_rgb, image_sizes, map_flat, require
+from hrnet_tf.serving.images import checked_files, decode_rgb, map_flat, require
 
 
 def serve_labels(
@@ -107,7 +107,8 @@ def _of_pixels(
         float32 `(n, height, width, channels)`, as large as the largest image, and
         their sizes, int32 `(n, 2)`.
     """
-    sizes = image_sizes(image_bytes, limits)
+    files = checked_files(image_bytes, limits, manifest.input.orientation)
+    sizes = files.sizes
     count = tf.shape(sizes)[0]
     largest = tf.reduce_max(tf.pad(sizes, [[1, 0], [0, 0]]), axis=0)  # of none: 0
     together = tf.reduce_prod(tf.cast(largest, tf.int64))
@@ -127,10 +128,10 @@ def _of_pixels(
             *(index, seen),
         )
         with tf.control_dependencies([fine, *_fitting(index, seen, manifest)]):
-            content = tf.identity(image_bytes[index])
+            content = tf.identity(files.contents[index])
         beyond = largest - sizes[index]
         paddings = [[0, beyond[0]], [0, beyond[1]], [0, 0]]
-        found = tf.pad(answer(decode_rgb(content)), paddings)
+        found = tf.pad(answer(decode_rgb(content, files.turns[index])), paddings)
         return tf.reshape(found, (-1, channels))
 
     with tf.control_dependencies([few]):

@@ -4,10 +4,17 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from hrnet_tf.boxes import SMALLEST
 from hrnet_tf.manifest import Limits, PoseManifest
 from hrnet_tf.predictors.base import Network
 from hrnet_tf.predictors.pose import locator
-from hrnet_tf.serving.images import decode_rgb, image_sizes, in_parts, map_flat, require
+from hrnet_tf.serving.images import (
+    checked_files,
+    decode_rgb,
+    in_parts,
+    map_flat,
+    require,
+)
 
 
 def serve_keypoints(
@@ -26,7 +33,8 @@ def serve_keypoints(
         of an image's boxes, from the first, are real; the others are never looked at)
         to a dictionary: `keypoints`, float32 `(n, most, k, 2)`, x and y in pixels of
         the image, and `scores`, float32 `(n, most, k)`, both zero where nobody is. It
-        fails with InvalidArgument for a real box without area, and beyond the limits.
+        fails with InvalidArgument for a real box that breaks the rule of
+        `hrnet_tf.boxes`, and beyond the limits.
     """
     locate, size = locator(network, manifest), manifest.input.size
     aspect = size[1] / size[0]
@@ -39,19 +47,23 @@ def serve_keypoints(
         image_bytes: tf.Tensor, boxes: tf.Tensor, people: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         real = _real_rows(image_bytes, boxes, people, limits)
-        boxes = _with_area(tf.boolean_mask(boxes, real))
-        sizes = image_sizes(image_bytes, limits)
+        with tf.control_dependencies([real]):
+            image_bytes, people = tf.identity(image_bytes), tf.identity(people)
+        files = checked_files(image_bytes, limits, manifest.input.orientation)
+        of_image = tf.where(real)[:, 0]
+        boxes = tf.boolean_mask(boxes, real)
+        boxes = _placed(boxes, tf.gather(files.sizes, of_image), limits.reach)
         centers = boxes[:, :2] + boxes[:, 2:] / 2
         widths = tf.maximum(boxes[:, 2], boxes[:, 3] * aspect)
-        widths *= manifest.decoding.padding
+        widths = tf.maximum(widths, SMALLEST) * manifest.decoding.padding
         first = tf.cumsum(people, exclusive=True)
 
         def crop(index: tf.Tensor) -> tf.Tensor:
             own = slice(first[index], first[index] + people[index])
-            image = decode_rgb(image_bytes[index])
+            image = decode_rgb(files.contents[index], files.turns[index])
             return crop_people(image, centers[own], widths[own], size)
 
-        with tf.control_dependencies([sizes]):
+        with tf.control_dependencies([boxes]):
             numbers = tf.range(tf.size(people))
         crops = map_flat(crop, numbers, tf.TensorSpec((None, *size, 3), tf.uint8))
         found = in_parts(look, crops, (len(manifest.keypoints), 3))
@@ -96,16 +108,38 @@ def _real_rows(
         return tf.sequence_mask(people, most)
 
 
-def _with_area(boxes: tf.Tensor) -> tf.Tensor:
-    """Boxes `(people, 4)`, if all of them have an area."""
-    numbers = tf.reduce_all(tf.math.is_finite(boxes), axis=-1)
-    good = numbers & tf.reduce_all(boxes[:, 2:] > 0, axis=-1)
-    fine = require(
-        tf.reduce_all(good),
-        "`boxes` must be x, y, width, height with positive width and height, got {}.",
-        tf.boolean_mask(boxes, ~good),
-    )
-    with tf.control_dependencies([fine]):
+def _placed(boxes: tf.Tensor, sizes: tf.Tensor, reach: float) -> tf.Tensor:
+    """Boxes, if all of them keep to the rule of `hrnet_tf.boxes`.
+
+    Args:
+        boxes: float32 `(people, 4)`.
+        sizes: height and width of each one's image, int32 `(people, 2)`.
+        reach: see `Limits`.
+    """
+    numbers = tf.cast(boxes, tf.float64)  # sums of two boxes' numbers are finite
+    begin, end = numbers[:, :2], numbers[:, :2] + numbers[:, 2:]
+    image = tf.cast(sizes[:, ::-1], tf.float64)
+    has_area = tf.reduce_all(tf.math.is_finite(boxes), axis=-1)
+    has_area &= tf.reduce_all(boxes[:, 2:] > 0, axis=-1)
+    beyond = tf.reduce_max(tf.maximum(-begin, end - image), axis=-1)
+    near = tf.reduce_all((begin < image) & (end > 0), axis=-1)
+    near &= beyond <= reach * tf.reduce_max(image, axis=-1)
+    checks = [
+        require(
+            tf.reduce_all(has_area),
+            "`boxes` must be x, y, width, height with positive width and height, got "
+            "{}.",
+            tf.boolean_mask(boxes, ~has_area),
+        ),
+        require(
+            tf.reduce_all(near),
+            "`boxes` must cover some of their image and may reach beyond it by "
+            f"{reach:g} times its longer side; got {{}} in images of {{}} (width, "
+            "height).",
+            *(tf.boolean_mask(x, ~near) for x in (boxes, sizes[:, ::-1])),
+        ),
+    ]
+    with tf.control_dependencies(checks):
         return tf.identity(boxes)
 
 
