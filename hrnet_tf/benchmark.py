@@ -24,6 +24,7 @@ from hrnet_tf.export.artefacts import exports_of
 from hrnet_tf.export.compare import shares_of_range
 from hrnet_tf.extras import require_runtime
 from hrnet_tf.files import write_text
+from hrnet_tf.integrity import beside, check_unchanged
 from hrnet_tf.loading import open_predictor
 from hrnet_tf.manifest import Manifest, TaskManifest, versions
 from hrnet_tf.plots import draw_flavours
@@ -172,6 +173,7 @@ def _chosen(run: Run, formats: Sequence[str] | None) -> dict[str, Path]:
     chosen = {name: found[name] for name in formats or found}
     for path in chosen.values():
         require_runtime(path)
+        check_unchanged(path, beside(path, ".json"))
     return chosen
 
 
@@ -289,7 +291,7 @@ class Judge:
         if path is None:
             predictor = self.predictor.from_model(self.model, manifest)
         else:
-            facts = Manifest.read(path.with_name(f"{path.name}.json"))
+            facts = Manifest.read(beside(path, ".json"))
             predictor = open_predictor(
                 path,
                 dataclasses.replace(

@@ -12,9 +12,9 @@ onnxruntime, for one person of an image:
     keypoints = to_image(answer["keypoints"], matrix)  # in pixels of the image
 
 A classifier looks at `central_crop(image, manifest)`, the other tasks at a whole image.
-An image is RGB as viewers show it, turned by its EXIF tag; as the pixels are stored only
-where the manifest's `input.orientation` is `"stored"`. Decoders differ: OpenCV's `imread`
-turns, Pillow with `ImageOps.exif_transpose`, most others do not.
+An image is RGB as viewers show it, turned by its EXIF tag; only where the manifest's
+`input.orientation` is `"stored"` it is as its pixels lie. OpenCV's `imread` turns it,
+Pillow does with `ImageOps.exif_transpose`, most others do not.
 Pixels are counted from the middle of the top-left one: x to the right, y down. Only the
 image as it is is looked at: no mirrored one, no other scales.
 """

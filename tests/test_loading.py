@@ -1,10 +1,14 @@
+import os
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 
 import hrnet_tf
 from hrnet_tf.experiments import make_experiment
+from hrnet_tf.export.verify import verify
+from hrnet_tf.integrity import Changes, changes
 from hrnet_tf.manifest import Manifest
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.run import Run
@@ -46,6 +50,113 @@ def test_a_savedmodel_alone_is_opened_by_its_own_manifest(exported, expected, tm
     shutil.copytree(exported["savedmodel"], tmp_path / "7")
     pose = hrnet_tf.load(tmp_path / "7").predict(IMAGE, BOXES)
     assert_same_people(pose, expected)
+
+
+# What is not what was exported
+
+
+@pytest.fixture
+def copied(exported, tmp_path):
+    """Artefacts with what lies beside them, far from their run."""
+    for path in exported.values():
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, tmp_path / path.name)
+        for ending in (".json", ".npz"):
+            shutil.copy(f"{path}{ending}", tmp_path)
+    return {name: tmp_path / path.name for name, path in exported.items()}
+
+
+def flip_bit(path, place):
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 4
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "a bit": partial(flip_bit, place=0.5),
+    "its end": lambda path: path.write_bytes(path.read_bytes()[:-9]),
+    "more": lambda path: path.write_bytes(path.read_bytes() + b"more"),
+    "nothing left": lambda path: path.write_bytes(b""),
+}
+PARTS = {
+    "tflite": ".",
+    "onnx": ".",
+    "savedmodel": "saved_model.pb",
+    "variables": "variables/variables.index",
+    "warm-up": "assets.extra/tf_serving_warmup_requests",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("part", PARTS)
+def test_a_damaged_file_is_named_before_any_runtime_sees_it(part, damage, copied):
+    path = copied[part if part in copied else "savedmodel"]
+    DAMAGES[damage](path / PARTS[part])
+    name = f"{path.name}/{PARTS[part]}".removesuffix("/.")
+    with pytest.raises(hrnet_tf.InputError, match=f"not what was exported .{name}: al"):
+        hrnet_tf.load(path)
+    assert changes(path, path.with_name(f"{path.name}.json")).altered == (name,)
+
+
+def test_a_tflite_file_that_would_end_the_process_is_refused(copied):
+    path = copied["tflite"]
+    content = bytearray(path.read_bytes())
+    content[8:400] = bytes([0x7F]) * 392
+    path.write_bytes(content)
+    with pytest.raises(hrnet_tf.InputError, match="not what was exported"):
+        hrnet_tf.load(path)
+    assert not verify(path).ok  # it asks in a process of its own
+
+
+def test_a_part_that_is_missing_is_named(copied):
+    (copied["savedmodel"] / "variables/variables.index").unlink()
+    with pytest.raises(hrnet_tf.InputError, match=r"1/variables/.*index: missing"):
+        hrnet_tf.load(copied["savedmodel"])
+
+
+@pytest.mark.parametrize("name", ["tflite", "savedmodel"])
+def test_records_may_be_left_behind(name, copied):
+    copied[name].with_name(f"{copied[name].name}.npz").unlink()
+    assert hrnet_tf.load(copied[name]).manifest.task == "pose"
+
+
+def test_renamed_artefacts_are_the_same(copied):
+    for ending in ("", ".json", ".npz"):
+        path = copied["onnx"]
+        os.rename(f"{path}{ending}", f"{path.with_name('pose.onnx')}{ending}")
+        os.rename(f"{copied['savedmodel']}{ending}", f"{path.with_name('4')}{ending}")
+    for path in (copied["onnx"].with_name("pose.onnx"), copied["onnx"].with_name("4")):
+        assert hrnet_tf.load(path).manifest.task == "pose"
+        assert changes(path, path.with_name(f"{path.name}.json")) == Changes()
+
+
+def test_a_savedmodel_alone_is_checked_too(exported, tmp_path):
+    shutil.copytree(exported["savedmodel"], tmp_path / "7")
+    flip_bit(tmp_path / "7" / "saved_model.pb", 0.3)
+    with pytest.raises(hrnet_tf.InputError, match=r"7/saved_model\.pb: altered"):
+        hrnet_tf.load(tmp_path / "7")
+
+
+@pytest.mark.parametrize("name", ["onnx", "savedmodel"])
+def test_manifests_that_are_damaged_or_of_something_else_are_refused(name, copied):
+    path = copied[name]
+    facts = path.with_name(f"{path.name}.json")
+    whole = facts.read_text()
+    facts.write_text(whole.replace('"padding": 1.25', '"padding": 1.75'))
+    with pytest.raises(hrnet_tf.InputError, match=f"{facts.name}: altered"):
+        hrnet_tf.load(path)
+    shutil.copy(f"{copied['tflite']}.json", facts)
+    with pytest.raises(hrnet_tf.InputError, match="not what was exported"):
+        hrnet_tf.load(path)
+    for broken in (whole[: len(whole) // 2], "", "[]", "\x00" * 40):
+        facts.write_text(broken)
+        with pytest.raises(hrnet_tf.InputError, match=facts.name):
+            hrnet_tf.load(path)
+
+
+def test_a_manifest_of_a_run_is_none_of_an_artefact(copied, run_folder):
+    shutil.copy(run_folder / "manifest.json", f"{copied['onnx']}.json")
+    with pytest.raises(hrnet_tf.InputError, match="tells nothing of the files of"):
+        hrnet_tf.load(copied["onnx"])
 
 
 def test_flipping_is_as_the_manifest_says_unless_asked_for(run_folder, exported):

@@ -15,8 +15,9 @@ from hrnet_tf.export.compare import compare
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.names import DEFAULTS, require_packages
 from hrnet_tf.export.options import Options
-from hrnet_tf.export.records import beside, checksums, record, sealed
+from hrnet_tf.export.records import record
 from hrnet_tf.files import put, scratch_beside, write_bytes
+from hrnet_tf.integrity import RECORD, beside, checksums, sealed
 from hrnet_tf.manifest import Artefact, Manifest, TaskManifest
 from hrnet_tf.run import Run
 
@@ -136,7 +137,7 @@ def _export(
         facts = chosen.write(model, manifest, fresh, options)
         known = options.shared.setdefault("answers", {})
         found = compare(fresh, model, facts, samples, chosen, known)
-        answers = beside(fresh, ".npz")
+        answers = beside(fresh, RECORD)
         record(answers, found.inputs, found.answers)
         files = checksums(fresh) | checksums(answers)
         artefact = Artefact(name, files, chosen.operations, chosen.decodes)

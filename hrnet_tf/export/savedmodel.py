@@ -13,7 +13,8 @@ from hrnet_tf.export.options import Options
 from hrnet_tf.export.requests import request_of
 from hrnet_tf.export.warmup import write_warmup
 from hrnet_tf.fold import StandIns, constant_graph, fold
-from hrnet_tf.manifest import TaskManifest
+from hrnet_tf.integrity import checksums, sealed
+from hrnet_tf.manifest import Artefact, TaskManifest
 from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.runtimes import OWN_MANIFEST, as_tensor
 from hrnet_tf.serving.network import checked_images
@@ -28,8 +29,8 @@ def write_savedmodel(
     `serving_default` takes `image`, normalised float32 images `(n, height, width, 3)`,
     any number of them, and gives `heatmaps`, `logits` or `maps`. The other one takes
     `image_bytes`, encoded JPEG or PNG files `(n,)`; what it gives, `hrnet_tf.serving`
-    says. In `assets.extra` lie a copy of the manifest and, if the options have samples,
-    a warm-up request for each signature.
+    says. In `assets.extra` lie a copy of the manifest, with checksums of the other
+    files, and, if the options have samples, a warm-up request for each signature.
 
     Returns:
         The manifest with the limits of the second signature.
@@ -58,9 +59,10 @@ def write_savedmodel(
     saved.write_bytes(content.SerializeToString())
     (path / "fingerprint.pb").unlink(missing_ok=True)  # of the stand-ins
     (path / OWN_MANIFEST).parent.mkdir()
-    manifest.write(path / OWN_MANIFEST)
     if options.samples is not None:
         write_warmup(path, _requests(manifest, options.samples))
+    files = Artefact("savedmodel", checksums(path))
+    sealed(manifest, files).write(path / OWN_MANIFEST)
     return manifest
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from hrnet_tf.errors import InputError
 from hrnet_tf.export.compare import ExportError, ask_in_fresh_process, share_of_range
 from hrnet_tf.export.formats import FORMATS
-from hrnet_tf.export.records import beside, checksums, read_record, seal_of
-from hrnet_tf.manifest import Artefact, Manifest
+from hrnet_tf.export.records import read_record
+from hrnet_tf.integrity import RECORD, Changes, beside, changes
+from hrnet_tf.manifest import Manifest
 from hrnet_tf.serving.signatures import signature_of
 
 # How much integers may differ between processors, as a share of the range.
@@ -48,15 +49,9 @@ class Verification:
 
     def report(self) -> str:
         """A line for each file that changed and for each answer."""
-        lines = [f"{self.path} ({self.format})"]
-        for names, what in (
-            (self.altered, "altered since the export"),
-            (self.missing, "missing"),
-            (self.added, "not part of the export"),
-        ):
-            lines += [f"  {name}: {what}" for name in names]
-        if not (self.altered or self.missing or self.added):
-            lines.append("  files: as exported (SHA-256)")
+        told = Changes(self.altered, self.missing, self.added).lines()
+        told = told or ["files: as exported (SHA-256)"]
+        lines = [f"{self.path} ({self.format})", *(f"  {line}" for line in told)]
         for name, value in self.differences.items():
             verdict = "as recorded" if value <= self.tolerance else "NOT as recorded"
             lines.append(
@@ -86,9 +81,9 @@ def verify(path: str | Path) -> Verification:
         ```
     """
     path = Path(path)
-    facts = beside(path, ".json")
     if not path.exists():
         raise InputError(f"There is no {path}; give an exported model.")
+    facts = beside(path, ".json")
     if not facts.is_file():
         raise InputError(
             f"{path} has no manifest {facts.name} beside it; give what "
@@ -100,14 +95,12 @@ def verify(path: str | Path) -> Verification:
         raise InputError(
             f"{facts} tells nothing of the artefact's files; export the model again."
         )
-    altered, missing, added = _changes(path, artefact)
-    if artefact.seal != seal_of(manifest):
-        altered.append(facts.name)
+    files = changes(path, facts)
     tolerance = FORMATS[artefact.format].tolerance
     tolerance = INTEGER_TOLERANCE if tolerance is None else tolerance
     differences, failure = {}, None
-    answers = beside(path, ".npz")
-    if answers.name not in (*missing, *altered):
+    answers = beside(path, RECORD)
+    if answers.name not in (*files.missing, *files.altered):
         try:
             inputs, recorded = read_record(answers)
             found = ask_in_fresh_process(path, signature_of(manifest), inputs)
@@ -121,23 +114,10 @@ def verify(path: str | Path) -> Verification:
     return Verification(
         path,
         artefact.format,
-        tuple(altered),
-        tuple(missing),
-        tuple(added),
+        files.altered,
+        files.missing,
+        files.added,
         differences,
         tolerance,
         failure,
     )
-
-
-def _changes(path: Path, artefact: Artefact) -> tuple[list[str], list[str], list[str]]:
-    """Names of files that are altered, missing, and added."""
-    found = checksums(path)
-    answers = beside(path, ".npz")
-    if answers.is_file():
-        found |= checksums(answers)
-    stated = artefact.files
-    altered = [n for n in stated if n in found and found[n] != stated[n]]
-    missing = [name for name in stated if name not in found]
-    added = [name for name in found if name not in stated]
-    return altered, missing, added
