@@ -168,6 +168,7 @@ def parser() -> argparse.ArgumentParser:
         default="NHWC",
         help="of what ONNX files take and give; default: NHWC",
     )
+    _add_settings(command, "data.root=FOLDER, for the images of a calibration")
 
     command = add("benchmark", benchmark_command, ANEW)
     command.add_argument("run", help="folder of a run that has been exported")
@@ -178,6 +179,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--rounds", type=positive, default=12, help="turns of each format; default: 12"
     )
+    _add_settings(command, "data.root=FOLDER")
 
     command = add("verify", verify_command, ANEW)
     command.add_argument(

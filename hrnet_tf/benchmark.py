@@ -54,7 +54,8 @@ class Flavour:
         p95_ms: what 95 of 100 calls do not exceed.
         images_per_second: in batches of `BATCH`.
         peak_megabytes: the most memory its process had.
-        score: the task's metric on the validation data, one look an image.
+        score: the task's metric on the validation data, one look an image; None: the
+            data went missing.
         largest: difference from the Keras model's answers, as a share of their range.
         mean: the same, on average.
     """
@@ -66,7 +67,7 @@ class Flavour:
     p95_ms: float
     images_per_second: float
     peak_megabytes: float
-    score: float
+    score: float | None
     largest: float
     mean: float
 
@@ -94,10 +95,11 @@ class Benchmark:
             f"{'peak MB':>9}{self.metric:>10}{'largest':>10}{'mean':>9}"
         ]
         for row in self.flavours:
+            score = "none" if row.score is None else f"{row.score:.4f}"
             lines.append(
                 f"{row.format:<20}{row.megabytes:>7.1f}{row.load_seconds:>8.2f}"
                 f"{row.median_ms:>8.2f}{row.p95_ms:>8.2f}{row.images_per_second:>8.1f}"
-                f"{row.peak_megabytes:>9.0f}{row.score:>10.4f}{row.largest:>10.1e}"
+                f"{row.peak_megabytes:>9.0f}{score:>10}{row.largest:>10.1e}"
                 f"{row.mean:>9.1e}"
             )
         lines.append(
@@ -114,11 +116,14 @@ def benchmark_run(
     threads: int | None = None,
     rounds: int = 12,
     progress: bool = True,
+    overrides: Sequence[str] = (),
 ) -> tuple[Benchmark, Path]:
     """Measure what a run has been exported to, beside the model itself.
 
     All flavours are open at once, each in a process of its own, and take turns, so that
-    a busy moment of the machine meets all of them.
+    a busy moment of the machine meets all of them. The model's own score comes first,
+    so that missing data are told before anything is timed; if they vanish while others
+    are judged, what was measured is kept, without scores.
 
     Args:
         folder: the run; its exports are those in its folder.
@@ -126,15 +131,18 @@ def benchmark_run(
         threads: of the CPU, for each flavour; None: all.
         rounds: how often each one has its turn.
         progress: whether to show bars.
+        overrides: `key=value` settings that win over the run's, such as
+            `data.root=FOLDER` where the data have been moved.
 
     Returns:
         The results, and the JSON file they were written to: `benchmark/` in the run's
         folder. A text table and a picture, score against latency, lie beside it.
 
     Raises:
-        InputError: if the run has no exports, or not those, or its data are missing.
+        InputError: if the run has no exports, or not those, they are not what was
+            exported, or the run's data are missing.
     """
-    run = Run.open(folder)
+    run = Run.open(folder, tuple(overrides))
     artefacts = _chosen(run, formats)
     threads = threads or os.cpu_count() or 1
     manifest = Manifest.read(run.manifest)
@@ -142,18 +150,34 @@ def benchmark_run(
     crops = np.resize(crops, (BATCH, *crops.shape[1:]))
     images = preprocess_input(crops, manifest.input.mean, manifest.input.std).numpy()
     places = {MODEL: run.folder, **artefacts}
-    times = measure_latency(places, images, threads, rounds, progress)
-    judge = Judge(run, manifest, images)
-    flavours = []
-    for name, path in places.items():
+
+    def score_of(name: str) -> float:
         if progress:
             logger.info("%s of %s", judge.monitor, name)
+        return judge.score(None if name == MODEL else places[name], progress)
+
+    try:
+        judge = Judge(run, manifest, images)
+        scores: dict[str, float | None] = {MODEL: score_of(MODEL)}
+    except InputError as error:
+        raise InputError(
+            f"The validation data of {run.folder} cannot be judged, so nothing was "
+            f"measured: {error} If they have been moved, say where they are with "
+            "key=value settings, such as data.root=FOLDER."
+        ) from error
+    times = measure_latency(places, images, threads, rounds, progress)
+    flavours = []
+    for name, path in places.items():
+        if name not in scores:
+            try:
+                scores[name] = score_of(name)
+            except InputError as error:
+                logger.warning("%s has no score: %s", name, error)
+                scores[name] = None
         file = run.best if name == MODEL else path
-        score = judge.score(None if name == MODEL else path, progress)
         differences = judge.differences(None if name == MODEL else path)
-        flavours.append(
-            Flavour(name, _megabytes(file), **times[name], score=score, **differences)
-        )
+        measured = {**times[name], **differences}
+        flavours.append(Flavour(name, _megabytes(file), score=scores[name], **measured))
     found = Benchmark(tuple(flavours), judge.monitor, threads, len(judge.evaluator))
     return found, _write(found, run)
 
@@ -328,7 +352,11 @@ def _write(found: Benchmark, run: Run) -> Path:
     write_json(target, facts)
     write_text(target.with_suffix(".txt"), found.table() + "\n")
     draw_flavours(
-        {row.format: (row.median_ms, row.score) for row in found.flavours},
+        {
+            row.format: (row.median_ms, row.score)
+            for row in found.flavours
+            if row.score is not None
+        },
         f"one image, {found.threads} threads (ms)",
         found.metric,
         target.with_suffix(".png"),

@@ -116,7 +116,7 @@ def export_command(arguments: argparse.Namespace) -> None:
     """Write SavedModel, TFLite and ONNX, each compared with the model."""
     formats = _formats(arguments.format)
     require_packages(formats)
-    read_run_config(arguments.run)
+    read_run_config(arguments.run, arguments.settings)
 
     keep_in(arguments.run)
     hrnet_tf.import_public_names()
@@ -124,19 +124,25 @@ def export_command(arguments: argparse.Namespace) -> None:
     from hrnet_tf.export.options import Options
 
     options = Options(layout=arguments.layout, version=arguments.version)
-    _print_artefacts(export_run(arguments.run, formats, arguments.out, options))
+    _print_artefacts(
+        export_run(arguments.run, formats, arguments.out, options, arguments.settings)
+    )
 
 
 def benchmark_command(arguments: argparse.Namespace) -> None:
     """Measure a run's exports side by side: size, speed, memory, score."""
-    read_run_config(arguments.run)
+    read_run_config(arguments.run, arguments.settings)
 
     keep_in(arguments.run)
     hrnet_tf.import_public_names()
     from hrnet_tf.benchmark import benchmark_run
 
     found, path = benchmark_run(
-        arguments.run, arguments.format, arguments.threads, arguments.rounds
+        arguments.run,
+        arguments.format,
+        arguments.threads,
+        arguments.rounds,
+        overrides=arguments.settings,
     )
     print(found.table())
     print(f"written to {path}; look at {path.with_suffix('.png')}")

@@ -3,6 +3,7 @@
 import hrnet_tf.backend  # noqa: F401  (before anything imports Keras)
 from hrnet_tf.codecs.heatmaps import HeatmapCodec
 from hrnet_tf.config import read_config
+from hrnet_tf.convert import check_converted
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export.artefacts import export_run
@@ -48,6 +49,7 @@ __all__ = [
     "Pose",
     "PosePredictor",
     "__version__",
+    "check_converted",
     "decode_predictions",
     "draw_pose",
     "evaluate_run",

@@ -69,6 +69,74 @@ def test_the_command_measures_what_it_is_told(folder, capsys):
     assert "tflite" not in table
 
 
+# Data that are not where they were
+
+
+def moved(folder, tmp_path):
+    """A copy of the run whose validation images have been moved; where they are."""
+    copy, images = tmp_path / "run", tmp_path / "images"
+    shutil.copytree(folder, copy)
+    settings = Run.open(copy).config.data.validation
+    shutil.copytree(settings.images, images)
+    text = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(text.replace(settings.images, "gone/val"))
+    return copy, images
+
+
+@pytest.fixture
+def untimed(monkeypatch):
+    """No processes: made-up times."""
+    names = ("load_seconds", "median_ms", "p95_ms", "images_per_second")
+
+    def made(places, *_):
+        return {name: dict.fromkeys((*names, "peak_megabytes"), 1.0) for name in places}
+
+    monkeypatch.setattr(benchmark, "measure_latency", made)
+
+
+def test_missing_data_are_told_before_anything_is_timed(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "measure_latency", None)
+    copy, _ = moved(folder, tmp_path)
+    with pytest.raises(hrnet_tf.InputError, match=r"nothing was measured: .*gone/val"):
+        benchmark_run(copy, ["onnx"], progress=False)
+
+
+@pytest.mark.usefixtures("untimed")
+def test_moved_data_are_named_on_the_command_line(folder, tmp_path, capsys):
+    copy, images = moved(folder, tmp_path)
+    setting = f"data.validation.images={images}"
+    main(["benchmark", str(copy), setting, "--format", "onnx", "--rounds", "1"])
+    assert "onnx" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("untimed")
+def test_what_was_measured_is_kept_when_data_vanish(folder, tmp_path, monkeypatch):
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    score = benchmark.Judge.score
+
+    def vanish(judge, path, progress):
+        if path is not None:
+            raise hrnet_tf.InputError("the images are gone.")
+        return score(judge, path, progress)
+
+    monkeypatch.setattr(benchmark.Judge, "score", vanish)
+    found, path = benchmark_run(copy, ["onnx"], threads=1, rounds=1, progress=False)
+    rows = json.loads(path.read_text())["flavours"]
+    assert rows[1]["score"] is None
+    assert rows[1]["median_ms"] > 0
+    assert "none" in found.table()
+
+
+def test_a_damaged_export_is_told_before_anything_is_timed(folder, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    with open(copy / "export" / "model.onnx", "ab") as file:
+        file.write(b"more")
+    with pytest.raises(hrnet_tf.InputError, match=r"model\.onnx: altered since"):
+        benchmark_run(copy, ["onnx"], progress=False)
+
+
 def test_the_highest_version_is_the_one_that_is_measured(exported, tmp_path):
     made = exported["savedmodel"]
     (tmp_path / "config.yaml").write_text((made.parent / "config.yaml").read_text())

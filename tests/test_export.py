@@ -1,5 +1,6 @@
 import json
 import platform
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,6 +155,7 @@ def test_the_facts_lie_beside_every_artefact(name, exported):
         "mean": [123.675, 116.28, 103.53],
         "std": [58.395, 57.12, 57.375],
         "any_size": False,
+        "orientation": "upright",
         "quantisation": None,
     }
     assert facts["output"] == {
@@ -292,6 +294,16 @@ def test_an_artefact_with_other_people_is_refused(
             spot_samples,
             FORMATS["savedmodel"],
         )
+
+
+def test_differences_are_said_in_numbers(run_folder, tmp_path, caplog):
+    with caplog.at_level("INFO", "hrnet_tf"):
+        export_run(run_folder, ["tflite", "tflite_float16"], tmp_path)
+    exact, small = (line for line in caplog.messages if "differs" in line)
+    number = r"\d\.\de[-+]\d\d of its range"
+    assert re.search(rf"model\.tflite differs .* by {number} .allowed: 1e-03", exact)
+    assert re.search(rf"float16\.tflite differs .* {number} .allowed: any diff", small)
+    assert not any("equal" in line for line in caplog.messages)
 
 
 # Where it is written

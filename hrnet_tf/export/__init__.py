@@ -1,1 +1,1 @@
-"""Trained networks to files that other programs run, each proven equal to the model."""
+"""Trained networks to files that other programs run, each compared with the model."""

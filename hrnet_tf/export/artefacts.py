@@ -31,6 +31,7 @@ def export_run(
     formats: Sequence[str] = DEFAULTS,
     out: str | Path | None = None,
     options: Options = Options(),  # noqa: B008
+    overrides: Sequence[str] = (),
 ) -> dict[str, Path]:
     """Export a run's best weights; what does not answer as the model does is not kept.
 
@@ -41,6 +42,8 @@ def export_run(
             folder itself for SavedModels, so that a server finds their versions there.
         options: settings of some formats. Without images for calibration, formats that
             need them take some of the run's training data.
+        overrides: `key=value` settings that win over the run's, such as
+            `data.root=FOLDER` where the data for calibration have been moved.
 
     Returns:
         The artefact of each format. Beside it lie its manifest (`.json` added to its
@@ -58,7 +61,7 @@ def export_run(
         ```
     """
     require_packages(formats)
-    run = Run.open(folder)
+    run = Run.open(folder, tuple(overrides))
     targets = targets_of(
         formats, out or run.folder / "export", options, served=out or run.folder
     )
@@ -144,7 +147,11 @@ def _export(
         sealed(facts, artefact).write(beside(fresh, ".json"))
         for path in (fresh, answers, beside(fresh, ".json")):
             put(path, folder / path.name)
-    logger.info("%s equals the model to %.1e of its range", target, found.difference)
+    limit = "any difference" if chosen.tolerance is None else f"{chosen.tolerance:.0e}"
+    logger.info(
+        "%s differs from the model by %.1e of its range (allowed: %s)",
+        *(target, found.difference, limit),
+    )
 
 
 def exports_of(run: Run) -> dict[str, Path]:
