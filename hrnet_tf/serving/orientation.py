@@ -1,13 +1,13 @@
 """How a camera was held, read off encoded images inside graphs; and images turned.
 
 The rule is that of `hrnet_tf.image_header`: what is broken turns nothing. Most files
-have no tag; they cost one search through their bytes.
+have no tag; they cost a look at each segment or chunk before the pixels.
 
 Sources: ITU T.81, annex B (JPEG's segments); https://www.w3.org/TR/png-3 (PNG's
 chunks); CIPA DC-008, section 4.6 (EXIF), which is a TIFF 6.0 directory.
 """
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -19,12 +19,36 @@ EXIF = b"Exif\0\0"
 # A file with more parts than this before and between its pixels is refused, since
 # looking at them one by one would take longer than decoding.
 MOST_PARTS = 2**15
-# Bytes of a JPEG that are looked at for its next segment.
+# Bytes of a JPEG that are looked at for its next segment, where that is not at hand.
 _WINDOW = 64
+# Bytes at the end of a PNG in which a tag behind the pixels is searched for; without
+# pixels in them the chunks before are large and few.
+_TAIL = 2**16
 # Entries of a directory; a JPEG's segment has no room for more.
 _MOST_ENTRIES = 2**16
 # Bytes of TIFF's whole numbers, by their type.
 _SIZES = {1: 1, 3: 2, 4: 4, 16: 8}
+
+
+class _Place(NamedTuple):
+    """Where a walk through a file's parts has come to.
+
+    Attributes:
+        at: the next part's first byte, int32.
+        begin: the first byte of EXIF data, 0: none were found yet.
+        length: of these data.
+        parts: how many were looked at.
+    """
+
+    at: tf.Tensor
+    begin: tf.Tensor
+    length: tf.Tensor
+    parts: tf.Tensor
+
+    @classmethod
+    def first(cls, at: int) -> "_Place":
+        """Nothing has been looked at."""
+        return cls(*(tf.constant(number) for number in (at, 0, 0, 0)))
 
 
 def orientation_of(content: tf.Tensor, is_jpeg: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -38,21 +62,13 @@ def orientation_of(content: tf.Tensor, is_jpeg: tf.Tensor) -> tuple[tf.Tensor, .
         The orientation, 1 (none, or a broken one) to 8, int32; and whether all parts
         that had to be were looked at, boolean, see `MOST_PARTS`.
     """
-    nothing = tf.constant(1), tf.constant(True)
-
-    def search(pattern: str, walk: Callable) -> Callable:
-        def found() -> tuple[tf.Tensor, ...]:
-            # \C is any byte, `.` would be a character.
-            there = tf.strings.regex_full_match(content, rf"\C*{pattern}\C*")
-            return tf.cond(there, lambda: walk(content), lambda: nothing)
-
-        return found
-
-    return tf.cond(
-        is_jpeg,
-        search(r"Exif\x00\x00", _of_jpeg),
-        search("eXIf", _of_png),
+    place = tf.cond(is_jpeg, lambda: _in_jpeg(content), lambda: _in_png(content))
+    turn = tf.cond(
+        place.begin > 0,
+        lambda: _of_directory(tf.strings.substr(content, place.begin, place.length)),
+        lambda: tf.constant(1),
     )
+    return turn, place.parts < MOST_PARTS
 
 
 def turned(image: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
@@ -74,70 +90,107 @@ def turned(image: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(upright, (None, None, 3))
 
 
-def _of_jpeg(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """That of the first segment named Exif."""
+def _in_jpeg(content: tf.Tensor) -> _Place:
+    """The first segment named Exif."""
     end = tf.strings.length(content)
 
-    def look(at: tf.Tensor, turn: tf.Tensor, parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        window = tf.io.decode_raw(tf.strings.substr(content, at, _WINDOW), tf.uint8)
+    def step(place: _Place, here: tf.Tensor, head: tf.Tensor) -> list[tf.Tensor]:
+        """Past a segment with its length at `here`; `head`: its first eight bytes."""
+        length = tf.maximum(256 * head[0] + head[1], 2)
+        is_exif = tf.reduce_all(head[2:] == tf.constant(list(EXIF)))
+        return [here + length, is_exif & (length >= 8), length - 8]
+
+    def look_ahead(place: _Place) -> tf.Tensor:
+        return (place.at < end) & (place.begin == 0) & (place.parts < MOST_PARTS)
+
+    def look(place: _Place) -> tuple[_Place]:
+        window = tf.strings.substr(content, place.at, _WINDOW)
+        window = tf.io.decode_raw(window, tf.uint8)
         size, marks = tf.size(window), tf.cast(window == 0xFF, tf.int32)
         # Anything may come before a marker, and 0xFF any number of times.
         mark_at = tf.argmax(marks, output_type=tf.int32)
         marker_at = tf.argmin(marks, output_type=tf.int32)
         marker = tf.cast(window[marker_at], tf.int32)
-        begin = tf.minimum(at + marker_at + 1, end)
-        head = tf.io.decode_raw(tf.strings.substr(content, begin, 8), tf.uint8)
+        here = tf.minimum(place.at + marker_at + 1, end)
+        head = tf.io.decode_raw(tf.strings.substr(content, here, 8), tf.uint8)
         head = tf.pad(tf.cast(head, tf.int32), [[0, 8 - tf.size(head)]])
-        length = tf.maximum(256 * head[0] + head[1], 2)
+        beyond, is_exif, length = step(place, here, head)
         is_last = (marker == 0xD9) | (marker == 0xDA)
         is_alone = (marker <= 0x01) | ((marker >= 0xD0) & (marker <= 0xD8))
-        step = marker_at + 1 + tf.where(is_alone, 0, length)
-        step = tf.where(is_last, end, step)
-        step = tf.where(marks[marker_at] == 1, tf.maximum(size - 1, 1), step)
-        step = tf.where(marks[0] == 1, step, tf.where(mark_at > 0, mark_at, size))
-        is_marker = (marks[0] == 1) & (marks[marker_at] == 0)
-        is_exif = is_marker & (marker == 0xE1) & (length >= 8)
-        is_exif &= tf.reduce_all(head[2:] == tf.constant(list(EXIF)))
-        found = tf.cond(
-            is_exif,
-            lambda: _of_directory(tf.strings.substr(content, begin + 8, length - 8)),
-            lambda: tf.constant(0),
-        )
-        return tf.minimum(at + step, end), found, parts + 1
+        at = tf.where(is_last, end, tf.where(is_alone, here, beyond))
+        is_filled = place.at + tf.maximum(size - 1, 1)
+        at = tf.where(marks[marker_at] == 1, is_filled, at)
+        unmarked = place.at + tf.where(mark_at > 0, mark_at, size)
+        at = tf.where(marks[0] == 1, at, unmarked)
+        found = is_exif & (marks[0] == 1) & (marks[marker_at] == 0) & (marker == 0xE1)
+        begin = tf.where(found, here + 8, 0)
+        return (_Place(tf.minimum(at, end), begin, length, place.parts + 1),)
 
-    def more(at: tf.Tensor, turn: tf.Tensor, parts: tf.Tensor) -> tf.Tensor:
-        return (at < end) & (turn == 0) & (parts < MOST_PARTS)
+    def is_plain(place: _Place, word: tf.Tensor) -> tf.Tensor:
+        # Nearly all files have nothing but segments one after the other.
+        plain = (word > 0xFF01) & (word < 0xFFFF) & ((word < 0xFFD0) | (word > 0xFFDA))
+        return plain & look_ahead(place) & (place.at + 10 <= end)
 
-    start = tf.constant(len(b"\xff\xd8")), tf.constant(0), tf.constant(0)
-    at, turn, _ = tf.while_loop(more, look, start, parallel_iterations=1)
-    return tf.maximum(turn, 1), (at == end) | (turn > 0)
+    def pass_by(place: _Place, word: tf.Tensor) -> tuple[_Place, tf.Tensor]:
+        head = tf.io.decode_raw(tf.strings.substr(content, place.at + 2, 8), tf.uint8)
+        beyond, is_exif, length = step(place, place.at + 2, tf.cast(head, tf.int32))
+        begin = tf.where(is_exif & (word == 0xFFE1), place.at + 10, 0)
+        at = tf.minimum(beyond, end)
+        return _Place(at, begin, length, place.parts + 1), word_at(at)
+
+    def word_at(at: tf.Tensor) -> tf.Tensor:
+        pair = tf.strings.substr(content, tf.minimum(at, end - 2), 2)
+        words = tf.io.decode_raw(pair, tf.uint16, little_endian=False)
+        return tf.cast(words[0], tf.int32)
+
+    start = _Place.first(len(b"\xff\xd8"))
+    place, word = tf.while_loop(
+        is_plain, pass_by, (start, word_at(start.at)), parallel_iterations=1
+    )
+    at_pixels = (place.at < end) & (word == 0xFFDA)
+    return tf.cond(
+        at_pixels,
+        lambda: place,
+        lambda: tf.while_loop(look_ahead, look, (place,), parallel_iterations=1)[0],
+    )
 
 
-def _of_png(content: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """That of the first chunk named eXIf."""
-    end = tf.cast(tf.strings.length(content), tf.int64)
+def _in_png(content: tf.Tensor) -> _Place:
+    """The first chunk named eXIf."""
+    end = tf.strings.length(content)
 
-    def look(at: tf.Tensor, turn: tf.Tensor, parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        head = tf.io.decode_raw(tf.strings.substr(content, at, 4), tf.uint8)
+    def has(part: tf.Tensor, kind: str) -> tf.Tensor:
+        return tf.strings.regex_replace(part, kind, "", replace_global=False) != part
+
+    def more(place: _Place, kind: tf.Tensor) -> tf.Tensor:
+        fits = (place.at <= end - 12) & (place.parts < MOST_PARTS)
+        return fits & (place.begin == 0)
+
+    def look(place: _Place, kind: tf.Tensor) -> tuple[_Place, tf.Tensor]:
+        head = tf.io.decode_raw(tf.strings.substr(content, place.at, 4), tf.uint8)
         places = tf.constant([2**24, 2**16, 2**8, 1], tf.int64)
         length = tf.reduce_sum(tf.cast(head, tf.int64) * places)
+        length = tf.cast(tf.minimum(length, tf.cast(end, tf.int64)), tf.int32)
+        kind = tf.strings.substr(content, place.at + 4, 4)
+        found, at = kind == b"eXIf", tf.minimum(place.at + 12 + length, end)
+        begin, length = tf.where(found, place.at + 8, 0), tf.where(found, length, 0)
+        return _Place(at, begin, length, place.parts + 1), kind
 
-        def of_chunk() -> tf.Tensor:
-            data = tf.strings.substr(content, at + 8, length)
-            named = tf.strings.substr(data, 0, len(EXIF)) == EXIF
-            skipped = tf.where(named, len(EXIF), 0)
-            return _of_directory(tf.strings.substr(data, skipped, 2**30))
+    def before_pixels(place: _Place, kind: tf.Tensor) -> tf.Tensor:
+        return more(place, kind) & (kind != b"IDAT")
 
-        is_exif = tf.strings.substr(content, at + 4, 4) == b"eXIf"
-        found = tf.cond(is_exif, of_chunk, lambda: tf.constant(0))
-        return at + 12 + length, found, parts + 1
-
-    def more(at: tf.Tensor, turn: tf.Tensor, parts: tf.Tensor) -> tf.Tensor:
-        return (at + 12 <= end) & (turn == 0) & (parts < MOST_PARTS)
-
-    start = tf.constant(8, tf.int64), tf.constant(0), tf.constant(0)
-    at, turn, _ = tf.while_loop(more, look, start, parallel_iterations=1)
-    return tf.maximum(turn, 1), (at + 12 > end) | (turn > 0)
+    start = _Place.first(8), tf.constant(b"")
+    place, kind = tf.while_loop(before_pixels, look, start, parallel_iterations=1)
+    tail = tf.strings.substr(content, tf.maximum(end - _TAIL, 0), _TAIL)
+    place, _ = tf.cond(
+        (place.begin == 0) & (has(tail, "eXIf") | ~has(tail, "IDAT")),
+        lambda: tf.while_loop(more, look, (place, kind), parallel_iterations=1),
+        lambda: (place, kind),
+    )
+    data = tf.strings.substr(content, place.begin, place.length)
+    named = tf.strings.substr(data, 0, len(EXIF)) == EXIF
+    skipped = tf.where((place.begin > 0) & named, len(EXIF), 0)
+    return place._replace(begin=place.begin + skipped, length=place.length - skipped)
 
 
 def _of_directory(block: tf.Tensor) -> tf.Tensor:
