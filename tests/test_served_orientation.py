@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from hrnet_tf.image_files import decode
-from hrnet_tf.image_header import Reading, read_header
 from served import BOXES, IMAGES, SIGNATURES, ask_anything
 from stored import TURNS, encoded, stored_of
 
 import hrnet_tf
+from hrnet_tf.image_files import decode
+from hrnet_tf.image_header import Reading, read_header
 from hrnet_tf.loading import PREDICTORS
 from hrnet_tf.serving import orientation as orientation_module
 from hrnet_tf.serving.images import checked_files, decode_rgb
