@@ -24,6 +24,7 @@ from hrnet_tf.export.artefacts import exports_of
 from hrnet_tf.export.compare import shares_of_range
 from hrnet_tf.extras import require_runtime
 from hrnet_tf.files import write_text
+from hrnet_tf.free_names import place_for
 from hrnet_tf.integrity import beside, check_unchanged
 from hrnet_tf.loading import open_predictor
 from hrnet_tf.manifest import Manifest, TaskManifest, versions
@@ -347,8 +348,12 @@ class Judge:
 
 
 def _write(found: Benchmark, run: Run) -> Path:
-    target = run.folder / "benchmark" / "benchmark.json"
-    facts = {**dataclasses.asdict(found), "versions": versions()}
+    told_apart_by = {
+        "formats": [row.format for row in found.flavours],
+        "threads": found.threads,
+    }
+    target = place_for(run.folder / "benchmark" / "benchmark.json", told_apart_by)
+    facts = {**dataclasses.asdict(found), **told_apart_by, "versions": versions()}
     write_json(target, facts)
     write_text(target.with_suffix(".txt"), found.table() + "\n")
     draw_flavours(

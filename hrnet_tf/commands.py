@@ -15,6 +15,7 @@ from hrnet_tf.config import read_config, read_run_config
 from hrnet_tf.errors import InputError
 from hrnet_tf.export.names import NAMES, require_packages
 from hrnet_tf.extras import require_runtime
+from hrnet_tf.free_names import free_path
 from hrnet_tf.messages import keep_in
 from hrnet_tf.shipped import copy_config, shipped_configs
 
@@ -213,7 +214,7 @@ def shard_command(arguments: argparse.Namespace) -> None:
 def check_command(arguments: argparse.Namespace) -> None:
     """Look at a data set before training: counts, broken files, a sheet of samples."""
     config = read_config(arguments.config, arguments.settings)
-    out = Path(arguments.out or f"surveys/{Path(arguments.config).stem}")
+    out = Path(arguments.out or free_path(Path("surveys", Path(arguments.config).stem)))
 
     hrnet_tf.import_public_names()
     from hrnet_tf.check_data import check_data

@@ -6,6 +6,7 @@ from pathlib import Path
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.experiments.base import Evaluation
 from hrnet_tf.files import write_text
+from hrnet_tf.free_names import place_for
 from hrnet_tf.manifest import Manifest, versions
 from hrnet_tf.run import Run
 from hrnet_tf.text_files import write_json
@@ -24,7 +25,8 @@ def evaluate_run(
 
     Returns:
         The evaluation, and the JSON file it was written to: `evaluations/` in the run's
-        folder, under a name that tells its settings. A text table and what else the
+        folder, under a name that tells its settings, with a number where an evaluation
+        of other data or settings has that name. A text table and what else the
         task gives (a COCO result file; a confusion matrix) lie beside it.
 
     Raises:
@@ -35,11 +37,16 @@ def evaluate_run(
     evaluator = experiment.evaluator(Manifest.read(run.manifest))
     predictor = experiment.predictor.from_model(run.model(), evaluator.manifest)
     evaluation = evaluator.evaluate(predictor, progress)
-    target = run.folder / "evaluations" / f"{evaluator.name}.json"
-    facts = {
-        **evaluation.facts(),
+    told_apart_by = {
         "data": asdict(run.config.data),
         "settings": asdict(run.config.evaluate),
+        "seed": run.config.seed,  # says who is held out
+    }
+    name = run.folder / "evaluations" / f"{evaluator.name}.json"
+    target = place_for(name, told_apart_by)
+    facts = {
+        **evaluation.facts(),
+        **told_apart_by,
         "weights": str(run.best),
         "versions": versions(),
     }

@@ -17,6 +17,7 @@ from hrnet_tf.finite import not_finite
 from hrnet_tf.manifest import Manifest, TaskManifest
 from hrnet_tf.typed_yaml import differences, write_config
 
+EPOCHS = "train.epochs: "
 SAMPLES_ADVICE = "copy it from where the run was trained, or train again"
 
 
@@ -55,22 +56,47 @@ class Run:
             InputError: if the folder holds something else.
         """
         run = cls(Path(config.output), config)
-        if run.last()[0] is not None:
-            if changes := differences(cls.open(run.folder).config, config):
-                raise InputError(
-                    f"{run.folder} holds a run with other settings "
-                    f"({'; '.join(changes)}). Choose another folder with "
-                    "output=FOLDER, or repeat the old settings to go on."
-                )
+        last, done = run.last()
+        if last is not None:
+            run._check_same(cls.open(run.folder).config, done)
         elif (
             run.folder.exists()
-            and any(run.folder.iterdir())
+            and any(entry.name[0] != "." for entry in run.folder.iterdir())
             and not run.settings.is_file()
         ):
             raise InputError(
                 f"{run.folder} is not empty and no run; choose another output=FOLDER."
             )
         return run
+
+    def _check_same(self, old: Config, done: int) -> None:
+        """Raise an InputError unless the run can go on under these settings."""
+        new = dataclasses.replace(self.config, output=old.output)
+        changes = differences(old, new)
+        if not changes:
+            return
+        others = [change for change in changes if not change.startswith(EPOCHS)]
+        if not others and new.train.epochs >= done and new.train.schedule == "step":
+            return
+        elsewhere = (
+            f"a new output=FOLDER and model.weights={self.best} begin from its network"
+        )
+        if others:
+            raise InputError(
+                f"{self.folder} holds a run with other settings "
+                f"({'; '.join(changes)}). Choose another folder with output=FOLDER, or "
+                f"repeat the old settings to go on; {elsewhere}."
+            )
+        if new.train.epochs < done:
+            raise InputError(
+                f"{self.folder} has {done} epochs behind it already, more than "
+                f"train.epochs={new.train.epochs}; leave the number as it was."
+            )
+        raise InputError(
+            f"{self.folder}: a training of {old.train.epochs} epochs cannot become one "
+            f"of {new.train.epochs}, as the learning rate of the schedule "
+            f"{new.train.schedule} follows from their number; {elsewhere}."
+        )
 
     def create(self, manifest: TaskManifest) -> None:
         """Make the folder, with the configuration and the manifest."""

@@ -4,12 +4,13 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from hrnet_tf.arrays import write_arrays
+from hrnet_tf.arrays import DAMAGES, write_arrays
 from hrnet_tf.callbacks import (
     AveragedWeights,
     BestNetwork,
@@ -34,6 +35,7 @@ from hrnet_tf.messages import keep_in
 from hrnet_tf.progress import moves
 from hrnet_tf.recipe import make_optimizer
 from hrnet_tf.run import Run
+from hrnet_tf.run_lock import training_in
 
 logger = logging.getLogger(__name__)
 
@@ -60,10 +62,21 @@ def train(config: Config) -> Run:
         ```
     """
     run = Run.prepare(config)
-    _, done = run.last()
-    if done >= config.train.epochs:
-        logger.info("%s is finished (%d epochs)", run.folder, done)
-        return run
+    with contextlib.ExitStack() as held:
+        if run.folder.is_dir():
+            held.enter_context(training_in(run.folder))
+            run = Run.prepare(config)  # another training may just have ended in it
+        _, done = run.last()
+        if done >= config.train.epochs:
+            logger.info("%s is finished (%d epochs)", run.folder, done)
+            return run
+        _train(run, held)
+    return run
+
+
+def _train(run: Run, held: contextlib.ExitStack) -> None:
+    """Train; `held` keeps the folder, which is made once all is found to be good."""
+    config, (_, done) = run.config, run.last()
     limit_threads(config.train)
     experiment = make_experiment(config)
     manifest = experiment.make_manifest()
@@ -79,6 +92,14 @@ def train(config: Config) -> Run:
     keras.utils.set_random_seed(config.seed + done)
     model = prepare_model(run, experiment, manifest, steps)
     samples = evaluator.samples()
+    if not run.folder.is_dir():
+        run.folder.mkdir(parents=True, exist_ok=True)
+        held.enter_context(training_in(run.folder))
+        if run.settings.is_file():
+            raise InputError(
+                f"{run.folder} was taken by another training meanwhile; choose another "
+                "output=FOLDER."
+            )
     run.create(manifest)
     keep_in(run.folder)
     write_arrays(run.samples, samples)
@@ -93,7 +114,6 @@ def train(config: Config) -> Run:
             verbose="auto" if moves(sys.stdout) else 2,  # a line an epoch
             callbacks=make_callbacks(run, experiment, evaluator, model, best_so_far),
         )
-    return run
 
 
 def prepare_model(
@@ -124,8 +144,7 @@ def prepare_model(
     with strategy.scope(), precision(settings.precision):
         compile_settings = experiment.compile_settings(manifest)
         if last is not None:
-            model = keras.models.load_model(str(last))
-            load_legacy_optimizer(model, last.with_suffix(".npz"))
+            model = load_state(last)
             optimizer = model.optimizer
         else:
             network = experiment.build_network(
@@ -140,6 +159,29 @@ def prepare_model(
         model.compile(
             optimizer, **compile_settings, jit_compile=_uses_xla(settings, replicas)
         )
+    return model
+
+
+def load_state(path: Path) -> keras.Model:
+    """The model of a training's last state, with its optimizer.
+
+    Raises:
+        InputError: if a file of it is damaged.
+    """
+    try:
+        model = keras.models.load_model(str(path))
+        load_legacy_optimizer(model, path.with_suffix(".npz"))
+    except (PermissionError, MemoryError):
+        raise
+    except (*DAMAGES, AttributeError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        before = sorted(path.parent.glob("epoch_[0-9]*[0-9].keras"))[:-1]
+        then = f"from {before[-1].name}" if before else "anew"
+        raise InputError(
+            f"{path}, the last state of the training, is damaged ({reason}). Copy it "
+            f"from where there is a whole one, or remove it: the same command begins "
+            f"{then} then, and best.keras stays until there is a better one."
+        ) from None
     return model
 
 

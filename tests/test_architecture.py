@@ -38,6 +38,8 @@ RANKS = [
         "image_header",
         "history",
         "lettering",
+        "free_names",
+        "run_lock",
         "name_sets",
         "shipped",
     },

@@ -17,6 +17,7 @@ from hrnet_tf.typed_yaml import load_yaml, merge
 
 Config = PoseConfig | ClassificationConfig | SegmentationConfig | RegressionConfig
 
+RUN_FILE = "config.yaml"  # in a run's folder
 CONFIGS: dict[str, type[Config]] = {
     "pose": PoseConfig,
     "classification": ClassificationConfig,
@@ -57,7 +58,11 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         )
     schema = CONFIGS[task]
     config = merge(schema, load_yaml(path, schema), overrides, where=str(path))
-    if not config.output:
+    inside = path.name == RUN_FILE and (path.parent / "checkpoints").is_dir()
+    if inside and not any(override.startswith("output=") for override in overrides):
+        # The folder may have been moved or copied since.
+        config = dataclasses.replace(config, output=str(path.parent))
+    elif not config.output:
         config = dataclasses.replace(
             config, output=str(Path("saved_models") / path.stem)
         )
@@ -74,7 +79,7 @@ def read_run_config(folder: str | Path, overrides: Sequence[str] = ()) -> Config
     Raises:
         InputError: if the folder holds no run, or as `read_config` does.
     """
-    path = Path(folder) / "config.yaml"
+    path = Path(folder) / RUN_FILE
     if not path.is_file():
         raise InputError(
             f"{folder} is no run: there is no config.yaml in it. Give a folder "
