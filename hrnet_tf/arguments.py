@@ -246,6 +246,7 @@ def parser() -> argparse.ArgumentParser:
         help="to hold out where there is no val/; default: 0.2",
     )
     command.add_argument("--seed", type=int, default=0, help="default: 0")
+    _add_settings(command, "data.on_error=skip")
 
     data = commands.add_parser("data", help="look at data: hrnet-tf data check CONFIG")
     kinds = data.add_subparsers(

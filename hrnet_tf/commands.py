@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hrnet_tf
-from hrnet_tf.config import read_config, read_run_config
+from hrnet_tf.config import read_config, read_run_config, read_shard_settings
 from hrnet_tf.errors import InputError
 from hrnet_tf.export.names import NAMES, require_packages
 from hrnet_tf.extras import require_runtime
@@ -196,6 +196,7 @@ def convert_command(arguments: argparse.Namespace) -> None:
 def shard_command(arguments: argparse.Namespace) -> None:
     """Write a folder of images, a folder a class, as TFRecord shards."""
     _must_exist(arguments.root, "a folder with a folder of images for each class")
+    settings = read_shard_settings(arguments.settings)
 
     hrnet_tf.import_public_names()
     from hrnet_tf.data.shards import write_shards
@@ -207,6 +208,7 @@ def shard_command(arguments: argparse.Namespace) -> None:
         arguments.workers,
         arguments.validation_share,
         arguments.seed,
+        settings.data.on_error,
     )
     print(f"{arguments.out}: {counts['written']} shards written, {counts['kept']} kept")
 

@@ -69,6 +69,11 @@ def put(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
+def is_scratch(path: Path) -> bool:
+    """Whether this is a folder of unfinished files, as a killed process leaves it."""
+    return path.name.startswith(SCRATCH)
+
+
 def without_scratch(text: str) -> str:
     """A text with the places of unfinished files as those where they shall be."""
     return _IN_SCRATCH.sub("", text)

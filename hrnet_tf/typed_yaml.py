@@ -270,7 +270,7 @@ def _merge(
     try:
         return typing.cast(DictConfig, OmegaConf.merge(base, change))
     except MISFITS as error:
-        key = getattr(error, "full_key", None) or _misfit(base, change)
+        key = str(getattr(error, "full_key", None) or _misfit(base, change))
         raise InputError(f"{where}: {_explain(key, change, schema)}") from None
 
 

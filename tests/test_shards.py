@@ -6,8 +6,11 @@ import tensorflow as tf
 
 from hrnet_tf import InputError, cli
 from hrnet_tf.data import shards as shards_module
+from hrnet_tf.data.image_pipeline import ImageReader
 from hrnet_tf.data.images import open_images
+from hrnet_tf.data.shard_index import read_index
 from hrnet_tf.data.shards import verify_shards, write_shards
+from hrnet_tf.data.survey import survey_images
 
 COUNTS = {"ant": 9, "bee": 6}
 
@@ -215,3 +218,113 @@ def test_the_command_writes_and_goes_on(root, out, capsys):
     with pytest.raises(SystemExit):
         cli.main([*command, "--seed", "1"])
     assert "seed: 0 -> 1" in capsys.readouterr().err
+
+
+def test_the_advice_about_broken_images_is_taken(root, out, capsys):
+    (root / "ant" / "notes.txt").write_text("no image")
+    (root / "bee" / "9.jpg").symlink_to(root / "nowhere")
+    command = ["shard", str(root), str(out), "--workers", "1"]
+    with pytest.raises(SystemExit):
+        cli.main(command)
+    assert "data.on_error=skip" in capsys.readouterr().err
+    cli.main([*command, "data.on_error=skip"])
+    said = capsys.readouterr()
+    assert "written" in said.out
+    assert "9.jpg cannot be read" in said.err
+    assert sum(map(len, open_images(out))) == sum(COUNTS.values())
+    with pytest.raises(SystemExit):
+        cli.main([*command, "data.on_eror=skip"])
+    assert "did you mean `data.on_error`?" in capsys.readouterr().err
+
+
+def test_a_damaged_shard_is_named_where_it_is_read(root, out):
+    write(root, out)
+    damage(out / "train-00001-of-00003.tfrecord", 5000)
+    training, _ = open_images(out)
+    reader = ImageReader(training, "skip")
+    said = r"00001-of-00003\.tfrecord is damaged behind image 1 of 4; the same `hrnet"
+    with pytest.raises(InputError, match=said):
+        survey_images(reader)  # as `data check` does
+    assert write(root, out) == {"written": 1, "kept": 3}
+    assert training.damaged() == []
+
+
+DAMAGES = {
+    "empty": lambda raw, at: b"",
+    "cut": lambda raw, at: raw[:at],
+    "zeros": lambda raw, at: raw[:at] + bytes(len(raw) - at),
+    "a byte": lambda raw, at: raw[:at] + bytes([raw[at] ^ 0x15]) + raw[at + 1 :],
+    "a bit": lambda raw, at: raw[:at] + bytes([raw[at] ^ 0x01]) + raw[at + 1 :],
+    "left out": lambda raw, at: raw[:at] + raw[at + 3 :],
+    "twice": lambda raw, at: raw[: at + 9] + raw[at:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_index_ends_in_a_sentence(damage, root, out, rng):
+    write(root, out)
+    raw = (out / "index.json").read_bytes()
+    whole = read_index(out)
+    for at in rng.integers(0, len(raw), 60):
+        (out / "index.json").write_bytes(damage(raw, at))
+        try:
+            found = read_index(out)
+        except InputError as error:
+            assert_one_sentence(str(error), out)
+        else:
+            assert found == whole
+
+
+def assert_one_sentence(said, path):
+    assert str(path) in said
+    assert "\n" not in said
+
+
+def entry(index):
+    return index["shards"]["train"][0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda index: index.pop("shards"),
+        lambda index: index["shards"].pop("val"),
+        lambda index: index["shards"].update(val=[]),
+        lambda index: index.update(classes=["ant", "ant"]),
+        lambda index: index["class_counts"].update(train=[1, 2, 3]),
+        lambda index: index["class_counts"].update(train=[1, 2]),
+        lambda index: entry(index).update(file="../../elsewhere.tfrecord"),
+        lambda index: entry(index).update(records=-1),
+        lambda index: entry(index).update(records=True),
+        lambda index: entry(index).update(bytes=None),
+        lambda index: entry(index).update(sha256="short"),
+        lambda index: index.update(settings=None),
+    ],
+)
+def test_an_index_is_checked_without_its_checksum_too(change, root, out):
+    write(root, out)
+    index = json.loads((out / "index.json").read_text())
+    del index["seal"]
+    (out / "index.json").write_text(json.dumps(index))
+    open_images(out)  # as those of before have none
+    change(index)
+    (out / "index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=r"index\.json is damaged: .*same `hrnet-tf"):
+        open_images(out)
+
+
+def test_the_advice_about_a_damaged_index_is_taken(root, out, caplog):
+    write(root, out)
+    whole = (out / "index.json").read_bytes()
+    (out / "index.json").write_bytes(whole[:-40])
+    assert write(root, out) == {"written": 4, "kept": 0}
+    assert "cannot be read" in caplog.text
+    assert (out / "index.json").read_bytes() == whole
+
+
+def test_an_index_of_somebody_else_is_not_overwritten(root, out):
+    out.mkdir()
+    (out / "index.json").write_text('{"pages": 1}')
+    with pytest.raises(InputError, match="But nothing tells that the files"):
+        write(root, out)
+    assert (out / "index.json").read_text() == '{"pages": 1}'

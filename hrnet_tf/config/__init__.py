@@ -7,7 +7,7 @@ from typing import cast
 
 from omegaconf import OmegaConf
 
-from hrnet_tf.config.classification import ClassificationConfig
+from hrnet_tf.config.classification import ClassificationConfig, ShardSettings
 from hrnet_tf.config.pose import PoseConfig
 from hrnet_tf.config.regression import RegressionConfig
 from hrnet_tf.config.segmentation import SegmentationConfig
@@ -86,3 +86,8 @@ def read_run_config(folder: str | Path, overrides: Sequence[str] = ()) -> Config
             "that `hrnet-tf train` has made."
         )
     return read_config(path, overrides)
+
+
+def read_shard_settings(overrides: Sequence[str]) -> ShardSettings:
+    """What `hrnet-tf shard` is told as `key=value`; see `read_config` for errors."""
+    return merge(ShardSettings, OmegaConf.create(), overrides, where="hrnet-tf shard")

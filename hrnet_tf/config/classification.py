@@ -101,6 +101,20 @@ class ImageSection(FilesSection):
 
 
 @dataclass(frozen=True)
+class ShardedImages:
+    """What holds for images that are written as shards."""
+
+    on_error: Literal["stop", "skip"] = "stop"  # what to do about broken images
+
+
+@dataclass(frozen=True)
+class ShardSettings:
+    """What `hrnet-tf shard` takes as `key=value`."""
+
+    data: ShardedImages = field(default_factory=ShardedImages)
+
+
+@dataclass(frozen=True)
 class ClassificationTrain(TrainSection):
     """The recipe; the defaults are the official one for ImageNet."""
 

@@ -5,6 +5,7 @@ notes its size; from then on TensorFlow does, which need not wait for Python's l
 """
 
 import contextlib
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,12 +15,14 @@ import tensorflow as tf
 
 from hrnet_tf.data.image_augment import ImageAugmentation, augment_batch, batch_key
 from hrnet_tf.data.image_views import CentralView, RandomView, View
-from hrnet_tf.data.images import LabelledImages
+from hrnet_tf.data.images import LabelledImages, ShardImages
 from hrnet_tf.data.pipeline import AHEAD, in_parallel
 from hrnet_tf.data.problems import BrokenImages, Policy
 from hrnet_tf.errors import InputError
 from hrnet_tf.image_files import decode, decode_windows, stored_windows
 from hrnet_tf.image_header import UPRIGHT, Reading, read_header
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -108,9 +111,13 @@ class ImageReader:
             with self.broken.explained():
                 yield
         except tf.errors.DataLossError as error:
+            found = [error.message.splitlines()[0]]
+            if isinstance(self.images, ShardImages):
+                logger.info("a shard is damaged; looking for it")
+                found = self.images.damaged() or found
             raise InputError(
-                f"A shard is damaged ({error.message.splitlines()[0]}); the same "
-                "`hrnet-tf shard` command again writes it anew."
+                f"{'; '.join(found)}; the same `hrnet-tf shard` command again writes "
+                "what is damaged anew."
             ) from None
 
     def in_graph(

@@ -14,12 +14,10 @@ import tensorflow as tf
 
 from hrnet_tf.data.parts import class_parts
 from hrnet_tf.data.problems import Policy, Problems
+from hrnet_tf.data.shard_index import INDEX, read_index
 from hrnet_tf.errors import InputError
 from hrnet_tf.folders import IMAGES, is_clutter, is_image, walk
-from hrnet_tf.text_files import read_json
 
-INDEX = "index.json"
-INDEX_FORMAT = "hrnet_tf image shards 1"
 FEATURES = {
     "image/encoded": tf.io.FixedLenFeature((), tf.string),
     "image/class/label": tf.io.FixedLenFeature((), tf.int64),
@@ -178,6 +176,18 @@ class ShardImages(LabelledImages):
         batches = records.batch(min(BUFFER, len(self))).enumerate()
         return self._parsed(batches.map(mix).unbatch())
 
+    def damaged(self) -> list[str]:
+        """Shards that cannot be read to their end, each with how far one gets."""
+        found = []
+        for file, start, count in zip(*self._shards(), self.records, strict=True):
+            read = 0
+            try:
+                for _ in self._parsed(self._open(file, start)):
+                    read += 1
+            except tf.errors.OpError:
+                found.append(f"shard {file} is damaged behind image {read} of {count}")
+        return found
+
     def _shards(self) -> tuple[np.ndarray, np.ndarray]:
         """Path and index of the first image of each shard."""
         return self.files, np.cumsum(self.records) - self.records
@@ -243,28 +253,6 @@ def open_images(
         parts = _held_out(_list_classes(root, problems), validation_share, seed)
     problems.settle(sum(map(len, parts)))
     return parts
-
-
-def read_index(root: Path) -> dict[str, Any]:
-    """What `hrnet-tf shard` wrote about its shards, finished or not.
-
-    Raises:
-        InputError: if it cannot be read or is of another kind.
-    """
-    path = root / INDEX
-    try:
-        index = read_json(path)
-    except InputError as error:
-        raise InputError(
-            f"{path} cannot be read ({error}); write the shards anew with `hrnet-tf "
-            "shard`."
-        ) from None
-    if not isinstance(index, dict) or index.get("format") != INDEX_FORMAT:
-        raise InputError(
-            f"{path} does not say that its format is {INDEX_FORMAT!r}; give a folder "
-            "that `hrnet-tf shard` has written, or one without this file."
-        )
-    return index
 
 
 def _open_shards(root: Path, index: dict[str, Any], part: str) -> ShardImages:

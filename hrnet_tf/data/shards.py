@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -13,18 +14,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.data.images import (
-    INDEX,
-    INDEX_FORMAT,
-    FolderImages,
-    open_images,
-    read_index,
-)
+from hrnet_tf.data.images import FolderImages, open_images
+from hrnet_tf.data.problems import Policy
+from hrnet_tf.data.shard_index import INDEX, INDEX_FORMAT, read_index, write_index
 from hrnet_tf.errors import InputError
-from hrnet_tf.files import writing
+from hrnet_tf.files import is_scratch, writing
 from hrnet_tf.hashing import sha256_of
 from hrnet_tf.progress import progress_bar
-from hrnet_tf.text_files import write_json
+
+logger = logging.getLogger(__name__)
 
 IMAGES_A_SHARD = 1000  # about a hundred megabytes of photographs
 
@@ -57,6 +55,7 @@ def write_shards(
     workers: int | None = None,
     validation_share: float = 0.2,
     seed: int = 0,
+    on_error: Policy = "stop",
 ) -> dict[str, int]:
     """Write a folder of folders as TFRecord shards, the images' bytes as they are.
 
@@ -72,6 +71,8 @@ def write_shards(
         workers: processes that write; None: one for each core.
         validation_share: see `open_images`.
         seed: of the images' order in the shards, and see `open_images`.
+        on_error: `"stop"`, or `"skip"`: go on without files that are no images or
+            cannot be read.
 
     Returns:
         How many shards were written and how many kept, as `{"written": 8, "kept": 0}`.
@@ -92,7 +93,7 @@ def write_shards(
     for name, number in (("shards", shards), ("workers", workers)):
         if number is not None and number < 1:
             raise InputError(f"The number of {name} must be positive, got {number}.")
-    training, validation = _folders(root, validation_share, seed)
+    training, validation = _folders(root, validation_share, seed, on_error)
     parts = {"train": training, "val": validation}
     shards = shards or max(1, round(len(parts["train"]) / IMAGES_A_SHARD))
     if shards > len(parts["train"]):
@@ -120,7 +121,7 @@ def write_shards(
     with bar, _in_processes(min(workers or os.cpu_count() or 1, len(todo))) as run:
         for name, checksum, size, kept in run(_finish, todo):
             by_name[name].update(sha256=checksum, bytes=size)
-            _write_index(out, index)
+            write_index(out, index)
             counts["kept" if kept else "written"] += 1
             bar.update()
     return counts
@@ -162,9 +163,9 @@ def verify_shards(root: str | Path, workers: int | None = None) -> int:
 
 
 def _folders(
-    root: Path, validation_share: float, seed: int
+    root: Path, validation_share: float, seed: int, on_error: Policy
 ) -> tuple[FolderImages, FolderImages]:
-    training, validation = open_images(root, validation_share, seed)
+    training, validation = open_images(root, validation_share, seed, on_error)
     if not isinstance(training, FolderImages) or not isinstance(
         validation, FolderImages
     ):
@@ -172,7 +173,19 @@ def _folders(
             f"{root} holds shards already; give a folder with a folder of images for "
             "each class."
         )
+    if on_error == "skip":
+        return _readable(training), _readable(validation)
     return training, validation
+
+
+def _readable(images: FolderImages) -> FolderImages:
+    """Without files that cannot be read; a line tells of each."""
+    there = np.array([os.access(file, os.R_OK) for file in images.files], bool)
+    for file in images.files[~there]:
+        logger.warning("skipped: image %s cannot be read", file)
+    if not there.any():
+        raise InputError(f"None of the images, such as {images.files[0]}, can be read.")
+    return replace(images, files=images.files[there], labels=images.labels[there])
 
 
 def _plan(
@@ -216,20 +229,20 @@ def _begin(
     settings: dict[str, Any],
 ) -> dict[str, Any]:
     """The index of a new folder, or that of an earlier call with the same settings."""
-    if (out / INDEX).is_file():
-        index = read_index(out)
+    before = _index_of_before(out, plan)
+    if before is not None:
         differ = [
-            f"{name}: {index['settings'].get(name)} -> {value}"
+            f"{name}: {before['settings'].get(name)} -> {value}"
             for name, value in settings.items()
-            if index["settings"].get(name) != value
+            if before["settings"].get(name) != value
         ]
         if differ:
             raise InputError(
                 f"{out} holds shards of other images or settings "
                 f"({'; '.join(differ)}); name another folder, or remove this one."
             )
-        return index
-    if out.is_dir() and any(out.iterdir()):
+        return before
+    if _names(out):
         raise InputError(f"{out} is not empty and holds no {INDEX}; name a new folder.")
     index = {
         "format": INDEX_FORMAT,
@@ -251,12 +264,34 @@ def _begin(
             for part, shards in plan.items()
         },
     }
-    _write_index(out, index)
+    write_index(out, index)
     return index
 
 
-def _write_index(out: Path, index: dict[str, Any]) -> None:
-    write_json(out / INDEX, index, indent=1)
+def _index_of_before(out: Path, plan: dict[str, list[Shard]]) -> dict[str, Any] | None:
+    """The index of an earlier call; None: there is none, or all is written anew."""
+    if not (out / INDEX).is_file():
+        return None
+    try:
+        return read_index(out)
+    except InputError as error:
+        ours = {shard.path.name for part in plan.values() for shard in part}
+        known = INDEX_FORMAT.encode() in (out / INDEX).read_bytes()
+        if _names(out) - ours - {INDEX} or not (known or _names(out) & ours):
+            raise InputError(
+                f"{error} But nothing tells that the files in {out} are those of this "
+                "command; name another folder, or remove this one."
+            ) from None
+        logger.warning("%s This happens here.", error)
+        for name in _names(out):
+            (out / name).unlink()
+        return None
+
+
+def _names(folder: Path) -> set[str]:
+    """Of what is in a folder, but for what a killed process has left unfinished."""
+    there = folder.iterdir() if folder.is_dir() else ()
+    return {path.name for path in there if not is_scratch(path)}
 
 
 @contextlib.contextmanager

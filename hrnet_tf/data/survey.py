@@ -94,11 +94,10 @@ def survey_images(reader: ImageReader) -> Survey:
     """Read every labelled image and count those of each class."""
     images = reader.images
     total = len(images)
-    for row in progress_bar(
-        images.in_order().as_numpy_iterator(), unit="image", total=total
-    ):
-        index, name, encoded, _ = row
-        reader.decode(index, name, encoded)
+    rows = images.in_order().as_numpy_iterator()
+    with reader.errors_explained():
+        for index, name, encoded, _ in progress_bar(rows, unit="image", total=total):
+            reader.decode(index, name, encoded)
     counts = dict(zip(images.classes, map(int, images.class_counts), strict=True))
     return Survey(total, "images", counts, tuple(sorted(reader.broken.found)))
 
