@@ -1,12 +1,16 @@
 """A network that finds coloured spots, and images of them: answers known in advance."""
 
+import json
+
 import keras
 import numpy as np
 from keras import layers
 
+from hrnet_tf.config.pose import CocoSection
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, PoseManifest
 from hrnet_tf.preprocess import MEAN, STD
+from hrnet_tf.visualize import write_image
 
 COLORS = KeypointSet(
     "colors",
@@ -50,3 +54,55 @@ def spot_image(size, points, radius):
         for left, top in points
     ]
     return np.round(255 * np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def write_crowd(folder, rng, images=4):
+    """Images with two people each, whom a detector has found several times.
+
+    Ids and names of files are numbers in different orders.
+
+    Args:
+        folder: to write to: `images/`, `annotations.json` and `boxes.json`.
+        rng: where the people's chance comes from.
+        images: how many.
+
+    Returns:
+        The section of the configuration, with the boxes.
+    """
+    data = {
+        "images": [],
+        "annotations": [],
+        "categories": [{"id": 1, "name": "spots", "keypoints": list(COLORS.names)}],
+    }
+    boxes = []
+    for number in range(images):
+        image_id, name = images - 1 - number, f"{number}.png"
+        image = np.zeros((90, 120, 3), np.uint8)
+        for left in (4, 64):
+            points = np.array([[left + 12, 20], [left + 30, 40], [left + 16, 64]])
+            points = points + rng.integers(-3, 4, (3, 2))
+            image = np.maximum(image, spot_image((90, 120), points, radius=4))
+            bbox = [left, 8, 46, 70]
+            data["annotations"].append(
+                {
+                    "id": len(data["annotations"]) + 1,
+                    "image_id": image_id,
+                    "category_id": 1,
+                    "bbox": bbox,
+                    "area": 46 * 70 / 2,
+                    "keypoints": [float(v) for x, y in points for v in (x, y, 2)],
+                    "num_keypoints": 3,
+                    "iscrowd": 0,
+                }
+            )
+            for shift, score in ((0, 0.9), (1, 0.8), (9, 0.6), (0, 0.1)):
+                shifted = [left + shift, 8 + shift, 46, 70]
+                boxes.append({"image_id": image_id, "bbox": shifted, "score": score})
+            boxes.append({"image_id": image_id, "bbox": bbox, "category_id": 2})
+        entry = {"id": image_id, "file_name": name, "width": 120, "height": 90}
+        data["images"].append(entry)
+        write_image(folder / "images" / name, image)
+    files = folder / "annotations.json", folder / "boxes.json"
+    for path, content in zip(files, (data, boxes), strict=True):
+        path.write_text(json.dumps(content))
+    return CocoSection(str(files[0]), str(folder / "images"), str(files[1]), 0.3)

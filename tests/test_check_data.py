@@ -157,3 +157,39 @@ def test_the_sheet_shows_every_good_sample_once(task, batch_size, tmp_path, rng)
     assert sorted(seen_in(shown)) == [0, 1, 2, 3, 4]
     assert sheet.shape[1] == 5 * 256 + 6 * GAP
     assert not (sheet == 0).all(axis=-1).any()
+
+
+def test_people_are_checked_as_training_does(configured, data, tmp_path):
+    def change(part, alter):
+        path = data / f"annotations/person_keypoints_{part}.json"
+        content = json.loads(path.read_text())
+        alter(content)
+        path.write_text(json.dumps(content))
+        return path, data / "images" / part
+
+    def damage(content):
+        people = [a for a in content["annotations"] if "keypoints" in a]
+        people[0]["bbox"] = [1e7, 0, 5, 5]
+        people[1]["num_keypoints"] = 0
+        people[2]["area"] = -1
+
+    settings = []
+    for part, name, alter in (
+        ("train", "train", damage),
+        ("validation", "val", lambda content: None),
+    ):
+        annotations, images = change(name, alter)
+        settings.append(f"data.{part}.annotations={annotations}")
+        settings.append(f"data.{part}.images={images}")
+    files = sorted((data / "images/val").iterdir())
+    files[0].unlink()
+    files[1].write_bytes(b"no image")
+    surveys = check_data(configured(*settings), tmp_path / "out")
+    (broken,) = surveys["train"].broken
+    assert "lies outside the image" in broken
+    notes = "\n".join(surveys["train"].notes)
+    assert "1 times: `num_keypoints` is missing or not what" in notes
+    assert "1 times: `area` is missing or none" in notes
+    assert len(surveys["validation"].broken) >= 2
+    assert "does not exist" in surveys["validation"].table()
+    assert "cannot be decoded" in surveys["validation"].table()

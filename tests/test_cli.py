@@ -53,6 +53,26 @@ def test_predict_draws_a_folder_of_images(trained, data_folder, tmp_path, capsys
     assert len(json.loads((out / "keypoints.json").read_text())) == 6
 
 
+def test_predict_takes_the_ids_of_annotations(trained, data_folder, tmp_path, capsys):
+    annotations = data_folder / "annotations" / "person_keypoints_val.json"
+    data = json.loads(annotations.read_text())
+    people = [a for a in data["annotations"] if "keypoints" in a]
+    boxes = tmp_path / "boxes.json"
+    kept = [
+        {key: a[key] for key in ("image_id", "bbox", "category_id")} for a in people
+    ]
+    boxes.write_text(json.dumps(kept))
+    command = ["predict", str(data_folder / "images" / "val"), "--model", str(trained)]
+    command += ["--boxes", str(boxes), "--annotations", str(annotations)]
+    cli.main([*command, "--out", str(tmp_path / "drawn")])
+    assert f"{len(people)} people in 6 images" in capsys.readouterr().out
+    entries = json.loads((tmp_path / "drawn" / "keypoints.json").read_text())
+    assert {e["image_id"] for e in entries} == {a["image_id"] for a in people}
+    boxes.write_text("[]")
+    cli.main([*command, "--out", str(tmp_path / "nobody")])
+    assert "no people in 6 images" in capsys.readouterr().out
+
+
 def test_export_writes_what_it_names(trained, tmp_path, capsys):
     command = ["export", str(trained), "--format", "tflite", "--out", str(tmp_path)]
     cli.main(command)

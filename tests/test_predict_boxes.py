@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
-from spots import COLORS, spot_image, spot_manifest, spot_network
+from spots import COLORS, spot_image, spot_manifest, spot_network, write_crowd
 
 from hrnet_tf import InputError
-from hrnet_tf.config.pose import CocoSection, DataSection, EvaluateSection
+from hrnet_tf.config.pose import DataSection, EvaluateSection
 from hrnet_tf.evaluators.pose import PoseEvaluator
 from hrnet_tf.media import PoseViewer, predict_files
 from hrnet_tf.metrics.coco import average_precision
@@ -256,50 +256,8 @@ def test_a_video_has_boxes_by_the_number_of_a_frame(predictor, tmp_path, caplog)
 # The same as in evaluation
 
 
-@pytest.fixture
-def crowd(predictor, tmp_path, rng):
-    """Images with people, whose boxes a detector has found more than once.
-
-    Ids and names of files are numbers of different order.
-    """
-    folder, data, boxes = tmp_path / "images", annotated([]), []
-    for number in range(4):
-        image_id, name = 3 - number, f"{number}.png"
-        image = np.zeros((90, 120, 3), np.uint8)
-        for column in range(2):
-            left = 4 + 60 * column
-            points = np.array([[left + 12, 20], [left + 30, 40], [left + 16, 64]])
-            points = points + rng.integers(-3, 4, (3, 2))
-            image = np.maximum(image, spot_image((90, 120), points, radius=4))
-            bbox = [left, 8, 46, 70]
-            keypoints = [float(v) for x, y in points for v in (x, y, 2)]
-            data["annotations"].append(
-                {
-                    "id": len(data["annotations"]) + 1,
-                    "image_id": image_id,
-                    "category_id": 1,
-                    "bbox": bbox,
-                    "area": 46 * 70 / 2,
-                    "keypoints": keypoints,
-                    "num_keypoints": 3,
-                    "iscrowd": 0,
-                }
-            )
-            for shift, score in ((0, 0.9), (1, 0.8), (9, 0.6), (0, 0.1)):
-                shifted = [bbox[0] + shift, bbox[1] + shift, *bbox[2:]]
-                boxes.append({"image_id": image_id, "bbox": shifted, "score": score})
-            boxes.append({"image_id": image_id, "bbox": bbox, "category_id": 2})
-        data["images"].append(
-            {"id": image_id, "file_name": name, "width": 120, "height": 90}
-        )
-        write_image(folder / name, image)
-    files = tmp_path / "annotations.json", tmp_path / "boxes.json"
-    for path, content in zip(files, (data, boxes), strict=True):
-        path.write_text(json.dumps(content))
-    return CocoSection(str(files[0]), str(folder), str(files[1]), 0.3)
-
-
-def test_prediction_and_evaluation_find_the_same_people(crowd, predictor, tmp_path):
+def test_prediction_and_evaluation_find_the_same_people(predictor, tmp_path, rng):
+    crowd = write_crowd(tmp_path, rng)
     write_config(predictor.manifest.keypoints, tmp_path / "spots.yaml")
     data = DataSection(crowd, crowd, str(tmp_path / "spots.yaml"))
     settings = EvaluateSection(flip=False, refinement="none", nms_threshold=0.8)

@@ -75,10 +75,22 @@ class Survey:
         }
 
 
-def survey_people(reader: CropReader, keypoints: KeypointSet) -> Survey:
-    """Read every image that shows people and count their annotated keypoints."""
+def survey_people(
+    reader: CropReader,
+    keypoints: KeypointSet,
+    listed: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> Survey:
+    """Read every image that shows people and count their annotated keypoints.
+
+    Args:
+        reader: reads the people.
+        keypoints: that they have.
+        listed: samples that were found to be broken before, a line each.
+        notes: what else is known, a line each.
+    """
     people: People = reader.people
-    broken = []
+    broken = list(listed)
     _, first = np.unique(people.files.astype(str), return_index=True)
     for row in progress_bar(first, unit="image"):
         try:
@@ -87,7 +99,8 @@ def survey_people(reader: CropReader, keypoints: KeypointSet) -> Survey:
             broken.append(f"{people.sources[row]}: {error}")
     seen = (people.keypoints[..., 2] > 0).sum(axis=0)
     counts = dict(zip(keypoints.names, map(int, seen), strict=True))
-    return Survey(len(people), "annotated keypoints", counts, tuple(broken))
+    total = len(people) + len(listed)
+    return Survey(total, "annotated keypoints", counts, tuple(broken), tuple(notes))
 
 
 def survey_images(reader: ImageReader) -> Survey:

@@ -122,7 +122,8 @@ class ClassificationEvaluator:
         """Classify every image and compare.
 
         Raises:
-            InputError: if an image is broken and `data.on_error` is `"stop"`.
+            InputError: if an image is broken and `data.on_error` is `"stop"`, or all
+                are.
         """
         scores = ClassificationScores(len(self.manifest.classes))
         skipped = 0

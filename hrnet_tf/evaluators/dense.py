@@ -150,7 +150,8 @@ class DenseEvaluator(ABC):
             progress: whether to show a bar.
 
         Raises:
-            InputError: if a sample is broken and `data.on_error` is `"stop"`.
+            InputError: if a sample is broken and `data.on_error` is `"stop"`, or all
+                are.
         """
         scores = np.full(len(self), np.inf)  # broken images are not the worst
         skipped = 0

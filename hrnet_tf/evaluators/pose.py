@@ -172,19 +172,29 @@ class PoseEvaluator:
 
     def survey(self) -> Survey:
         """Annotated keypoints by name; none if the boxes are a detector's."""
-        return survey_people(self.reader, self.manifest.keypoints)
+        part, keypoints = self.part, self.manifest.keypoints
+        return survey_people(self.reader, keypoints, part.broken, part.notes)
 
     def sample_crops(self, count: int) -> np.ndarray:
         """Crops of people all over the data, uint8 `(n, height, width, 3)`."""
         chosen = np.unique(np.linspace(0, len(self.people) - 1, count).astype(int))
+        crops, good = self._read(chosen)
+        return crops[good] if good.any() else crops
+
+    def _read(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Crops of some people, and whether each is good."""
         matrices = plain_crops(self.people.take(chosen), self.geometry)
         rows = zip(chosen, matrices, strict=True)
-        return np.stack([self.reader.read(*row)[0] for row in rows])
+        crops, good = zip(*(self.reader.read(*row) for row in rows), strict=True)
+        return np.stack(crops), np.array(good)
 
     def samples(self) -> dict[str, np.ndarray]:
         """Some real crops, and an image with its boxes, to check exports on."""
         people = self.people
-        here = np.flatnonzero(people.image_ids == people.image_ids[0])[:4]
+        _, firsts = np.unique(people.image_ids, return_index=True)
+        tried = (row for row in np.sort(firsts) if self._read(row[None])[1][0])
+        first = people.image_ids[next(tried, 0)]
+        here = np.flatnonzero(people.image_ids == first)[:4]
         return {
             "crops": self.sample_crops(8),
             "image_bytes": np.fromfile(people.files[here[0]], np.uint8),

@@ -111,7 +111,8 @@ class PoseTrainingData:
         self.config = config
         self.keypoints = keypoints
         data = config.data
-        people = CocoKeypoints(data.train, keypoints, data.on_error).annotated()
+        self.part = CocoKeypoints(data.train, keypoints, data.on_error)
+        people = self.part.annotated()
         self.reader = CropReader(people, config.model.size, data.on_error, data.reading)
 
     def __len__(self) -> int:
@@ -148,7 +149,8 @@ class PoseTrainingData:
 
     def survey(self) -> Survey:
         """Annotated keypoints by name."""
-        return survey_people(self.reader, self.keypoints)
+        part = self.part
+        return survey_people(self.reader, self.keypoints, part.broken, part.notes)
 
     def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
         """Crops with the annotated keypoints on them."""
