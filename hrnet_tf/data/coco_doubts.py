@@ -90,10 +90,9 @@ def box_doubts(pairs: Iterable[tuple[Any, Row]]) -> Iterator[str]:
 
 
 def _keypoint_doubts(items: list[Row], images: Mapping[int, Row]) -> Iterator[str]:
-    points = [np.array(a["keypoints"], float).reshape(-1, 3) for a in items]
-    if not points:
+    if not items:
         return
-    together = np.concatenate(points)
+    together = np.array([a["keypoints"] for a in items], float).reshape(-1, 3)
     visibilities = together[:, 2]
     odd = visibilities[~np.isin(visibilities, (0, 1, 2))]
     if odd.size:

@@ -51,9 +51,13 @@ def mend(item: Row, count: int, image: Row | None, repairs: Repairs) -> None:
     item["iscrowd"] = _as_crowd(item.get("iscrowd", 0), where, repairs)
     if item["iscrowd"] and not item.get("keypoints"):
         item["keypoints"] = [0] * 3 * count
-    if _clear_unlabelled(item.get("keypoints"), count):
+    try:
+        keypoints = check_keypoints(item.get("keypoints"), count)
+    except InputError:
+        if not _clear_unlabelled(item.get("keypoints"), count):
+            raise
+        keypoints = check_keypoints(item["keypoints"], count)
         repairs.add("keypoints that are not annotated have no numbers: 0 taken", where)
-    keypoints = check_keypoints(item.get("keypoints"), count)
     box = check_box(item.get("bbox"))
     seen = keypoints[keypoints[:, 2] > 0]
     if image is not None:
