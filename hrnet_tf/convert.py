@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from hrnet_tf.checkpoints import limits
+from hrnet_tf.checkpoints.keras_files import require_whole
 from hrnet_tf.errors import InputError
 from hrnet_tf.files import put, scratch_beside, write_text
 from hrnet_tf.hashing import sha256_of
@@ -116,11 +118,12 @@ def check_converted(path: str | Path) -> keras.Model:
     manifest = path.with_suffix(".json")
     try:
         recorded = read_json(manifest)["outputs"]
+        require_whole(path)
         model = keras.models.load_model(path)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except limits.BROKEN as error:
         raise InputError(
             f"{path} is no converted model with its manifest {manifest.name} beside it "
-            f"({error}); convert the checkpoint again."
+            f"({limits.brief(str(error), 300)}); convert the checkpoint again."
         ) from error
     found = _answers(model)
     if problem := next(_differences(recorded, found), None):

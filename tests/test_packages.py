@@ -100,12 +100,15 @@ FIRST_STEPS = """
 import sys
 from pathlib import Path
 
+import tensorflow as tf
+
 import hrnet_tf
 from hrnet_tf import demo
 from hrnet_tf.config import read_config
 from hrnet_tf.data.figures import draw_data_set
 from hrnet_tf.train import train
 
+tf.config.run_functions_eagerly(True)  # a few steps need no graph
 assert Path(hrnet_tf.__file__).is_relative_to(sys.argv[1]), hrnet_tf.__file__
 data = Path("saved_models/demo/data")
 draw_data_set(data, train=4, validation=4)

@@ -5,7 +5,7 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from hrnet_tf.checkpoints import limits
 
@@ -94,25 +94,46 @@ class Archive:
         return memoryview(machine.decompress(raw, entry.file_size + 1))
 
 
-class _Listing(io.RawIOBase):
-    """A mapped file for `zipfile`, which reads nothing of it but the list of entries.
-
-    It reads all of the list at once, as long as the file says that it is.
-    """
+class MappedFile(io.RawIOBase):
+    """A mapped file, or a part of one, for libraries that read files."""
 
     def __init__(self, content: memoryview):
         super().__init__()
         self.content, self.place = content, 0
 
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
     def tell(self) -> int:
+        """Where it is read next."""
         return self.place
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place; as for every file."""
         place = offset + (0, self.place, len(self.content))[whence]
         if place < 0:
-            raise ValueError("its list of entries begins before the file")
+            raise ValueError("a place before the file's beginning")
         self.place = place
         return place
+
+    def readinto(self, buffer: Any) -> int:
+        """Copy the next bytes into a buffer; how many there were."""
+        found = self.content[self.place : self.place + len(buffer)]
+        memoryview(buffer).cast("B")[: len(found)] = found
+        self.place += len(found)
+        return len(found)
+
+
+class _Listing(MappedFile):
+    """A mapped file for `zipfile`, which reads nothing of it but the list of entries.
+
+    It reads all of the list at once, as long as the file says that it is.
+    """
 
     def read(self, count: int = -1) -> bytes:
         end = len(self.content) if count < 0 else self.place + count

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 
+from hrnet_tf.checkpoints import limits
 from hrnet_tf.checkpoints.download import cache_folder, fetch
 from hrnet_tf.checkpoints.files import read_checkpoint
+from hrnet_tf.checkpoints.keras_files import require_whole
 from hrnet_tf.checkpoints.names import folded_gammas, official
 from hrnet_tf.errors import InputError
 from hrnet_tf.hashing import sha256_of
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 # Names of the body's layers; all others are a head's.
 BODY = re.compile(r"(conv[12]|bn[12]|layer1|transition[123]|stage[234])\.")
 LAST_STAGE = re.compile(r"stage4\.(\d+)\.")
+
+REASON = 300  # characters of what Keras says
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -144,10 +147,18 @@ def load_body(model: keras.Model, path: str | Path) -> tuple[str, ...]:
     if path.suffix != ".keras":
         tensors = official(read_checkpoint(path), str(path))
         return load_body_tensors(model, tensors, path)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
     try:
+        require_whole(path)
         donor = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, BadZipFile) as error:
-        raise InputError(f"{path} is no model that Keras can load: {error}") from error
+    except PermissionError:
+        raise
+    except limits.BROKEN as error:
+        reason = limits.brief(str(error), REASON) or type(error).__name__
+        raise InputError(
+            f"{path} is no model that Keras can load: {reason.rstrip('.')}."
+        ) from error
     layers = {layer.name: layer for layer in donor.layers if layer.weights}
     body = [x for x in model.layers if x.weights and BODY.match(f"{x.name}.")]
     ends = _lower_ends({layer.name for layer in body}, layers.keys())
@@ -231,10 +242,14 @@ def load_keras_weights(model: keras.Model, path: str | Path) -> None:
         InputError: if the file is broken or holds other shapes.
     """
     try:
+        require_whole(path)
         model.load_weights(str(path))
-    except (ValueError, KeyError, OSError, BadZipFile) as error:
+    except PermissionError:
+        raise
+    except limits.BROKEN as error:
+        reason = limits.brief(str(error), REASON) or type(error).__name__
         raise InputError(
-            f"The weights in {path} do not fit {model.name}: {error}"
+            f"The weights in {path} do not fit {model.name}: {reason.rstrip('.')}."
         ) from error
 
 
