@@ -14,6 +14,9 @@ from hrnet_tf.files import writing
 
 KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
 
+# For layers that change images; those of Keras 2 are channels last in any case.
+CHANNELS_LAST: dict[str, Any] = {"data_format": "channels_last"} if KERAS_3 else {}
+
 
 def variable_leaf(variable: tf.Variable) -> str:
     """The last part of a variable's name, such as `kernel`."""

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from hrnet_tf.batch_norm import BatchNorm
+from hrnet_tf.batch_norm import BatchNormalization
 from hrnet_tf.compat import freeze
 from hrnet_tf.layers import Upsample, resize_bilinear
 
@@ -251,7 +251,7 @@ RULES: dict[type, Callable[..., Emitter | None]] = {
     layers.Conv2D: convolution,
     layers.Dense: dense,
     layers.BatchNormalization: normalization,
-    BatchNorm: normalization,
+    BatchNormalization: normalization,
     layers.ZeroPadding2D: padding,
     layers.ReLU: relu,
     layers.Activation: activation,

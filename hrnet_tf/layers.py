@@ -13,11 +13,14 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from hrnet_tf.batch_norm import BatchNorm
+from hrnet_tf.batch_norm import BatchNorm, BatchNormalization
 from hrnet_tf.errors import InputError
 from hrnet_tf.upsampling import UPSAMPLING, Upsampling
 
 Initializer = Literal["normal", "kaiming"]
+
+# Whatever Keras is set to: every layer that would ask Keras is told.
+CHANNELS_LAST = "channels_last"
 
 
 def resize_bilinear(x: tf.Tensor, size: tf.Tensor, align_corners: bool) -> tf.Tensor:
@@ -177,12 +180,15 @@ class Conventions:
     ) -> tf.Tensor:
         """Convolution, padded on all four sides alike."""
         if stride > 1:  # "same" would pad the bottom and the right only
-            x = layers.ZeroPadding2D(kernel // 2, name=f"{name}.pad")(x)
+            x = layers.ZeroPadding2D(
+                kernel // 2, data_format=CHANNELS_LAST, name=f"{name}.pad"
+            )(x)
         return layers.Conv2D(
             filters,
             kernel,
             stride,
             padding="same" if stride == 1 else "valid",
+            data_format=CHANNELS_LAST,
             dilation_rate=dilation,
             use_bias=bias,
             kernel_initializer=self.new_initializer(),
@@ -193,7 +199,8 @@ class Conventions:
         """Batch norm, or what stands in its place."""
         if self.normalization is not None:
             return self.normalization(name=name)(x)
-        return BatchNorm(
+        kind = BatchNormalization if self.synchronized else BatchNorm
+        return kind(
             momentum=self.bn_momentum,
             epsilon=1e-5,
             synchronized=self.synchronized,
@@ -233,6 +240,7 @@ class Conventions:
         return layers.Conv2D(
             filters,
             1,
+            data_format=CHANNELS_LAST,
             kernel_initializer=self.new_initializer(),
             dtype=output_dtype(x),
             name=name,

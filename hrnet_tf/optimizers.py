@@ -1,4 +1,4 @@
-"""Stochastic gradient descent as PyTorch does it, in which the recipes were found."""
+"""What networks are compiled with, and gradient descent as PyTorch does it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +7,30 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.errors import InputError
+
+
+class Unstarted:
+    """An optimizer that a network is compiled with before it has learnt anything.
+
+    Keras builds the variables of an optimizer that it opens, and warns where the saved
+    one has had none.
+    """
+
+    def load_own_variables(self, store):
+        """Take the saved variables, unless the optimizer had not begun."""
+        begun = len(store.keys()) > 2  # more than iterations and learning rate
+        if begun or len(self.variables) <= 2:
+            super().load_own_variables(store)
+
+
+@keras.saving.register_keras_serializable("hrnet_tf")
+class SGD(Unstarted, keras.optimizers.SGD):
+    """Keras's, for networks that are saved before they have learnt."""
+
+
+@keras.saving.register_keras_serializable("hrnet_tf")
+class Adam(Unstarted, keras.optimizers.Adam):
+    """Keras's, for networks that are saved before they have learnt."""
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")

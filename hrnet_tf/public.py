@@ -1,6 +1,8 @@
 """What `import hrnet_tf` offers; add public names here."""
 
 import hrnet_tf.backend  # noqa: F401  (before anything imports Keras)
+from hrnet_tf.channels import ChannelSet
+from hrnet_tf.classes import ClassSet
 from hrnet_tf.codecs.heatmaps import HeatmapCodec
 from hrnet_tf.config import read_config
 from hrnet_tf.convert import check_converted
@@ -11,13 +13,26 @@ from hrnet_tf.fine_tuning import freeze_body, freeze_layers, unfreeze
 from hrnet_tf.image_files import read_image
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.loading import load
-from hrnet_tf.losses import DenseCrossEntropy, KeypointLoss
+from hrnet_tf.losses import (
+    DenseCrossEntropy,
+    DenseRegression,
+    HardPixelCrossEntropy,
+    KeypointLoss,
+    LovaszSoftmax,
+    SoftDice,
+    WeightedSum,
+)
 from hrnet_tf.metrics.keypoints import KeypointAccuracy
+from hrnet_tf.metrics.regression import RegressionScore
+from hrnet_tf.metrics.segmentation import PixelAccuracy, SegmentationScore
+from hrnet_tf.optimizers import CoupledSGD
 from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions
 from hrnet_tf.predictors.pose import PosePredictor
+from hrnet_tf.predictors.regression import RegressionPredictor
+from hrnet_tf.predictors.segmentation import SegmentationPredictor
 from hrnet_tf.preprocess import preprocess_input
 from hrnet_tf.pretrained import load_checkpoint
-from hrnet_tf.results import Pose
+from hrnet_tf.results import Classification, DenseMap, LabelMap, Pose
 from hrnet_tf.tasks import (
     HigherHRNet,
     HRNetClassifier,
@@ -29,16 +44,23 @@ from hrnet_tf.tasks import (
 from hrnet_tf.tasks.transfer import load_body
 from hrnet_tf.train import train
 from hrnet_tf.version import __version__
-from hrnet_tf.visualize import draw_pose
+from hrnet_tf.visualize import draw_label, draw_labels, draw_map, draw_pose
 from hrnet_tf.weights import load_official
 
 __all__ = [
+    "ChannelSet",
+    "ClassSet",
+    "Classification",
+    "CoupledSGD",
     "DenseCrossEntropy",
+    "DenseMap",
+    "DenseRegression",
     "HRNetClassifier",
     "HRNetLandmarks",
     "HRNetV1",
     "HRNetV2",
     "HRNetV2p",
+    "HardPixelCrossEntropy",
     "HeatmapCodec",
     "HigherHRNet",
     "ImageClassifier",
@@ -46,11 +68,23 @@ __all__ = [
     "KeypointAccuracy",
     "KeypointLoss",
     "KeypointSet",
+    "LabelMap",
+    "LovaszSoftmax",
+    "PixelAccuracy",
     "Pose",
     "PosePredictor",
+    "RegressionPredictor",
+    "RegressionScore",
+    "SegmentationPredictor",
+    "SegmentationScore",
+    "SoftDice",
+    "WeightedSum",
     "__version__",
     "check_converted",
     "decode_predictions",
+    "draw_label",
+    "draw_labels",
+    "draw_map",
     "draw_pose",
     "evaluate_run",
     "export_run",

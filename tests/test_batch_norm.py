@@ -68,6 +68,26 @@ def test_the_running_variance_is_that_of_a_sample(images):
     np.testing.assert_allclose(layer.moving_variance, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_a_synchronized_one_learns_what_another_does(images, dtype):
+    found = []
+    for kind, more in ((BatchNorm, {}), (BatchNormalization, {"synchronized": True})):
+        layer = built(kind, images, dtype=dtype, **more)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            output = layer(images, training=True)
+            loss = tf.reduce_sum(tf.sin(tf.cast(output, tf.float32)))
+        gradients = tape.gradient(loss, [images, *layer.trainable_variables])
+        found.append([output, *gradients, *layer.get_weights()])
+    near = 1e-4 if dtype == "float32" else 0.02
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=near)
+    variance = images.numpy().reshape(-1, 5).var(axis=0, ddof=1)
+    before = built(BatchNorm, images).moving_variance.numpy()
+    expected = MOMENTUM * before + (1 - MOMENTUM) * variance
+    np.testing.assert_allclose(layer.moving_variance, expected, rtol=1e-3)
+
+
 @needs_keras_3
 def test_a_frozen_one_learns_nothing(images):
     layer = built(BatchNormalization, images)

@@ -10,7 +10,10 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from hrnet_tf.components import create
+from hrnet_tf.config.common import Component
 from hrnet_tf.data.survey import Survey
+from hrnet_tf.losses import WeightedSum
 from hrnet_tf.preprocess import MEAN, STD
 
 
@@ -122,6 +125,15 @@ def answering(network: keras.Model) -> keras.Model:
     if not isinstance(network.output, dict):
         return network
     return keras.Model(network.input, network.output["logits"], name=network.name)
+
+
+def named_loss(component: Component) -> keras.losses.Loss:
+    """The loss that `train.loss` names, with one value a sample.
+
+    Keras would not divide a loss that is one number for a batch by the number of
+    devices, whose gradients add up.
+    """
+    return WeightedSum([create(component, "train.loss")], [1.0])
 
 
 def behind_normalisation(

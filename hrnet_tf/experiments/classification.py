@@ -9,14 +9,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.components import create
 from hrnet_tf.config.classification import ClassificationConfig
 from hrnet_tf.data.image_pipeline import ImageReader, training_images
 from hrnet_tf.data.images import LabelledImages, open_images
 from hrnet_tf.data.survey import Survey, survey_images
 from hrnet_tf.data.usable import check_images, warn_of_unseen
 from hrnet_tf.evaluators.classification import ClassificationEvaluator
-from hrnet_tf.experiments.base import behind_normalisation
+from hrnet_tf.experiments.base import behind_normalisation, named_loss
 from hrnet_tf.manifest import ClassificationManifest, ImageInput, versions
 from hrnet_tf.predictors.classification import ImageClassifier
 from hrnet_tf.sheets import COLUMNS, Tile, contact_sheet
@@ -86,7 +85,7 @@ class ClassificationExperiment:
     def compile_settings(self, manifest: ClassificationManifest) -> dict[str, Any]:
         """Cross-entropy with the shares of classes, and top-1 accuracy."""
         settings = self.config.train
-        loss = settings.loss and create(settings.loss, "train.loss")
+        loss = settings.loss and named_loss(settings.loss)
         smoothing = settings.label_smoothing
         return {
             "loss": loss

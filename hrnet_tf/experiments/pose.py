@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from hrnet_tf.compat import CHANNELS_LAST
 from hrnet_tf.components import create
 from hrnet_tf.config.pose import AugmentationSection, PoseConfig
 from hrnet_tf.data.coco import CocoKeypoints
@@ -185,6 +186,6 @@ def change_colors(crops: tf.Tensor, augmentation: AugmentationSection) -> tf.Ten
         )(crops)
     if augmentation.contrast:
         crops = layers.RandomContrast(
-            augmentation.contrast, dtype="float32", name="contrast"
+            augmentation.contrast, dtype="float32", name="contrast", **CHANNELS_LAST
         )(crops)
     return crops

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from hrnet_tf.channels import robust_spans
-from hrnet_tf.components import create
 from hrnet_tf.config.regression import RegressionConfig
 from hrnet_tf.data.map_pipeline import MapReader
 from hrnet_tf.data.maps import MappedImages, open_maps, read_map
@@ -16,6 +15,7 @@ from hrnet_tf.data.survey import Survey, survey_maps
 from hrnet_tf.data.usable import check_maps
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.regression import RegressionEvaluator
+from hrnet_tf.experiments.base import named_loss
 from hrnet_tf.experiments.dense import DenseExperiment, PairTrainingData
 from hrnet_tf.legends import draw_values, values_legends
 from hrnet_tf.losses import DenseRegression
@@ -82,7 +82,7 @@ class RegressionExperiment(DenseExperiment):
         """Errors at the targets' size."""
         settings = self.config.train
         if settings.loss is not None:
-            return {"loss": create(settings.loss, "train.loss")}
+            return {"loss": named_loss(settings.loss)}
         return {"loss": DenseRegression(settings.loss_kind, self.rule)}
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.classes import IGNORED
-from hrnet_tf.components import create
 from hrnet_tf.config.segmentation import SegmentationConfig
 from hrnet_tf.data.mask_pipeline import MaskReader
 from hrnet_tf.data.masks import MaskedImages, open_masks
@@ -16,6 +15,7 @@ from hrnet_tf.data.survey import Survey, survey_masks
 from hrnet_tf.data.usable import check_masks
 from hrnet_tf.errors import InputError
 from hrnet_tf.evaluators.segmentation import SegmentationEvaluator
+from hrnet_tf.experiments.base import named_loss
 from hrnet_tf.experiments.dense import DenseExperiment, PairTrainingData
 from hrnet_tf.legends import labels_legend
 from hrnet_tf.lettering import SMALLEST
@@ -83,7 +83,7 @@ class SegmentationExperiment(DenseExperiment):
         """Cross-entropy at the labels' size; for OCR, of both answers."""
         settings = self.config.train
         if settings.loss is not None:
-            loss = create(settings.loss, "train.loss")
+            loss = named_loss(settings.loss)
             plain = loss
         else:
             loss, plain = self._losses(manifest)

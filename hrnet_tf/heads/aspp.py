@@ -3,7 +3,7 @@
 import tensorflow as tf
 from keras import layers
 
-from hrnet_tf.layers import Conventions, Upsample, output_dtype
+from hrnet_tf.layers import CHANNELS_LAST, Conventions, Upsample, output_dtype
 
 FEATURES = 256
 DROPOUT = 0.1
@@ -53,7 +53,10 @@ def aspp_head(
     branch = f"{name}.convs.{len(rates) + 1}"
     # Half precision can hold neither the sum nor the number of a large map's cells.
     mean = layers.GlobalAveragePooling2D(
-        keepdims=True, dtype=output_dtype(x), name=f"{branch}.0"
+        data_format=CHANNELS_LAST,
+        keepdims=True,
+        dtype=output_dtype(x),
+        name=f"{branch}.0",
     )(x)
     mean = conv_bn(mean, features, 1, names=(f"{branch}.1", f"{branch}.2"))
     # Interpolating a single cell repeats it.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 from keras import layers
 
-from hrnet_tf.layers import Conventions, bottleneck, output_dtype
+from hrnet_tf.layers import CHANNELS_LAST, Conventions, bottleneck, output_dtype
 
 # Planes of the bottleneck on each branch; it has four times as many channels.
 PLANES = (32, 64, 128, 256)
@@ -46,5 +46,5 @@ def classification_features(
 
 def classification_head(x: tf.Tensor, classes: int) -> tf.Tensor:
     """Average over the image, then one dense layer: logits `(batch, classes)`."""
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.GlobalAveragePooling2D(data_format=CHANNELS_LAST, name="pool")(x)
     return layers.Dense(classes, dtype=output_dtype(x), name="classifier")(x)

@@ -3,7 +3,7 @@
 import tensorflow as tf
 from keras import layers
 
-from hrnet_tf.layers import Conventions, basic_block
+from hrnet_tf.layers import CHANNELS_LAST, Conventions, basic_block
 
 BLOCKS = 4
 
@@ -33,6 +33,7 @@ def higher_head(
         4,
         2,
         padding="same",
+        data_format=CHANNELS_LAST,
         use_bias=False,
         kernel_initializer=conventions.new_initializer(),
         name=f"{name}.0.0",

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 from hrnet_tf.heads.dense import dense_head
-from hrnet_tf.layers import Conventions
+from hrnet_tf.layers import CHANNELS_LAST, Conventions
 
 FEATURES = 512
 
@@ -99,7 +99,7 @@ def ocr_head(
     name = "ocr_distri_head.conv_bn_dropout"
     y = layers.Concatenate(name=f"{name}.concatenate")([context, pixels])
     y = conv_bn(y, features, 1, names=(f"{name}.0", f"{name}.1.0"))
-    y = layers.SpatialDropout2D(0.05, name=f"{name}.2")(y)
+    y = layers.SpatialDropout2D(0.05, data_format=CHANNELS_LAST, name=f"{name}.2")(y)
     logits = conventions.output_conv(y, classes, name="cls_head")
     return {"auxiliary": auxiliary, "logits": logits}
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 from keras import layers
 
-from hrnet_tf.layers import Conventions, output_dtype
+from hrnet_tf.layers import CHANNELS_LAST, Conventions, output_dtype
 
 LEVELS = 5
 
@@ -28,7 +28,9 @@ def pyramid_head(
     for i in range(LEVELS):
         level = reduced
         if i:
-            level = layers.AveragePooling2D(2**i, name=f"neck.pool.{i}")(reduced)
+            level = layers.AveragePooling2D(
+                2**i, data_format=CHANNELS_LAST, name=f"neck.pool.{i}"
+            )(reduced)
         level = conventions.conv(
             level, channels, 3, bias=True, name=f"neck.fpn_conv.{i}"
         )

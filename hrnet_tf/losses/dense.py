@@ -2,13 +2,16 @@
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from hrnet_tf.errors import InputError
 from hrnet_tf.layers import Upsampling, aligns_corners, resize_bilinear
+from hrnet_tf.losses.samples import SampleLoss
+from hrnet_tf.replicas import replicas, total
+from hrnet_tf.targets import label_map, pixel_weights
 
 
-class DenseLoss(keras.losses.Loss):
+class DenseLoss(SampleLoss):
     """A loss of maps that are first brought to the size of the targets.
 
     Args:
@@ -22,6 +25,20 @@ class DenseLoss(keras.losses.Loss):
         super().__init__(name=name, **kwargs)
         self.upsampling = upsampling
         self._align_corners = aligns_corners(upsampling)
+
+    def values(self, y_true, y_pred, sample_weight):
+        """Sums of what the pixels of each sample add to it."""
+        parts = self.parts(y_true, y_pred)
+        if sample_weight is not None:
+            parts *= pixel_weights(sample_weight)
+        return tf.reduce_sum(parts, axis=(1, 2))
+
+    def parts(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """What each pixel adds to the value of its sample, `(batch, height, width)`.
+
+        Args and errors are those of a call.
+        """
+        raise NotImplementedError
 
     def resized(self, y_pred: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
         """Predictions at the size of targets, float32 under any precision.
@@ -39,3 +56,66 @@ class DenseLoss(keras.losses.Loss):
     def get_config(self):
         """Arguments of the constructor."""
         return {**super().get_config(), "upsampling": self.upsampling}
+
+
+class LabelLoss(DenseLoss):
+    """A loss of logits, given labels.
+
+    Args:
+        upsampling: see `DenseLoss`.
+        ignored: the label that does not count.
+    """
+
+    def __init__(self, upsampling: Upsampling, ignored: int, name: str, **kwargs: Any):
+        super().__init__(upsampling, name, **kwargs)
+        self.ignored = ignored
+
+    def labelled(
+        self, y_true: tf.Tensor, y_pred: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Labels, whether they count, whether they cannot be, and logits of their size.
+
+        See `hrnet_tf.targets.label_map`.
+        """
+        classes = channels_of(y_pred)
+        labels, counts, outside = label_map(y_true, classes, self.ignored)
+        return labels, counts, outside, self.resized(y_pred, labels)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "ignored": self.ignored}
+
+
+def channels_of(y_pred: tf.Tensor) -> int:
+    """How many channels predictions of pixels have.
+
+    Raises:
+        InputError: if they are no maps.
+    """
+    if len(y_pred.shape) != 4:
+        raise InputError(
+            "Predictions of pixels must be (batch, height, width, channels), got "
+            f"{tuple(y_pred.shape)}."
+        )
+    return int(y_pred.shape[-1])
+
+
+def mean_parts(losses: tf.Tensor, divisor: tf.Tensor) -> tf.Tensor:
+    """Parts of a sum that is divided by something of all devices' pixels.
+
+    Args:
+        losses: of the pixels, `(batch, ...)`.
+        divisor: this device's part of what they are divided by, such as the number of
+            pixels that count.
+
+    Returns:
+        float32 like `losses`: sums by sample have the quotient as their mean over the
+        samples of all devices.
+    """
+    samples = tf.cast(tf.shape(losses)[0] * replicas(), losses.dtype)
+    return losses * tf.math.divide_no_nan(samples, total(divisor))
+
+
+def of_batch(value: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+    """A number of a whole batch as the value of each of its samples."""
+    return tf.repeat(value, tf.shape(y_pred)[0])

@@ -6,13 +6,16 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.layers import Upsampling
-from hrnet_tf.losses.dense import DenseLoss
+from hrnet_tf.losses.dense import LabelLoss, of_batch
+from hrnet_tf.replicas import total
+from hrnet_tf.targets import pixel_weights
 
+NAN = float("nan")
 SMOOTH = 1.0  # pixels; what a class is counted with that is neither there nor seen
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")
-class SoftDice(DenseLoss):
+class SoftDice(LabelLoss):
     """1 - the mean Dice score of the classes, of probabilities over the whole batch.
 
     Made to be added to a cross-entropy where some classes are rare: every class counts
@@ -24,12 +27,19 @@ class SoftDice(DenseLoss):
         ignored: the label that does not count.
 
     Call arguments:
-        y_true: integer labels, `(batch, height, width)`.
+        y_true: labels, whole numbers `(batch, height, width)` or `(batch, height,
+            width, 1)`.
         y_pred: logits at any size, `(batch, h, w, classes)`.
+        sample_weight: what a pixel counts in the sums of its class: `(batch,)` for
+            images or `(batch, height, width)` for pixels.
 
     Returns:
-        One number in [0, 1). On several devices each device's part of the batch counts
-        by itself.
+        One number in [0, 1) for the batch, of all devices that share it.
+
+    Raises:
+        InputError: if a shape does not fit.
+        tf.errors.InvalidArgumentError: if a label is neither `ignored` nor a class (NaN
+            under XLA, which checks nothing).
 
     Source: Milletari et al., V-Net, https://arxiv.org/abs/1606.04797, section 3.
 
@@ -48,23 +58,20 @@ class SoftDice(DenseLoss):
         name: str = "soft_dice",
         **kwargs: Any,
     ):
-        super().__init__(upsampling, name, **kwargs)
-        self.ignored = ignored
+        super().__init__(upsampling, ignored, name, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def values(self, y_true, y_pred, sample_weight):
         """Overlap of labels and probabilities; see the class."""
-        labels = tf.cast(y_true, tf.int32)
-        probabilities = tf.nn.softmax(self.resized(y_pred, labels))
-        counts = labels != self.ignored
+        labels, counts, outside, logits = self.labelled(y_true, y_pred)
+        probabilities = tf.nn.softmax(logits)
         true = tf.one_hot(tf.where(counts, labels, -1), probabilities.shape[-1])
+        true = tf.where(outside[..., None], NAN, true)
         seen = tf.where(counts[..., None], probabilities, 0.0)
-        both, all_seen, all_true = (
-            tf.reduce_sum(x, (0, 1, 2)) for x in (true * seen, seen, true)
-        )
-        return 1.0 - tf.reduce_mean(
-            (2 * both + SMOOTH) / (all_seen + all_true + SMOOTH)
-        )
-
-    def get_config(self):
-        """Arguments of the constructor."""
-        return {**super().get_config(), "ignored": self.ignored}
+        sums = [true * seen, seen, true]
+        if sample_weight is not None:
+            weights = pixel_weights(sample_weight)[..., None]
+            sums = [weights * x for x in sums]
+        sums = total(tf.stack([tf.reduce_sum(x, (0, 1, 2)) for x in sums]))
+        both, all_seen, all_true = tf.unstack(sums)
+        dice = tf.reduce_mean((2 * both + SMOOTH) / (all_seen + all_true + SMOOTH))
+        return of_batch(1.0 - dice, y_pred)

@@ -6,6 +6,9 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.codecs.heatmaps import HeatmapCodec
+from hrnet_tf.errors import InputError
+from hrnet_tf.losses.samples import SampleLoss, sample_values
+from hrnet_tf.targets import check_keypoints, keypoint_weights
 
 
 def joint_errors(
@@ -45,17 +48,24 @@ def heatmap_ohkm(
     Source: Chen et al., https://arxiv.org/abs/1711.07319, section 3.2 (online hard
     keypoints mining).
     """
-    errors = joint_errors(target, predicted, weights)
+    return _hardest_mean(joint_errors(target, predicted, weights), hardest)
+
+
+def _hardest_mean(errors, hardest, weights=None):
+    """Of errors `(batch, keypoints)`; weights are those of keypoints."""
     if hardest > errors.shape[-1]:
         raise ValueError(
             f"`hardest` must be at most the number of keypoints, {errors.shape[-1]}, "
             f"got {hardest}."
         )
-    return tf.reduce_mean(tf.math.top_k(errors, hardest).values, axis=-1)
+    largest, order = tf.math.top_k(errors, hardest)
+    if weights is not None:
+        largest *= tf.gather(weights, order, batch_dims=1)
+    return tf.reduce_mean(largest, axis=-1)
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")
-class KeypointLoss(keras.losses.Loss):
+class KeypointLoss(SampleLoss):
     """Compare predicted heatmaps with keypoints; the targets are drawn inside the step.
 
     Args:
@@ -68,6 +78,15 @@ class KeypointLoss(keras.losses.Loss):
         y_true: `(batch, keypoints, 3)`: x, y in crop pixels, and weight (0: not
             annotated).
         y_pred: heatmaps, `(batch, height, width, keypoints)`.
+        sample_weight: multiplies the losses: `(batch,)` for people or `(batch,
+            keypoints)` for keypoints. With another `loss`, `(batch,)`, if that gives a
+            value a sample.
+
+    Returns:
+        The mean over the batch; by samples, each person's.
+
+    Raises:
+        InputError: if a shape does not fit, such as that of heatmaps as targets.
 
     Example:
         ```python
@@ -90,16 +109,30 @@ class KeypointLoss(keras.losses.Loss):
         self.hardest = hardest
         self.loss = keras.losses.get(loss)
 
-    def call(self, y_true, y_pred):
-        """Losses of the persons, `(batch,)`, or what the other loss returns."""
+    def values(self, y_true, y_pred, sample_weight):
+        """Losses of the persons, `(batch,)`; see the class."""
+        check_keypoints(y_true, y_pred)
         y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
         target, weights = self.codec.encode(y_true, y_pred.shape[1:3])
+        if sample_weight is not None:
+            sample_weight = keypoint_weights(sample_weight, y_pred.shape[-1])
         if self.loss is not None:
             scale = weights[:, None, None, :]
-            return self.loss(target * scale, y_pred * scale)
+            if sample_weight is not None and sample_weight.shape[-1] != 1:
+                raise InputError(
+                    "`sample_weight` of keypoints cannot be obeyed with another loss, "
+                    "which knows no keypoints; give (batch,)."
+                )
+            return sample_values(
+                self.loss, target * scale, y_pred * scale, sample_weight
+            )
+        errors = joint_errors(target, y_pred, weights)
+        if sample_weight is not None:
+            sample_weight *= tf.ones_like(errors)
         if self.hardest:
-            return heatmap_ohkm(target, y_pred, weights, self.hardest)
-        return heatmap_mse(target, y_pred, weights)
+            return _hardest_mean(errors, self.hardest, sample_weight)
+        errors = errors if sample_weight is None else errors * sample_weight
+        return tf.reduce_mean(errors, axis=-1)
 
     def get_config(self):
         """Arguments of the constructor."""

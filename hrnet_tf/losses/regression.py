@@ -7,7 +7,9 @@ import tensorflow as tf
 
 from hrnet_tf.errors import InputError
 from hrnet_tf.layers import Upsampling
-from hrnet_tf.losses.dense import DenseLoss
+from hrnet_tf.losses.dense import DenseLoss, channels_of, mean_parts
+from hrnet_tf.replicas import gathered
+from hrnet_tf.targets import number_map
 
 Kind = Literal["l1", "l2", "berhu"]
 KINDS = get_args(Kind)
@@ -22,8 +24,7 @@ class DenseRegression(DenseLoss):
 
     Args:
         kind: `"l1"` (absolute errors), `"l2"` (squared errors) or `"berhu"` (absolute
-            errors up to a fifth of the batch's largest, quadratic above; on several
-            devices the largest of each device's part of the batch).
+            errors up to a fifth of the batch's largest, quadratic above).
         upsampling: how predictions are brought to the targets' size: `"bilinear"` (half
             pixel) or `"bilinear_align_corners"`.
 
@@ -31,9 +32,12 @@ class DenseRegression(DenseLoss):
         y_true: float `(batch, height, width, channels)`, or `(batch, height, width)`
             for one channel; numbers that are NaN do not count.
         y_pred: float at any size, `(batch, h, w, channels)`.
+        sample_weight: multiplies the losses, not their number: `(batch,)` for images or
+            `(batch, height, width)` for pixels. What is not annotated is NaN instead.
 
     Returns:
-        The mean over all numbers that count (0 if there is none).
+        The mean over all numbers that count (0 if there is none), on all devices that
+        share the batch; by samples, what each adds to it.
 
     Raises:
         InputError: if an argument is unknown, or targets and predictions differ in
@@ -62,23 +66,15 @@ class DenseRegression(DenseLoss):
             raise InputError(f"`kind` must be one of {KINDS}, got {kind!r}.")
         self.kind = kind
 
-    def call(self, y_true, y_pred):
-        """Mean error; see the class."""
-        target = tf.cast(y_true, tf.float32)
-        target = target[..., None] if len(target.shape) == 3 else target
-        if target.shape[-1] != y_pred.shape[-1]:
-            raise InputError(
-                f"The predictions have {y_pred.shape[-1]} channels and the targets "
-                f"{target.shape[-1]}; the model must have one channel for each number "
-                "of a pixel."
-            )
+    def parts(self, y_true, y_pred):
+        """Errors of pixels; see the class."""
+        target = number_map(y_true, channels_of(y_pred))
         counts = ~tf.math.is_nan(target)
         # Before the losses: their gradients at NaN would be NaN, though masked later.
         errors = tf.where(counts, self.resized(y_pred, target) - target, 0.0)
         losses = {"l1": tf.abs, "l2": tf.square, "berhu": berhu}[self.kind](errors)
-        return tf.math.divide_no_nan(
-            tf.reduce_sum(losses), tf.reduce_sum(tf.cast(counts, losses.dtype))
-        )
+        number = tf.reduce_sum(tf.cast(counts, losses.dtype))
+        return mean_parts(tf.reduce_sum(losses, axis=-1), number)
 
     def get_config(self):
         """Arguments of the constructor."""
@@ -93,11 +89,11 @@ def berhu(errors: tf.Tensor) -> tf.Tensor:
 
     Returns:
         float32 of the same shape: `|e|` up to `c`, and `(e**2 + c**2) / (2 * c)` above,
-        `c` being a fifth of the largest `|e|`, taken as a constant.
+        `c` being a fifth of the largest `|e|` on all devices, taken as a constant.
 
     Source: Laina et al., https://arxiv.org/abs/1606.00373, equation 1.
     """
     sizes = tf.abs(errors)
-    c = tf.stop_gradient(BERHU_SHARE * tf.reduce_max(sizes))
+    c = BERHU_SHARE * tf.reduce_max(gathered(tf.reduce_max(sizes)))
     squared = tf.math.divide_no_nan(tf.square(errors) + tf.square(c), 2 * c)
     return tf.where(sizes <= c, sizes, squared)

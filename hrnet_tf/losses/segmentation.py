@@ -8,11 +8,15 @@ import tensorflow as tf
 
 from hrnet_tf.errors import InputError
 from hrnet_tf.layers import Upsampling
-from hrnet_tf.losses.dense import DenseLoss
+from hrnet_tf.losses.dense import LabelLoss, mean_parts, of_batch
+from hrnet_tf.replicas import gathered, replicas
+from hrnet_tf.targets import pixel_weights
+
+NAN = float("nan")
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")
-class DenseCrossEntropy(DenseLoss):
+class DenseCrossEntropy(LabelLoss):
     """Cross-entropy of every pixel at the labels' size.
 
     Args:
@@ -22,14 +26,21 @@ class DenseCrossEntropy(DenseLoss):
         class_weights: what a pixel of each class counts; None: all the same.
 
     Call arguments:
-        y_true: integer labels, `(batch, height, width)`.
+        y_true: labels, whole numbers `(batch, height, width)` or `(batch, height,
+            width, 1)`.
         y_pred: logits at any size, `(batch, h, w, classes)`.
+        sample_weight: multiplies the losses, not what they are divided by: `(batch,)`
+            for images or `(batch, height, width)` for pixels.
 
     Returns:
-        The weighted mean over all pixels that count (0 if there is none).
+        The weighted mean over all pixels that count (0 if there is none), on all
+        devices that share the batch; by samples, what each adds to it.
 
     Raises:
-        InputError: if the logits have another number of classes than there are weights.
+        InputError: if a shape does not fit, or the logits have another number of
+            classes than there are weights.
+        tf.errors.InvalidArgumentError: if a label is neither `ignored` nor a class (NaN
+            under XLA, which checks nothing).
 
     Source: Wang et al., https://arxiv.org/abs/1908.07919, section 5.
 
@@ -48,18 +59,15 @@ class DenseCrossEntropy(DenseLoss):
         name: str = "dense_cross_entropy",
         **kwargs: Any,
     ):
-        super().__init__(upsampling, name, **kwargs)
-        self.ignored = ignored
+        super().__init__(upsampling, ignored, name, **kwargs)
         self.class_weights = (
             None if class_weights is None else tuple(map(float, class_weights))
         )
 
-    def call(self, y_true, y_pred):
-        """Mean cross-entropy; see the class."""
+    def parts(self, y_true, y_pred):
+        """Cross-entropy of pixels; see the class."""
         losses, weights, _ = self.pixels(y_true, y_pred)
-        return tf.math.divide_no_nan(
-            tf.reduce_sum(losses * weights), tf.reduce_sum(weights)
-        )
+        return mean_parts(losses * weights, tf.reduce_sum(weights))
 
     def pixels(
         self, y_true: tf.Tensor, y_pred: tf.Tensor
@@ -72,13 +80,12 @@ class DenseCrossEntropy(DenseLoss):
             Three maps, `(batch, height, width)`: float32, float32 (0 where a pixel does
             not count) and bool.
         """
-        labels = tf.cast(y_true, tf.int32)
-        logits = self.resized(y_pred, labels)
-        counts = labels != self.ignored
-        labels = tf.where(counts, labels, 0)
+        labels, counts, outside, logits = self.labelled(y_true, y_pred)
+        labels = tf.where(counts & ~outside, labels, 0)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
             labels=labels, logits=logits
         )
+        losses = tf.where(outside, NAN, losses)
         weights = tf.cast(counts, losses.dtype)
         if self.class_weights is not None:
             if len(self.class_weights) != logits.shape[-1]:
@@ -91,11 +98,7 @@ class DenseCrossEntropy(DenseLoss):
 
     def get_config(self):
         """Arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "ignored": self.ignored,
-            "class_weights": self.class_weights,
-        }
+        return {**super().get_config(), "class_weights": self.class_weights}
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")
@@ -113,18 +116,24 @@ class HardPixelCrossEntropy(DenseCrossEntropy):
         class_weights: what a pixel of each class counts; None: all the same.
         threshold: pixels of a lower probability are hard, in [0, 1].
         kept: how many pixels of a batch are hard at least (one fewer where no more
-            than these count); on several devices, of each device's part of it.
+            than these count), on all devices that share it.
 
     Call arguments:
-        y_true: integer labels, `(batch, height, width)`.
+        y_true: labels, whole numbers `(batch, height, width)` or `(batch, height,
+            width, 1)`.
         y_pred: logits at any size, `(batch, h, w, classes)`.
+        sample_weight: multiplies the losses, not what they are divided by: `(batch,)`
+            for images or `(batch, height, width)` for pixels.
 
     Returns:
-        The plain mean of the hard pixels' weighted losses (0 if there is none).
+        The plain mean of the hard pixels' weighted losses (0 if there is none), on all
+        devices that share the batch; by samples, what each adds to it.
 
     Raises:
-        InputError: if an argument is out of its range, or the logits have another
-            number of classes than there are weights.
+        InputError: if an argument is out of its range, a shape does not fit, or the
+            logits have another number of classes than there are weights.
+        tf.errors.InvalidArgumentError: if a label is neither `ignored` nor a class (NaN
+            under XLA, which checks nothing).
 
     Source: Shrivastava et al., https://arxiv.org/abs/1604.03540, section 4, in the
     form of the official HRNet code.
@@ -155,23 +164,33 @@ class HardPixelCrossEntropy(DenseCrossEntropy):
         self.threshold = threshold
         self.kept = kept
 
-    def call(self, y_true, y_pred):
-        """Mean cross-entropy of the hard pixels; see the class."""
+    def parts(self, y_true, y_pred):
+        """Cross-entropy of the hard pixels; see the class."""
         losses, weights, counts = self.pixels(y_true, y_pred)
         probabilities = tf.stop_gradient(tf.exp(-losses))
-        hard = counts & (probabilities < self._limit(probabilities, counts))
+        # Not to be compared: NaN, where a label cannot be.
+        hard = counts & ~(probabilities >= self._limit(probabilities, counts))
         hard = tf.cast(hard, losses.dtype)
-        return tf.math.divide_no_nan(
-            tf.reduce_sum(losses * weights * hard), tf.reduce_sum(hard)
-        )
+        return mean_parts(losses * weights * hard, tf.reduce_sum(hard))
 
     def _limit(self, probabilities, counts):
         # Pixels that do not count come after all others.
         flat = tf.reshape(tf.where(counts, probabilities, 2.0), (-1,))
         hardest = -tf.math.top_k(-flat, tf.minimum(self.kept + 1, tf.size(flat))).values
-        last = tf.math.count_nonzero(counts, dtype=tf.int32) - 1
-        position = tf.clip_by_value(last, 0, self.kept)
+        number = tf.math.count_nonzero(counts, dtype=tf.int32)
+        if replicas() > 1:
+            hardest, number = self._of_all_devices(hardest, number)
+        position = tf.clip_by_value(number - 1, 0, self.kept)
         return tf.maximum(hardest[position], self.threshold)
+
+    def _of_all_devices(self, hardest, number):
+        most = self.kept + 1
+        missing = most - tf.size(hardest)
+        hardest = tf.pad(hardest, [[0, missing]], constant_values=2.0)
+        hardest = tf.reshape(gathered(tf.ensure_shape(hardest, (most,))), (-1,))
+        number = tf.cast(tf.minimum(number, most), tf.float32)
+        number = tf.cast(tf.reduce_sum(gathered(number)), tf.int32)
+        return -tf.math.top_k(-hardest, most).values, number
 
     def get_config(self):
         """Arguments of the constructor."""
@@ -183,7 +202,7 @@ class HardPixelCrossEntropy(DenseCrossEntropy):
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")
-class LovaszSoftmax(DenseLoss):
+class LovaszSoftmax(LabelLoss):
     """A convex stand-in for 1 - mean IoU, over the classes that are present.
 
     Args:
@@ -191,14 +210,23 @@ class LovaszSoftmax(DenseLoss):
             pixel) or `"bilinear_align_corners"`.
         ignored: the label that does not count.
         per_image: take each image by itself and average; otherwise the batch counts as
-            one image (on several devices each device's part of it).
+            one image (on several devices each device's part of it by itself: their
+            mean is not the loss of the whole batch).
 
     Call arguments:
-        y_true: integer labels, `(batch, height, width)`.
+        y_true: labels, whole numbers `(batch, height, width)` or `(batch, height,
+            width, 1)`.
         y_pred: logits at any size, `(batch, h, w, classes)`.
+        sample_weight: multiplies what each pixel adds, in the order that all pixels
+            have: `(batch,)` for images or `(batch, height, width)` for pixels.
 
     Returns:
         The mean of the classes' losses, in [0, 1] (0 if no pixel counts).
+
+    Raises:
+        InputError: if a shape does not fit.
+        tf.errors.InvalidArgumentError: if a label is neither `ignored` nor a class (NaN
+            under XLA, which checks nothing).
 
     Source: Berman et al., https://arxiv.org/abs/1705.08790, section 3.
 
@@ -217,29 +245,31 @@ class LovaszSoftmax(DenseLoss):
         name: str = "lovasz_softmax",
         **kwargs: Any,
     ):
-        super().__init__(upsampling, name, **kwargs)
-        self.ignored = ignored
+        super().__init__(upsampling, ignored, name, **kwargs)
         self.per_image = per_image
 
-    def call(self, y_true, y_pred):
+    def values(self, y_true, y_pred, sample_weight):
         """Lovász extension of the Jaccard loss; see the class."""
-        labels = tf.cast(y_true, tf.int32)
-        probabilities = tf.nn.softmax(self.resized(y_pred, labels))
-        counts = labels != self.ignored
+        labels, counts, outside, logits = self.labelled(y_true, y_pred)
+        probabilities = tf.nn.softmax(logits)
         true = tf.one_hot(tf.where(counts, labels, -1), probabilities.shape[-1])
         # Pixels that do not count are last in order, and end up as 0.
         errors = tf.where(counts[..., None], tf.abs(true - probabilities), -1.0)
         errors, true = self._by_class(errors), self._by_class(true)
         errors, order = tf.math.top_k(errors, tf.shape(errors)[-1])
         true = tf.gather(true, order, batch_dims=2)
-        losses = tf.reduce_sum(tf.nn.relu(errors) * jaccard_steps(true), axis=-1)
+        parts = tf.nn.relu(errors) * jaccard_steps(true)
+        if sample_weight is not None:
+            weights = pixel_weights(sample_weight)[..., None]
+            weights *= tf.ones_like(probabilities)
+            parts *= tf.gather(self._by_class(weights), order, batch_dims=2)
+        losses = tf.reduce_sum(parts, axis=-1)
         present = tf.reduce_max(true, axis=-1)
-        return tf.reduce_mean(
-            tf.math.divide_no_nan(
-                tf.reduce_sum(losses * present, axis=-1),
-                tf.reduce_sum(present, axis=-1),
-            )
+        values = tf.math.divide_no_nan(
+            tf.reduce_sum(losses * present, axis=-1), tf.reduce_sum(present, axis=-1)
         )
+        values = tf.where(tf.reduce_any(outside), NAN, values)
+        return values if self.per_image else of_batch(values[0], y_pred)
 
     def _by_class(self, x):
         """To `(groups, classes, pixels)`, a group being an image or the batch."""
@@ -248,11 +278,7 @@ class LovaszSoftmax(DenseLoss):
 
     def get_config(self):
         """Arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "ignored": self.ignored,
-            "per_image": self.per_image,
-        }
+        return {**super().get_config(), "per_image": self.per_image}
 
 
 def jaccard_steps(true: tf.Tensor) -> tf.Tensor:

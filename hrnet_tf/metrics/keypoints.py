@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.codecs.heatmaps import HeatmapCodec
+from hrnet_tf.targets import check_keypoints, keypoint_weights
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")
@@ -41,8 +42,21 @@ class KeypointAccuracy(keras.metrics.Metric):
         self.found = self.add_weight(name="found", initializer="zeros")
         self.annotated = self.add_weight(name="annotated", initializer="zeros")
 
+    # Keras 2.15 would convert this, and with it the errors to ones of its own.
+    @tf.autograph.experimental.do_not_convert
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Count a batch: keypoints `(batch, k, 3)`, heatmaps `(batch, h, w, k)`."""
+        """Count a batch.
+
+        Args:
+            y_true: keypoints, `(batch, k, 3)`.
+            y_pred: heatmaps, `(batch, h, w, k)`.
+            sample_weight: what a keypoint counts, `(batch,)` by person or `(batch, k)`;
+                None: 1.
+
+        Raises:
+            InputError: if a shape does not fit, such as that of heatmaps as targets.
+        """
+        check_keypoints(y_true, y_pred)
         y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
         height, width = y_pred.shape[1:3]
         cells, _ = HeatmapCodec(self.stride, refinement="none").decode(y_pred)
@@ -50,7 +64,8 @@ class KeypointAccuracy(keras.metrics.Metric):
         distance = tf.norm((cells - y_true[..., :2] / self.stride) / scale, axis=-1)
         counts = tf.cast(y_true[..., 2] > 0, self.found.dtype)
         if sample_weight is not None:
-            counts *= tf.cast(tf.reshape(sample_weight, (-1, 1)) > 0, counts.dtype)
+            weights = keypoint_weights(sample_weight, y_pred.shape[-1])
+            counts *= tf.cast(weights, counts.dtype)
         near = tf.cast(distance < self.threshold, counts.dtype)
         self.found.assign_add(tf.reduce_sum(near * counts))
         self.annotated.assign_add(tf.reduce_sum(counts))

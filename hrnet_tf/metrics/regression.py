@@ -12,6 +12,7 @@ import tensorflow as tf
 from hrnet_tf.errors import InputError
 from hrnet_tf.layers import Upsampling, aligns_corners, resize_bilinear
 from hrnet_tf.metrics.tables import text_table
+from hrnet_tf.targets import number_map, pixel_weights
 
 # What is summed over the numbers that count, a row each.
 SUMS = (
@@ -256,23 +257,24 @@ class RegressionScore(keras.metrics.Metric):
             y_true: float `(batch, height, width, channels)`, or `(batch, height,
                 width)` for one channel; NaN does not count.
             y_pred: float at any size, `(batch, h, w, channels)`.
-            sample_weight: `(batch,)`, what a pixel of each image counts; None: 1.
+            sample_weight: what a pixel counts, `(batch,)` by image or `(batch, height,
+                width)`; None: 1.
 
         Raises:
-            InputError: if the predictions have another number of channels.
+            InputError: if a shape does not fit, or the predictions have another number
+                of channels.
         """
         if y_pred.shape[-1] != self.channels:
             raise InputError(
                 f"The predictions have {y_pred.shape[-1]} channels, `{self.name}` "
                 f"counts {self.channels}; give it the model's number of channels."
             )
-        targets = tf.cast(y_true, tf.float32)
-        targets = targets[..., None] if len(targets.shape) == 3 else targets
+        targets = number_map(y_true, self.channels)
         size = tf.shape(targets)[1:3]
         predicted = tf.cast(y_pred, tf.float32)
         predicted = resize_bilinear(predicted, size, self._align_corners)
         if sample_weight is not None:
-            sample_weight = tf.reshape(sample_weight, (-1, 1, 1, 1))
+            sample_weight = pixel_weights(sample_weight)[..., None]
         self.sums.assign_add(error_sums(targets, predicted, sample_weight))
 
     def result(self):

@@ -12,6 +12,7 @@ import tensorflow as tf
 from hrnet_tf.errors import InputError
 from hrnet_tf.layers import Upsampling, aligns_corners, resize_bilinear
 from hrnet_tf.metrics.tables import text_table
+from hrnet_tf.targets import label_map, pixel_weights
 
 COLUMNS = ("class", "pixels", "IoU", "accuracy")
 
@@ -207,12 +208,14 @@ class SegmentationScore(keras.metrics.Metric):
         """Count a batch.
 
         Args:
-            y_true: integer labels, `(batch, height, width)`.
+            y_true: labels, whole numbers `(batch, height, width)` or `(batch, height,
+                width, 1)`.
             y_pred: logits at any size, `(batch, h, w, classes)`.
-            sample_weight: `(batch,)`, what a pixel of each image counts; None: 1.
+            sample_weight: what a pixel counts, `(batch,)` by image or `(batch, height,
+                width)`; None: 1.
 
         Raises:
-            InputError: if the logits have another number of classes.
+            InputError: if a shape does not fit, such as that of one-hot labels.
             tf.errors.InvalidArgumentError: if a label is neither `ignored` nor a class
                 (not under XLA, which checks nothing).
         """
@@ -221,25 +224,13 @@ class SegmentationScore(keras.metrics.Metric):
                 f"The logits have {y_pred.shape[-1]} classes, `{self.name}` counts "
                 f"{self.classes}; give it the model's number of classes."
             )
-        labels = tf.cast(y_true, tf.int32)
-        counts = labels != self.ignored
-        outside = counts & ((labels < 0) | (labels >= self.classes))
-        tf.debugging.assert_equal(
-            tf.reduce_any(outside),
-            False,
-            f"Labels must be from 0 to {self.classes - 1}, or {self.ignored}.",
-        )
-        logits = resize_bilinear(
-            tf.cast(y_pred, tf.float32),
-            tf.shape(labels)[1:3],
-            self._align_corners,
-        )
-        predicted = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        labels, counts, outside = label_map(y_true, self.classes, self.ignored)
+        predicted = predicted_labels(y_pred, labels, self._align_corners)
         # What falls into a negative cell is dropped.
         cells = tf.where(counts & ~outside, labels * self.classes + predicted, -1)
         weights = tf.ones_like(cells, tf.float64)
         if sample_weight is not None:
-            weights *= tf.cast(tf.reshape(sample_weight, (-1, 1, 1)), weights.dtype)
+            weights *= tf.cast(pixel_weights(sample_weight), weights.dtype)
         added = tf.math.unsorted_segment_sum(
             tf.reshape(weights, (-1,)), tf.reshape(cells, (-1,)), self.classes**2
         )
@@ -264,3 +255,87 @@ class SegmentationScore(keras.metrics.Metric):
             "ignored": self.ignored,
             "upsampling": self.upsampling,
         }
+
+
+@keras.saving.register_keras_serializable("hrnet_tf")
+class PixelAccuracy(keras.metrics.Metric):
+    """Share of the pixels whose class is found, of logits at the labels' size.
+
+    Args:
+        ignored: the label that does not count.
+        upsampling: how logits are brought to the labels' size: `"bilinear"` (half
+            pixel) or `"bilinear_align_corners"`.
+
+    Raises:
+        InputError: if `upsampling` is neither.
+
+    Example:
+        ```python
+        metric = PixelAccuracy()
+        metric.update_state(labels, logits)   # (batch, h, w) and (batch, h, w, k)
+        metric.result()
+        ```
+    """
+
+    def __init__(
+        self,
+        ignored: int = 255,
+        upsampling: Upsampling = "bilinear",
+        name: str = "pixel_accuracy",
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, **kwargs)
+        self.ignored = ignored
+        self.upsampling = upsampling
+        self._align_corners = aligns_corners(upsampling)
+        # float64 counts to 2**53; float32 would stop at 2**24, eight street scenes.
+        self.found, self.counted = (
+            self.add_weight(name=name, shape=(), initializer="zeros", dtype="float64")
+            for name in ("found", "counted")
+        )
+
+    # Keras 2.15 would convert this, and with it the errors to ones of its own.
+    @tf.autograph.experimental.do_not_convert
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Count a batch; arguments and errors are those of `SegmentationScore`."""
+        labels, counts, _ = label_map(y_true, y_pred.shape[-1], self.ignored)
+        predicted = predicted_labels(y_pred, labels, self._align_corners)
+        weights = tf.cast(counts, tf.float64)
+        if sample_weight is not None:
+            weights *= tf.cast(pixel_weights(sample_weight), weights.dtype)
+        found = tf.cast(predicted == labels, weights.dtype)
+        self.found.assign_add(tf.reduce_sum(weights * found))
+        self.counted.assign_add(tf.reduce_sum(weights))
+
+    def result(self):
+        """The share, float32 in [0, 1]; 0 before any pixel was seen."""
+        found, counted = map(tf.convert_to_tensor, (self.found, self.counted))
+        return tf.cast(tf.math.divide_no_nan(found, counted), tf.float32)
+
+    def reset_state(self):
+        """Forget all that was counted."""
+        self.found.assign(tf.zeros((), tf.float64))
+        self.counted.assign(tf.zeros((), tf.float64))
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "ignored": self.ignored,
+            "upsampling": self.upsampling,
+        }
+
+
+def predicted_labels(
+    logits: tf.Tensor, labels: tf.Tensor, align_corners: bool
+) -> tf.Tensor:
+    """The highest logits' classes, int32, at the size of labels.
+
+    Args:
+        logits: at any size, `(batch, h, w, classes)`.
+        labels: `(batch, height, width)`.
+        align_corners: see `hrnet_tf.layers.resize_bilinear`.
+    """
+    size = tf.shape(labels)[1:3]
+    resized = resize_bilinear(tf.cast(logits, tf.float32), size, align_corners)
+    return tf.argmax(resized, axis=-1, output_type=tf.int32)

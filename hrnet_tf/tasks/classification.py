@@ -13,7 +13,13 @@ from hrnet_tf.heads.classification import (
     classification_head,
 )
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
-from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.optimizers import SGD
+from hrnet_tf.tasks.common import (
+    check_weights,
+    image_input,
+    load_weights,
+    pyramid,
+)
 from hrnet_tf.tasks.transfer import Built
 
 
@@ -22,6 +28,7 @@ def HRNetClassifier(
     classes: int = 1000,
     *,
     include_top: bool = True,
+    pyramid_outputs: bool = False,
     weights: str | Path | None = None,
     input_shape: tuple[int | None, int | None, int] = (224, 224, 3),
     upsampling: Upsampling = "nearest",
@@ -40,7 +47,9 @@ def HRNetClassifier(
 
     The model takes normalised RGB images, float `(batch, height, width, 3)` (see
     `hrnet_tf.preprocess_input`), and returns float32 logits `(batch, classes)`. It is
-    compiled: `fit(images, labels)` takes integer labels `(batch,)`.
+    compiled: `fit(images, labels)` takes integer labels `(batch,)`; for one-hot labels
+    compile it with `keras.losses.CategoricalCrossentropy(from_logits=True)`. Images as
+    they are read, 0 to 255, are not refused but learn badly.
 
     Args:
         width: channels of the highest resolution (published: 18, 30, 32, 40, 44, 48,
@@ -48,6 +57,10 @@ def HRNetClassifier(
         classes: number of classes.
         include_top: whether to pool and classify; without it the model returns features
             `(batch, height / 32, width / 32, features)` and is not compiled.
+        pyramid_outputs: return features by level in place of an answer, as backbones of
+            KerasHub do: the body's maps `{"P2": ..., "P5": ...}`, `Pn` `(batch, height
+            / 2**n, width / 2**n, width * 2**(n - 2))`. The model then has no head and
+            is not compiled.
         weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
             `.safetensors` or `.npz` file of the same network, or the name of published
             ones, such as `"imagenet"`.
@@ -83,6 +96,14 @@ def HRNetClassifier(
         ```
     """
     spec = body(width, modules, blocks, stem)
+    include_top = include_top and not pyramid_outputs
+    built = Built(
+        "HRNetClassifier",
+        width,
+        include_top,
+        {"classes": classes, "upsampling": upsampling},
+    )
+    check_weights(weights, built)
     conventions = Conventions(
         upsampling, bn_momentum, synchronized, "kaiming", normalization, activation
     )
@@ -92,15 +113,17 @@ def HRNetClassifier(
         raise ValueError(
             f"`head_planes` must hold {len(maps)} numbers, got {list(head_planes)}."
         )
-    x = classification_features(maps, conventions, head_planes, features)
+    if pyramid_outputs:
+        x = pyramid(maps, spec)
+    else:
+        x = classification_features(maps, conventions, head_planes, features)
     if include_top:
         x = classification_head(x, classes)
     model = keras.Model(image, x, name=name or f"hrnet_c_w{width}")
-    fits = {"classes": classes, "upsampling": upsampling}
-    load_weights(model, weights, Built("HRNetClassifier", width, include_top, fits))
+    load_weights(model, weights, built)
     if include_top:
         model.compile(
-            keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+            SGD(0.05, momentum=0.9, nesterov=True),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
         )

@@ -1,5 +1,6 @@
 """What the public constructors share: checking sizes and loading weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -13,6 +14,7 @@ from hrnet_tf.tasks.transfer import (
     load_checkpoint_file,
     load_keras_weights,
     load_published,
+    require_arguments,
 )
 
 KERAS_FILES = (".keras", ".h5")
@@ -49,6 +51,36 @@ def image_input(
     return keras.Input(shape, name="image")
 
 
+def pyramid(maps: Sequence[tf.Tensor], spec: Body) -> dict[str, tf.Tensor]:
+    """The body's maps by level: `Pn` has stride `2**n`."""
+    first = spec.stride.bit_length() - 1
+    return {f"P{level}": x for level, x in enumerate(maps, start=first)}
+
+
+def check_weights(weights: str | Path | None, built: Built) -> None:
+    """Raise an InputError if `weights` cannot be loaded, before anything is built.
+
+    Args:
+        weights: see `load_weights`.
+        built: what is going to be built.
+
+    Raises:
+        InputError: if there is no such file, no weights are published by this name, or
+            they are for another network.
+    """
+    if weights is None or Path(weights).is_file():
+        return
+    path = Path(weights)
+    if path.suffix or len(path.parts) > 1:
+        raise InputError(
+            "`weights` must be None, the path of a .keras, .weights.h5, .pth, "
+            ".safetensors or .npz file, or the name of published ones; there is no "
+            f"file {weights}."
+        )
+    row = find_published(built.network, built.width, str(weights))
+    require_arguments(row, built)
+
+
 def load_weights(model: keras.Model, weights: str | Path | None, built: Built) -> None:
     """Load `weights`, if any are given, into a network that has just been built.
 
@@ -62,6 +94,7 @@ def load_weights(model: keras.Model, weights: str | Path | None, built: Built) -
         InputError: if there is no such file, no weights are published by this name, or
             they do not fit.
     """
+    check_weights(weights, built)
     if weights is None:
         return
     path = Path(weights)
@@ -69,12 +102,6 @@ def load_weights(model: keras.Model, weights: str | Path | None, built: Built) -
         load_keras_weights(model, path)
     elif path.is_file():
         load_checkpoint_file(model, path, built.include_top)
-    elif path.suffix or len(path.parts) > 1:
-        raise InputError(
-            "`weights` must be None, the path of a .keras, .weights.h5, .pth, "
-            ".safetensors or .npz file, or the name of published ones; there is no "
-            f"file {weights}."
-        )
     else:
         row = find_published(built.network, built.width, str(weights))
         load_published(model, row, built)

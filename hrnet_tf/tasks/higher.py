@@ -7,7 +7,12 @@ import keras
 from hrnet_tf.backbone import Stem, body, hrnet
 from hrnet_tf.heads.higher import higher_head
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
-from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.tasks.common import (
+    check_weights,
+    image_input,
+    load_weights,
+    pyramid,
+)
 from hrnet_tf.tasks.transfer import Built
 
 
@@ -16,6 +21,7 @@ def HigherHRNet(
     keypoints: int = 17,
     *,
     include_top: bool = True,
+    pyramid_outputs: bool = False,
     weights: str | Path | None = None,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
     upsampling: Upsampling = "nearest",
@@ -41,6 +47,10 @@ def HigherHRNet(
         keypoints: number of heatmaps.
         include_top: whether to add the heads; without them the model returns the
             high-resolution map `(batch, height / 4, width / 4, width)`.
+        pyramid_outputs: return features by level in place of an answer, as backbones of
+            KerasHub do: the body's maps `{"P2": ..., "P5": ...}`, `Pn` `(batch, height
+            / 2**n, width / 2**n, width * 2**(n - 2))`. The model then has no head and
+            is not compiled.
         weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
             `.safetensors` or `.npz` file of the same network, or the name of published
             ones: `"imagenet"` gives the body, the head stays random.
@@ -75,14 +85,22 @@ def HigherHRNet(
         ```
     """
     spec = body(width, modules, blocks, stem)
+    include_top = include_top and not pyramid_outputs
+    built = Built(
+        "HigherHRNet",
+        width,
+        include_top,
+        {"keypoints": keypoints, "upsampling": upsampling},
+    )
+    check_weights(weights, built)
     conventions = Conventions(
         upsampling, bn_momentum, synchronized, "normal", normalization, activation
     )
     image = image_input(input_shape, spec, upsampling)
-    x = hrnet(image, spec, conventions, high_resolution_only=True)[0]
+    maps = hrnet(image, spec, conventions, high_resolution_only=not pyramid_outputs)
+    x = pyramid(maps, spec) if pyramid_outputs else maps[0]
     if include_top:
         x = higher_head(x, keypoints, conventions)
     model = keras.Model(image, x, name=name or f"higher_hrnet_w{width}")
-    fits = {"keypoints": keypoints, "upsampling": upsampling}
-    load_weights(model, weights, Built("HigherHRNet", width, include_top, fits))
+    load_weights(model, weights, built)
     return model

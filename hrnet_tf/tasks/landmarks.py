@@ -7,7 +7,12 @@ import keras
 from hrnet_tf.backbone import Stem, body, hrnet
 from hrnet_tf.heads.dense import concatenate, dense_head
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
-from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.tasks.common import (
+    check_weights,
+    image_input,
+    load_weights,
+    pyramid,
+)
 from hrnet_tf.tasks.transfer import Built
 
 
@@ -16,6 +21,7 @@ def HRNetLandmarks(
     landmarks: int = 98,
     *,
     include_top: bool = True,
+    pyramid_outputs: bool = False,
     weights: str | Path | None = None,
     input_shape: tuple[int | None, int | None, int] = (256, 256, 3),
     upsampling: Upsampling = "bilinear",
@@ -41,6 +47,10 @@ def HRNetLandmarks(
             19 for AFLW).
         include_top: whether to add the head; without it the model returns the
             representation `(batch, height / 4, width / 4, 15 * width)`.
+        pyramid_outputs: return features by level in place of an answer, as backbones of
+            KerasHub do: the body's maps `{"P2": ..., "P5": ...}`, `Pn` `(batch, height
+            / 2**n, width / 2**n, width * 2**(n - 2))`. The model then has no head and
+            is not compiled.
         weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
             `.safetensors` or `.npz` file of the same network, or the name of published
             ones: `"imagenet"` gives the body, the head stays random.
@@ -73,14 +83,22 @@ def HRNetLandmarks(
         ```
     """
     spec = body(width, modules, blocks, stem)
+    include_top = include_top and not pyramid_outputs
+    built = Built(
+        "HRNetLandmarks",
+        width,
+        include_top,
+        {"landmarks": landmarks, "upsampling": upsampling},
+    )
+    check_weights(weights, built)
     conventions = Conventions(
         upsampling, bn_momentum, synchronized, "normal", normalization, activation
     )
     image = image_input(input_shape, spec, upsampling)
-    x = concatenate(hrnet(image, spec, conventions), conventions)
+    maps = hrnet(image, spec, conventions)
+    x = pyramid(maps, spec) if pyramid_outputs else concatenate(maps, conventions)
     if include_top:
         x = dense_head(x, landmarks, conventions, name="head")
     model = keras.Model(image, x, name=name or f"hrnet_landmarks_w{width}")
-    fits = {"landmarks": landmarks, "upsampling": upsampling}
-    load_weights(model, weights, Built("HRNetLandmarks", width, include_top, fits))
+    load_weights(model, weights, built)
     return model

@@ -9,7 +9,13 @@ from hrnet_tf.heads.heatmap import heatmap_head
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
 from hrnet_tf.losses import KeypointLoss
 from hrnet_tf.metrics.keypoints import KeypointAccuracy
-from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.optimizers import Adam
+from hrnet_tf.tasks.common import (
+    check_weights,
+    image_input,
+    load_weights,
+    pyramid,
+)
 from hrnet_tf.tasks.transfer import Built
 
 
@@ -18,6 +24,7 @@ def HRNetV1(
     keypoints: int = 17,
     *,
     include_top: bool = True,
+    pyramid_outputs: bool = False,
     weights: str | Path | None = None,
     input_shape: tuple[int | None, int | None, int] = (256, 192, 3),
     upsampling: Upsampling = "nearest",
@@ -35,7 +42,9 @@ def HRNetV1(
     The model takes normalised RGB crops, float `(batch, height, width, 3)` (see
     `hrnet_tf.preprocess_input`), and returns float32 heatmaps `(batch, height / 4,
     width / 4, keypoints)`. It is compiled: `fit(images, keypoints)` takes keypoints of
-    shape `(batch, keypoints, 3)` as x, y in crop pixels and weight.
+    shape `(batch, keypoints, 3)` as x, y in crop pixels and weight (0: not annotated);
+    heatmaps are drawn from them inside. Images as they are read, 0 to 255, are not
+    refused but learn badly.
 
     Args:
         width: channels of the highest resolution (published: 32, 48), or
@@ -44,6 +53,10 @@ def HRNetV1(
         include_top: whether to add the heatmap head; without it the model returns the
             high-resolution map `(batch, height / 4, width / 4, width)` and is not
             compiled.
+        pyramid_outputs: return features by level in place of an answer, as backbones of
+            KerasHub do: the body's maps `{"P2": ..., "P5": ...}`, `Pn` `(batch, height
+            / 2**n, width / 2**n, width * 2**(n - 2))`. The model then has no head and
+            is not compiled.
         weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
             `.safetensors` or `.npz` file of the same network, or the name of published
             ones: `"imagenet"` gives the body, the head stays random.
@@ -76,19 +89,27 @@ def HRNetV1(
         ```
     """
     spec = body(width, modules, blocks, stem)
+    include_top = include_top and not pyramid_outputs
+    built = Built(
+        "HRNetV1",
+        width,
+        include_top,
+        {"keypoints": keypoints, "upsampling": upsampling},
+    )
+    check_weights(weights, built)
     conventions = Conventions(
         upsampling, bn_momentum, synchronized, "normal", normalization, activation
     )
     image = image_input(input_shape, spec, upsampling)
-    x = hrnet(image, spec, conventions, high_resolution_only=True)[0]
+    maps = hrnet(image, spec, conventions, high_resolution_only=not pyramid_outputs)
+    x = pyramid(maps, spec) if pyramid_outputs else maps[0]
     if include_top:
         x = heatmap_head(x, keypoints, conventions)
     model = keras.Model(image, x, name=name or f"hrnet_v1_w{width}")
-    fits = {"keypoints": keypoints, "upsampling": upsampling}
-    load_weights(model, weights, Built("HRNetV1", width, include_top, fits))
+    load_weights(model, weights, built)
     if include_top:
         model.compile(
-            keras.optimizers.Adam(0.001),
+            Adam(0.001),
             loss=KeypointLoss(stride=spec.stride),
             metrics=[KeypointAccuracy(stride=spec.stride)],
         )

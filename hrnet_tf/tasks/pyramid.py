@@ -8,7 +8,12 @@ from hrnet_tf.backbone import Stem, body, hrnet
 from hrnet_tf.heads.dense import concatenate
 from hrnet_tf.heads.pyramid import pyramid_head
 from hrnet_tf.layers import Conventions, LayerFactory, Upsampling
-from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.tasks.common import (
+    check_weights,
+    image_input,
+    load_weights,
+    pyramid,
+)
 from hrnet_tf.tasks.transfer import Built
 
 
@@ -70,6 +75,8 @@ def HRNetV2p(
         ```
     """
     spec = body(width, modules, blocks, stem)
+    built = Built("HRNetV2p", width, include_top, {"upsampling": upsampling})
+    check_weights(weights, built)
     conventions = Conventions(
         upsampling, bn_momentum, synchronized, "kaiming", normalization, activation
     )
@@ -78,8 +85,7 @@ def HRNetV2p(
     if include_top:
         outputs = pyramid_head(concatenate(maps, conventions), conventions)
     else:
-        outputs = {f"P{i + 2}": x for i, x in enumerate(maps)}
+        outputs = pyramid(maps, spec)
     model = keras.Model(image, outputs, name=name or f"hrnet_v2p_w{width}")
-    fits = {"upsampling": upsampling}
-    load_weights(model, weights, Built("HRNetV2p", width, include_top, fits))
+    load_weights(model, weights, built)
     return model

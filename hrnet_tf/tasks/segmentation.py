@@ -17,7 +17,15 @@ from hrnet_tf.layers import (
     dense_rule,
 )
 from hrnet_tf.losses import DenseCrossEntropy
-from hrnet_tf.tasks.common import image_input, load_weights
+from hrnet_tf.metrics.segmentation import PixelAccuracy, SegmentationScore
+from hrnet_tf.optimizers import SGD
+from hrnet_tf.tasks.common import (
+    check_weights,
+    image_input,
+    load_weights,
+    pyramid,
+)
+from hrnet_tf.tasks.shared_targets import SharedTargets
 from hrnet_tf.tasks.transfer import Built
 
 STRIDE = 4  # image pixels per cell of the logits
@@ -32,6 +40,7 @@ def HRNetV2(
     features: int | None = None,
     full_size: bool = False,
     include_top: bool = True,
+    pyramid_outputs: bool = False,
     weights: str | Path | None = None,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
     upsampling: Upsampling = "bilinear",
@@ -49,14 +58,19 @@ def HRNetV2(
     The model takes normalised RGB images of any size, float `(batch, height, width, 3)`
     (see `hrnet_tf.preprocess_input`), and returns float32 logits `(batch, height / 4,
     width / 4, classes)`, sizes rounded up. It is compiled: `fit(images, labels)` takes
-    integer labels `(batch, height, width)`; 255 is ignored.
+    whole numbers `(batch, height, width)` or `(batch, height, width, 1)` as labels (not
+    one-hot); 255 is ignored. `mean_iou` and `pixel_accuracy` tell how it does. Classes
+    are weighed by `DenseCrossEntropy(class_weights=...)`: `fit(class_weight=...)` is
+    for labels of images. Images as they are read, 0 to 255, are not refused but learn
+    badly.
 
     Args:
         width: channels of the highest resolution (published: 18, 32, 40, 48), or
             `"18_small_v1"` or `"18_small_v2"`.
         classes: number of classes.
         ocr: add object-contextual representations: the model then returns
-            `{"auxiliary": ..., "logits": ...}`, and `fit` takes labels for both.
+            `{"auxiliary": ..., "logits": ...}`; `fit` takes labels as without, and both
+            learn from them.
         aspp: add atrous spatial pyramid pooling in place of the plain head.
         features: channels of the head's hidden layers; None: as published (plain: `15 *
             width`, OCR: 512, ASPP: 256).
@@ -65,6 +79,10 @@ def HRNetV2(
         include_top: whether to add the labelling head; without it the model returns the
             representation `(batch, height / 4, width / 4, 15 * width)` and is not
             compiled.
+        pyramid_outputs: return features by level in place of an answer, as backbones of
+            KerasHub do: the body's maps `{"P2": ..., "P5": ...}`, `Pn` `(batch, height
+            / 2**n, width / 2**n, width * 2**(n - 2))`. The model then has no head and
+            is not compiled.
         weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
             `.safetensors` or `.npz` file of the same network, or the name of published
             ones: `"imagenet"` gives the body, the head stays random.
@@ -95,9 +113,19 @@ def HRNetV2(
         ```python
         model = hrnet_tf.HRNetV2(width=48, classes=19)
         model.fit(hrnet_tf.preprocess_input(images), labels)
+        body = hrnet_tf.HRNetV2(width=18, pyramid_outputs=True)
+        body(hrnet_tf.preprocess_input(images))["P5"]  # (batch, h / 32, w / 32, 144)
         ```
     """
     spec = body(width, modules, blocks, stem)
+    include_top = include_top and not pyramid_outputs
+    built = Built(
+        "HRNetV2",
+        width,
+        include_top,
+        {"classes": classes, "ocr": ocr, "upsampling": upsampling},
+    )
+    check_weights(weights, built)
     conventions = Conventions(
         upsampling, bn_momentum, synchronized, "normal", normalization, activation
     )
@@ -105,7 +133,8 @@ def HRNetV2(
     if ocr and aspp:
         raise ValueError("`ocr` and `aspp` exclude each other: a network has one head.")
     rule = dense_rule(upsampling)
-    x = concatenate(hrnet(image, spec, conventions), conventions)
+    maps = hrnet(image, spec, conventions)
+    x = pyramid(maps, spec) if pyramid_outputs else concatenate(maps, conventions)
     if include_top and ocr:
         x = ocr_head(x, classes, conventions, features)
     elif include_top and aspp:
@@ -114,15 +143,20 @@ def HRNetV2(
         x = dense_head(x, classes, conventions, features=features, name="last_layer")
     if include_top and full_size:
         x = _enlarged(x, image, rule)
-    model = keras.Model(image, x, name=name or f"hrnet_v2_w{width}")
-    fits = {"classes": classes, "ocr": ocr, "upsampling": upsampling}
-    load_weights(model, weights, Built("HRNetV2", width, include_top, fits))
+    kind = SharedTargets if include_top and ocr else keras.Model
+    model = kind(image, x, name=name or f"hrnet_v2_w{width}")
+    load_weights(model, weights, built)
     if include_top:
         loss = DenseCrossEntropy(rule)
+        metrics = [
+            SegmentationScore(classes, upsampling=rule),
+            PixelAccuracy(upsampling=rule),
+        ]
         model.compile(
-            keras.optimizers.SGD(0.01, momentum=0.9),
+            SGD(0.01, momentum=0.9),
             loss={"auxiliary": loss, "logits": loss} if ocr else loss,
             loss_weights={"auxiliary": 0.4, "logits": 1.0} if ocr else None,
+            metrics={"logits": metrics} if ocr else metrics,
         )
     return model
 

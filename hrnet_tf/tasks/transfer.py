@@ -208,8 +208,7 @@ def load_published(model: keras.Model, row: Published, built: Built) -> None:
         InputError: if they cannot be had or do not fit.
     """
     whole = row.model == built.network
-    if whole and built.include_top:
-        _require_arguments(row, built)
+    require_arguments(row, built)
     part = model if whole else body_of(model)
     digest = row.sha256 or sha256_of(_fetch(row))
     converted = cache_folder() / (
@@ -283,7 +282,10 @@ def _fetch(row: Published) -> Path:
     return fetch(row.url, row.file, sha256=row.sha256, page=row.page)
 
 
-def _require_arguments(row: Published, built: Built) -> None:
+def require_arguments(row: Published, built: Built) -> None:
+    """Raise an InputError if published weights are for a head of other arguments."""
+    if row.model != built.network or not built.include_top:
+        return
     wrong = [
         f"{name}={needed!r} (got {built.arguments[name]!r})"
         for name, needed in row.needs.items()
