@@ -11,6 +11,7 @@ from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.fine_tuning import freeze_body, freeze_layers, unfreeze
 from hrnet_tf.image_files import read_image
+from hrnet_tf.image_sources import open_image
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.loading import load
 from hrnet_tf.losses import (
@@ -94,6 +95,7 @@ __all__ = [
     "load_body",
     "load_checkpoint",
     "load_official",
+    "open_image",
     "preprocess_input",
     "read_config",
     "read_image",

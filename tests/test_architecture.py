@@ -48,7 +48,8 @@ RANKS = [
     {"channels", "labels", "classes", "backbone", "image_files"},
     {"config"},
     {"results", "components", "preprocess", "codecs", "checkpoints", "published"},
-    {"losses", "heads", "metrics", "manifest", "weights", "fold", "recipe", "sheets"},
+    {"losses", "heads", "metrics", "manifest", "weights", "fold", "recipe", "sheets"}
+    | {"image_sources"},
     {"legends"},
     {"visualize", "plots"},
     {"tasks", "data", "predictors"},

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,21 @@ CHILD = Path(__file__).with_name("devices_child.py")
 RUNS = ("unweighted", "weighted", "whole", "tasks")
 
 
+def train(path):
+    command = [sys.executable, str(CHILD), str(path), path.stem]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("devices")
-    paths = {count: folder / f"{count}.npz" for count in (2, 3)}
-    commands = [[sys.executable, CHILD, path, str(n)] for n, path in paths.items()]
-    children = [
-        subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        for command in commands
-    ]
+    paths = [folder / "2.npz", folder / "3.npz"]
     found = {}
-    for child, path in zip(children, paths.values(), strict=True):
-        _, errors = child.communicate()
-        assert not child.returncode, errors[-3000:]
-        with np.load(path) as file:
-            found |= file
+    with ThreadPoolExecutor() as pool:
+        for process, path in zip(pool.map(train, paths), paths, strict=True):
+            assert not process.returncode, process.stderr[-3000:]
+            with np.load(path) as file:
+                found |= file
     return found
 
 

@@ -1,6 +1,5 @@
 """What a notebook meets first: constructors, `fit`, levels, names, files."""
 
-import contextlib
 import inspect
 import warnings
 
@@ -32,7 +31,8 @@ def test_ocr_learns_from_labels_alone(ocr, eagerly):
     both = dict.fromkeys(("auxiliary", "logits"), LABELS[..., None])
     expected = ocr.evaluate(IMAGES, both, verbose=0, return_dict=True)
     assert found == pytest.approx(expected)
-    assert {"logits_mean_iou", "logits_pixel_accuracy"} <= found.keys()
+    for score in ("mean_iou", "pixel_accuracy"):
+        assert sum(name.endswith(score) for name in found) == 1
     assert ocr.predict(IMAGES, verbose=0)["logits"].shape == (2, 8, 16, CLASSES)
 
 
@@ -116,6 +116,7 @@ def test_a_network_that_has_not_learnt_is_opened_without_a_warning(name, tmp_pat
     assert type(again.optimizer) is type(model.optimizer)
 
 
+@pytest.mark.skipif(not KERAS_3, reason="Keras 2 imports what a file names")
 def test_a_file_opened_without_the_package_names_it(tmp_path):
     hrnet_tf.HRNetV2(classes=CLASSES, **TINY).save(tmp_path / "new.keras")
     registered = keras.saving.get_custom_objects()
@@ -123,12 +124,7 @@ def test_a_file_opened_without_the_package_names_it(tmp_path):
     for name in ours:
         del registered[name]
     try:
-        # Keras 2 imports what a file names by itself.
-        with (
-            contextlib.nullcontext()
-            if not KERAS_3
-            else pytest.raises(TypeError, match="hrnet_tf>BatchNormalization")
-        ):
+        with pytest.raises(TypeError, match="hrnet_tf>BatchNormalization"):
             keras.models.load_model(tmp_path / "new.keras")
     finally:
         registered.update(ours)

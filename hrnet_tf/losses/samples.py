@@ -69,7 +69,7 @@ def sample_values(
     count = tf.shape(y_pred)[0]
     if not values.shape.rank:
         if sample_weight is not None:
-            name = getattr(loss, "name", loss)
+            name = getattr(loss, "name", None) or type(loss).__name__
             raise InputError(
                 f"`sample_weight` cannot be obeyed: {name} gives one number for a "
                 "whole batch; let its `call` return one for each sample."

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.fold import constant_graph, fold
+from hrnet_tf.image_sources import ImageSource, open_image
 
 Network = Callable[[tf.Tensor], tf.Tensor]
 P = TypeVar("P", bound="Predictor")
@@ -30,6 +31,13 @@ class Predictor:
     def __init__(self, answer: Callable[[np.ndarray], Any], manifest: Any):
         self.answer = answer
         self.manifest = manifest
+
+    def opened(self, image: ImageSource) -> np.ndarray:
+        """An image to predict from, uint8 RGB; files are taken as the manifest says.
+
+        Args and errors are those of `hrnet_tf.open_image`.
+        """
+        return open_image(image, self.manifest.input.orientation)
 
     @classmethod
     def from_model(cls: type[P], model: keras.Model, manifest: Any) -> P:

@@ -8,9 +8,10 @@ import tensorflow as tf
 from keras.applications import imagenet_utils
 
 from hrnet_tf.errors import InputError
+from hrnet_tf.image_sources import ImageSource
 from hrnet_tf.manifest import ClassificationManifest
 from hrnet_tf.predictors.base import Predictor
-from hrnet_tf.preprocess import central_crop, check_image, preprocess_input
+from hrnet_tf.preprocess import central_crop, preprocess_input
 from hrnet_tf.results import Classification
 
 
@@ -58,18 +59,19 @@ class ImageClassifier(Predictor):
         """Crops, uint8 `(n, height, width, 3)`, to probabilities `(n, classes)`."""
         return self.answer(crops)
 
-    def predict(self, image: np.ndarray) -> Classification:
+    def predict(self, image: ImageSource) -> Classification:
         """Classify one image.
 
         Args:
-            image: uint8 RGB, `(height, width, 3)`, of any size.
+            image: uint8 RGB, `(height, width, 3)`, of any size; or a path or an
+                address, see `hrnet_tf.open_image`.
 
         Raises:
             InputError: if the image has another shape or type.
         """
         with tf.device("/CPU:0"):
             crop = central_crop(
-                tf.constant(check_image(image)),
+                tf.constant(self.opened(image)),
                 self.manifest.input.size,
                 self.manifest.crop_share,
             )

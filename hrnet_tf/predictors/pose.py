@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from hrnet_tf.boxes import check_boxes, check_scores
 from hrnet_tf.config.pose import EvaluateSection
+from hrnet_tf.image_sources import ImageSource
 from hrnet_tf.manifest import PoseManifest
 from hrnet_tf.metrics.coco import person_scores, suppress, suppress_softly
 from hrnet_tf.predictors.base import Predictor
 from hrnet_tf.preprocess import (
-    check_image,
     crop_matrix,
     crop_of_box,
     invert,
@@ -92,12 +92,13 @@ class PosePredictor(Predictor):
         return self.answer(crops)
 
     def predict(
-        self, image: np.ndarray, boxes: Any = None, box_scores: Any = None
+        self, image: ImageSource, boxes: Any = None, box_scores: Any = None
     ) -> Pose:
         """Find the keypoints of people in one image.
 
         Args:
-            image: uint8 RGB, `(height, width, 3)`.
+            image: uint8 RGB, `(height, width, 3)`; or a path or an address, see
+                `hrnet_tf.open_image`.
             boxes: `(people, 4)`, x, y, width, height in image pixels, by the rule of
                 `hrnet_tf.boxes`; None: one person who fills the image.
             box_scores: `(people,)`, confidence in the boxes; None: 1.
@@ -109,7 +110,7 @@ class PosePredictor(Predictor):
             InputError: if the image or the boxes have another shape or type, or a box
                 is not finite, has no area, or lies outside the image or far beyond it.
         """
-        image = check_image(image)
+        image = self.opened(image)
         height, width = image.shape[:2]
         whole = [[0, 0, width, height]]
         boxes = check_boxes(whole if boxes is None else boxes, width, height)

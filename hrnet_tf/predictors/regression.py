@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.image_sources import ImageSource
 from hrnet_tf.manifest import RegressionManifest
 from hrnet_tf.predictors.base import Network
 from hrnet_tf.predictors.dense import DensePredictor, answers_at_pixels
-from hrnet_tf.preprocess import check_image
 from hrnet_tf.results import DenseMap
 
 
@@ -53,15 +53,16 @@ class RegressionPredictor(DensePredictor):
         """Undo what making the image larger has done to the numbers."""
         return seen / self.manifest.channels.enlarged(factor)
 
-    def predict(self, image: np.ndarray) -> DenseMap:
+    def predict(self, image: ImageSource) -> DenseMap:
         """Find the numbers of one image's pixels: the mean of all views.
 
         Args:
-            image: uint8 RGB, `(height, width, 3)`, of any size.
+            image: uint8 RGB, `(height, width, 3)`, of any size; or a path or an
+                address, see `hrnet_tf.open_image`.
 
         Raises:
             InputError: if the image has another shape or type.
         """
-        total = self.sum_of_views(check_image(image))
+        total = self.sum_of_views(self.opened(image))
         values = total / np.float32(len(self.manifest.views.scales))
         return DenseMap(values, self.manifest.channels.names)

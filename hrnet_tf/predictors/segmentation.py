@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.image_sources import ImageSource
 from hrnet_tf.manifest import SegmentationManifest
 from hrnet_tf.predictors.base import Network
 from hrnet_tf.predictors.dense import DensePredictor, answers_at_pixels
-from hrnet_tf.preprocess import check_image
 from hrnet_tf.results import LabelMap
 
 HIGHEST = 80.0  # logits are cut here, so that the sum of a few exponentials is finite
@@ -65,14 +64,15 @@ class SegmentationPredictor(DensePredictor):
         """A score a class."""
         return len(self.manifest.classes)
 
-    def predict(self, image: np.ndarray) -> LabelMap:
+    def predict(self, image: ImageSource) -> LabelMap:
         """Label the pixels of one image.
 
         Args:
-            image: uint8 RGB, `(height, width, 3)`, of any size.
+            image: uint8 RGB, `(height, width, 3)`, of any size; or a path or an
+                address, see `hrnet_tf.open_image`.
 
         Raises:
             InputError: if the image has another shape or type.
         """
-        labels, confidence = label_pixels(self.sum_of_views(check_image(image)))
+        labels, confidence = label_pixels(self.sum_of_views(self.opened(image)))
         return LabelMap(labels.numpy(), confidence.numpy(), self.manifest.classes)
