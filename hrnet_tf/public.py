@@ -45,7 +45,7 @@ from hrnet_tf.tasks import (
 from hrnet_tf.tasks.transfer import load_body
 from hrnet_tf.train import train
 from hrnet_tf.version import __version__
-from hrnet_tf.visualize import draw_label, draw_labels, draw_map, draw_pose
+from hrnet_tf.visualize import draw_classes, draw_labels, draw_map, draw_pose
 from hrnet_tf.weights import load_official
 
 __all__ = [
@@ -83,7 +83,7 @@ __all__ = [
     "__version__",
     "check_converted",
     "decode_predictions",
-    "draw_label",
+    "draw_classes",
     "draw_labels",
     "draw_map",
     "draw_pose",

@@ -155,9 +155,7 @@ def test_a_loss_of_whole_batches_refuses_weights():
     y_pred = np.ones((SAMPLES, SIDE, SIDE, 3), np.float32)
     loss = WeightedSum([Whole()], [2.0])
     assert float(loss(0 * y_pred, y_pred)) == 2.0
-    with pytest.raises(
-        InputError, match="hole gives one number for a whole batch"
-    ):
+    with pytest.raises(InputError, match="hole gives one number for a whole batch"):
         loss(0 * y_pred, y_pred, [1.0, 0.0, 1.0])
 
 
