@@ -52,7 +52,7 @@ def open_image(
         return check_image(source)
     address = urlsplit(source) if isinstance(source, str) else None
     if address is None or address.scheme not in ("file", "http", "https"):
-        return read_image(source, orientation, pixel_limit)
+        return read_image(Path(source), orientation, pixel_limit)
     if address.scheme == "file":
         path = Path(url2pathname(address.path))
         return read_image(path, orientation, pixel_limit)

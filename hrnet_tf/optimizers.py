@@ -9,7 +9,7 @@ import tensorflow as tf
 from hrnet_tf.errors import InputError
 
 
-class Unstarted:
+class Unstarted(keras.optimizers.Optimizer):
     """An optimizer that a network is compiled with before it has learnt anything.
 
     Keras builds the variables of an optimizer that it opens, and warns where the saved

@@ -67,7 +67,7 @@ def sample_values(
     call = loss.call if isinstance(loss, keras.losses.Loss) else loss
     values = tf.convert_to_tensor(call(y_true, y_pred))
     count = tf.shape(y_pred)[0]
-    if not values.shape.rank:
+    if values.shape.rank == 0:
         if sample_weight is not None:
             name = getattr(loss, "name", None) or type(loss).__name__
             raise InputError(

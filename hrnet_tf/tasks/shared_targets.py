@@ -22,8 +22,13 @@ class SharedTargets(keras.Model):
     """
 
     def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, **more: Any
-    ):
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        **more: Any,
+    ) -> Any:
         """Keras's, with the targets of each output."""
         y, sample_weight = (_for_each(a, y_pred) for a in (y, sample_weight))
         return super().compute_loss(x, y, y_pred, sample_weight, **more)
