@@ -208,3 +208,11 @@ def with_statistics(model):
                 ]
             )
     return model
+
+
+def rescaled(model, factor):
+    """A copy whose heatmaps are larger."""
+    copy = keras.models.clone_model(model)
+    *values, kernel, bias = model.get_weights()
+    copy.set_weights([*values, kernel * factor, bias])
+    return copy

@@ -163,3 +163,9 @@ def post(server, model, body):
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
+
+
+def megabytes(pid):
+    """Memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

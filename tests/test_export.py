@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from conftest import rescaled
 from spots import spot_image, spot_manifest, spot_network
 from tensorflow.lite.python import schema_py_generated
 
@@ -210,13 +211,6 @@ def test_artefacts_lie_in_the_folder_of_their_run(exported, run_folder):
 
 
 # What is not kept
-
-
-def rescaled(model, factor):
-    copy = keras.models.clone_model(model)
-    *values, kernel, bias = model.get_weights()
-    copy.set_weights([*values, kernel * factor, bias])
-    return copy
 
 
 def test_an_artefact_that_differs_is_removed(run_folder, tmp_path, monkeypatch):

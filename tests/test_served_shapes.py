@@ -1,12 +1,16 @@
 """Requests of any shape: refused with a sentence by a server that goes on."""
 
+import struct
+import zlib
+
 import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from served import FILES, SIGNATURES, ask_anything
+from served import FILES, SIGNATURES, ask_anything, megabytes
 
 from hrnet_tf.manifest import Limits
+from hrnet_tf.serving.images import PNG
 from hrnet_tf.serving.network import checked_images
 
 SENTENCE = r"not compatible with expected|must (hold|have)|images of \d+x\d+ pixels"
@@ -99,3 +103,55 @@ def test_images_of_any_size_keep_to_the_limits(shape, sentence, networks):
     assert checked_images(tf.zeros((5, 32, 32, 3)), manifest, limits).shape[0] == 5
     with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
         checked_images(tf.zeros(shape), manifest, limits)
+
+
+# Files that say more than they hold
+
+
+def png_head(width, height, interlaced=0):
+    """A PNG file of a few bytes that says how large it is."""
+    data = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, interlaced)
+    head = struct.pack(">I", 13) + data + struct.pack(">I", zlib.crc32(data))
+    pixels = b"IDAT" + zlib.compress(bytes(9))
+    body = struct.pack(">I", len(pixels) - 4) + pixels
+    return PNG + head + body + struct.pack(">I", zlib.crc32(pixels))
+
+
+def jpeg_head(width, height):
+    """A small JPEG that says it is so large."""
+    small = tf.io.encode_jpeg(np.zeros((8, 8, 3), np.uint8)).numpy()
+    place = small.index(b"\xff\xc0") + 5
+    return small[:place] + struct.pack(">HH", height, width) + small[place + 4 :]
+
+
+VAST = {
+    "PNG": png_head(30000, 30000),
+    "interlaced": png_head(30000, 30000, 1),
+    "widest PNG": png_head(2**31 - 1, 2**31 - 1),
+    "negative PNG": png_head(2**32 - 1, 2**32 - 1),
+    "no rows": png_head(100, 0),
+    "long PNG": png_head(2**30, 1),
+    "JPEG": jpeg_head(30000, 30000),
+    "widest JPEG": jpeg_head(65535, 65535),
+    "tall JPEG": jpeg_head(1, 60000),
+}
+
+
+@every_task
+def test_images_that_say_they_are_vast_take_no_memory(task, server):
+    before = megabytes(server.pid)
+    for name, content in VAST.items():
+        request = good_request(task)
+        request["image_bytes"] = np.array([content], object)
+        with pytest.raises(grpc.RpcError, match=r"Image 0 .* pixels|JPEG") as told:
+            ask_anything(server, task, SIGNATURES[task], request)
+        assert told.value.code() == grpc.StatusCode.INVALID_ARGUMENT, name
+    assert megabytes(server.pid) - before < 64
+
+
+def test_more_rows_than_people_are_refused(server):
+    rows = 2049
+    inputs = good_request("pose")
+    inputs["boxes"] = np.zeros((1, rows, 4), np.float32)
+    with pytest.raises(grpc.RpcError, match=r"may hold 2048 people, got 1 .and 2049"):
+        ask_anything(server, "pose", "keypoints", inputs)

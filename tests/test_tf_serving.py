@@ -2,16 +2,23 @@
 
 import base64
 import logging
-import os
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from served import BOXES, FILES, IMAGES, SIGNATURES, png, post, samples_of
+from served import (
+    BOXES,
+    FILES,
+    IMAGES,
+    SIGNATURES,
+    megabytes,
+    png,
+    post,
+    samples_of,
+)
 from tensorflow_serving.apis import prediction_log_pb2
 
 from hrnet_tf.export.options import Options
@@ -253,11 +260,6 @@ def test_limits_of_the_manifest_hold(networks, tmp_path):
 
 
 # Many at once
-
-
-def megabytes(pid):
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def ask_for(seconds, server, client, ask):

@@ -23,7 +23,8 @@ from typing import Any
 
 PORTS = {"rest": 8501, "grpc": 8500}
 
-Box = Sequence[float]  # x, y, width, height in pixels of the image
+# x, y, width, height in pixels of the image as viewers show it, turned by its EXIF tag.
+Box = Sequence[float]
 
 
 class ServingError(Exception):
