@@ -28,6 +28,8 @@ import numpy as np
 
 Facts = dict[str, Any]  # a manifest, as JSON gives it
 
+SMALLEST = 1.0  # pixels that a box counts as at least, so that its crop has a size
+
 
 def read_manifest(path: str | Path) -> Facts:
     """What a network takes and what its answers mean, as a dictionary."""
@@ -170,7 +172,8 @@ def crop_matrix(box: Sequence[float], manifest: Facts) -> np.ndarray:
     """
     x, y, w, h = box
     height, width = manifest["input"]["height"], manifest["input"]["width"]
-    scale = max(w, h * width / height) * manifest["decoding"]["padding"] / width
+    side = max(w, h * width / height, SMALLEST)
+    scale = side * manifest["decoding"]["padding"] / width
     left, top = x + w / 2 - scale * width / 2, y + h / 2 - scale * height / 2
     return np.array([[scale, 0, left], [0, scale, top]])
 

@@ -11,6 +11,7 @@ import numpy as np
 from hrnet_tf.boxes import check_place
 from hrnet_tf.channels import robust_spans
 from hrnet_tf.config.pose import EvaluateSection
+from hrnet_tf.data.coco_doubts import box_doubts
 from hrnet_tf.data.coco_files import find_category, read_annotations
 from hrnet_tf.data.detections import Detections, check_detection
 from hrnet_tf.data.inputs import FrameInputs, ImageInputs
@@ -145,6 +146,7 @@ class PoseViewer(Viewer):
         self._inputs: ImageInputs | FrameInputs | None = None
         self._frames = 0
         self._misplaced: list[str] = []
+        self._placed: list[tuple[Any, dict[str, int]]] = []
 
     def prepare(self, files: Sequence[Path]) -> list[int | str]:
         """See `Viewer`; tells which boxes are of which images."""
@@ -197,8 +199,10 @@ class PoseViewer(Viewer):
         if self._detections is None or self._inputs is None:
             return None, None
         boxes, scores = [], []
+        size = {"width": image.shape[1], "height": image.shape[0]}
         for row in self._inputs.rows.get(image_id, ()):
             box, score = check_detection(row)
+            self._placed.append((row["bbox"], size))
             try:
                 check_place(box, image.shape[1], image.shape[0])
             except InputError as error:
@@ -219,6 +223,9 @@ class PoseViewer(Viewer):
                 len(self._misplaced),
                 self._misplaced[0],
             )
+        if self._detections is not None:
+            for line in box_doubts(self._placed):
+                logger.warning("%s: %s", self._detections.path, line)
 
     def count(self) -> str:
         """How many people."""

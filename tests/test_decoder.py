@@ -32,7 +32,7 @@ from hrnet_tf.manifest import (
 from hrnet_tf.predictors.pose import PosePredictor
 from hrnet_tf.predictors.regression import regressor
 from hrnet_tf.predictors.segmentation import label_pixels, scorer
-from hrnet_tf.preprocess import central_crop, preprocess_input
+from hrnet_tf.preprocess import central_crop, crop_of_box, preprocess_input
 
 # OpenCV 4 rounds positions to 1/32 pixel, version 5 does not.
 EXACT_OPENCV = int(cv2.__version__.split(".")[0]) >= 5
@@ -119,6 +119,14 @@ def test_points_come_back_to_the_pixels_of_the_image(rng):
     for box, points, right in zip(BOXES, cells, expected, strict=True):
         found = decoder.to_image(4 * points, decoder.crop_matrix(box, POSE))
         np.testing.assert_allclose(found, right, atol=1e-4)
+
+
+@pytest.mark.parametrize("box", [(5, 5, 1e-30, 1e-30), (5, 5, 0.5, 0.25), (5, 5, 1, 1)])
+def test_crops_of_tiny_boxes_are_the_predictors(box):
+    centers, widths = crop_of_box([box], 48 / 64, 1.25)
+    matrix = decoder.crop_matrix(box, POSE)
+    np.testing.assert_allclose(matrix[0, 0], widths[0] / 48)
+    np.testing.assert_allclose(matrix @ [24, 32, 1], centers[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (90, 51), (33, 200), (301, 257)])

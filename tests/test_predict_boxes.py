@@ -207,6 +207,16 @@ def test_a_box_beyond_its_image_is_left_out_with_a_line(bbox, look, caplog):
     assert "1 boxes are left out, such as box 0 of 1.png" in caplog.text
 
 
+def test_corners_are_named(look, caplog):
+    look(["1.png"], [box([10, 15, 75, 55], image_id=1)])
+    assert "all 1 boxes fit their images as x, y, x, y" in caplog.text
+
+
+def test_shares_of_an_image_are_named(look, caplog):
+    look(["1.png"], [box([0.1, 0.2, 0.5, 0.6], image_id=1)])
+    assert "all 1 boxes lie within one pixel: are they shares" in caplog.text
+
+
 def test_other_categories_are_left_out_with_a_line(look, caplog):
     boxes = [box(image_id=1, category_id=2), box(FAR, image_id=1, category_id=1)]
     assert found(look(["1.png"], boxes)) == [(1, FAR)]
