@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from hrnet_tf import InputError, KeypointSet, read_config
 from hrnet_tf.classes import ClassSet
 from hrnet_tf.config.pose import PoseConfig
-from hrnet_tf.data.coco import read_boxes
+from hrnet_tf.data.detections import read_boxes
 from hrnet_tf.text_files import (
     as_json,
     read_json,
