@@ -37,12 +37,13 @@ class StaysFinite(keras.callbacks.Callback):
     def __init__(self, run: Run):
         super().__init__()
         self.run = run
-        self.steps_before = 0
+        self.epoch = 0
+        self._before = np.zeros(0)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Note where the epoch begins."""
         self.epoch = epoch
-        self.steps_before = self._steps()
+        self._before = self._last_weights()
 
     def on_train_batch_end(self, batch, logs=None):
         """Look at the loss, the mean over the epoch so far."""
@@ -63,11 +64,12 @@ class StaysFinite(keras.callbacks.Callback):
         if layer := not_finite(network_in(self.model)):
             self._stop(f"weights or statistics of {layer} are not finite")
         loss = float((logs or {}).get("loss", 0.0))
-        if not np.isfinite(loss) and self._steps() == self.steps_before:
+        if not np.isfinite(loss) and np.array_equal(self._last_weights(), self._before):
             self._stop(f"the loss is {loss} in every step")
 
-    def _steps(self) -> int:
-        return int(self.model.optimizer.iterations)
+    def _last_weights(self) -> np.ndarray:
+        """What every step changes; optimizers of both lanes count steps otherwise."""
+        return tf.convert_to_tensor(self.model.trainable_variables[-1]).numpy()
 
     def _stop(self, found: str) -> None:
         _, done = self.run.last()
