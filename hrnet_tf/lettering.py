@@ -112,7 +112,13 @@ def _plain(text: str) -> str:
 def _own_font() -> str:
     import matplotlib
 
-    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+    file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    if file.is_file():
+        return str(file)
+    # Packages of some systems leave it out, as the system has it elsewhere.
+    from matplotlib.font_manager import findfont
+
+    return findfont(FAMILY)
 
 
 @lru_cache(maxsize=16)

@@ -271,6 +271,10 @@ class RegressionManifest(Manifest):
     task: Literal["regression"] = "regression"
     versions: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self):
+        spans = tuple((low, high) for low, high in self.spans)  # lists from JSON
+        object.__setattr__(self, "spans", spans)
+
 
 # What has an answer for every pixel.
 DenseManifest = SegmentationManifest | RegressionManifest

@@ -84,6 +84,8 @@ def predict_files(
     the viewer's files say, else its name's number if it is one that no other image has,
     else its name; a frame's id is its number, from 0.
 
+    Small images are drawn larger; numbers in the files are in pixels of the originals.
+
     Args:
         viewer: looks at the images.
         source: the image, the folder or the video.

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from hrnet_tf.errors import InputError
-from hrnet_tf.evaluators.pose import PoseEvaluator
+from hrnet_tf.evaluators.pose import SHOWN, PoseEvaluator
+from hrnet_tf.sheets import GAP
 from hrnet_tf.typed_yaml import write_config
 
 
@@ -32,3 +34,25 @@ def test_other_keypoints_than_the_models_are_refused(configured, tiny_manifest):
         PoseEvaluator(
             config.data, config.evaluate, replace(tiny_manifest, keypoints=keypoints)
         )
+
+
+class Blind:
+    """Finds nobody, and keeps what it is shown."""
+
+    def locate(self, crops):
+        self.crops = crops
+        return np.zeros((len(crops), 17, 2)), np.zeros((len(crops), 17))
+
+
+def test_what_is_beyond_an_image_is_not_drawn_black(
+    configured, tiny_manifest, data_folder
+):
+    config = configured()
+    evaluator = PoseEvaluator(config.data, config.evaluate, tiny_manifest)
+    blind = Blind()
+    sheet = evaluator.draw(blind)
+    np.testing.assert_array_equal(blind.crops, evaluator.sample_crops(SHOWN))
+    assert (blind.crops == 0).all(axis=-1).mean() > 0.02  # the network sees it black
+    assert (sheet == 0).all(axis=-1).mean() < 0.001
+    columns = min(8, len(blind.crops))  # narrow crops beside one another
+    assert sheet.shape[1] == columns * 128 + (columns + 1) * GAP

@@ -61,6 +61,18 @@ def test_a_drawn_image_has_its_people_at_their_places(predictor, source, out):
     assert IMAGE[y, x, 0] < 10 < 200 < drawn[4 * y + 1, 4 * x + 1, 0]
 
 
+def test_scores_are_drawn_on_request(predictor, source, out):
+    drawn = []
+    for scores in (False, True):
+        viewer = PoseViewer(predictor, scores=scores)
+        predict_files(viewer, source / "000012.png", out / str(scores))
+        drawn.append(hrnet_tf.read_image(out / str(scores) / "000012.jpg").astype(int))
+    changed = (np.abs(drawn[0] - drawn[1]) > 60).any(axis=-1)
+    rows, columns = np.nonzero(changed)
+    assert 100 < changed.sum() < 2000  # a plate, in a corner of the box
+    assert max(rows.max(), columns.max()) < 60
+
+
 def test_a_folder_is_read_in_order_and_other_files_are_left_out(predictor, source, out):
     summary = predict_files(PoseViewer(predictor), source, out)
     assert files_in(out) == ["000012.jpg", "keypoints.json", "street.jpg"]

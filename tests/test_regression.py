@@ -447,6 +447,8 @@ def test_a_viewer_names_every_channel(photo, tmp_path):
 
 def test_the_manifest_survives_a_file(tmp_path):
     manifest = replace(predictor_of(Views(scales=(0.5, 1.0))).manifest, versions={})
+    spans = tuple((0.0, float(n)) for n in range(len(manifest.channels)))
+    manifest = replace(manifest, spans=spans)
     manifest.write(tmp_path / "manifest.json")
     assert RegressionManifest.read(tmp_path / "manifest.json") == manifest
 

@@ -221,6 +221,7 @@ def labelled(classes, **how):
         (ClassSet("a", ("cat", "__background__", "dog")), 1),
         (ClassSet("a", ("cat", "dog", "ground"), background="ground"), 2),
         (ClassSet("a", ("background", "cat", "dog"), background="cat"), 1),
+        (ClassSet("a", ("cat", "dog", "ground"), background="2"), 2),
         (ClassSet("a", ("road", "cat", "background noise")), None),
     ],
 )

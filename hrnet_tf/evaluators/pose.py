@@ -1,6 +1,7 @@
 """Predictions for a whole data set, judged by COCO's metric."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from hrnet_tf.data.survey import Survey, survey_people
 from hrnet_tf.data.usable import check_people, unreadable
 from hrnet_tf.errors import InputError
 from hrnet_tf.labels import KeypointSet
+from hrnet_tf.lettering import PAPER
 from hrnet_tf.manifest import PoseManifest
 from hrnet_tf.metrics.coco import average_precision
 from hrnet_tf.predictors.pose import PosePredictor, choose_people
+from hrnet_tf.preprocess import warp
 from hrnet_tf.progress import progress_bar
 from hrnet_tf.results import Pose
 from hrnet_tf.sheets import contact_sheet
@@ -177,9 +180,12 @@ class PoseEvaluator:
 
     def sample_crops(self, count: int) -> np.ndarray:
         """Crops of people all over the data, uint8 `(n, height, width, 3)`."""
-        chosen = np.unique(np.linspace(0, len(self.people) - 1, count).astype(int))
-        crops, good = self._read(chosen)
+        crops, good = self._read(self._spread(count))
         return crops[good] if good.any() else crops
+
+    def _spread(self, count: int) -> np.ndarray:
+        """Which people, all over the data."""
+        return np.unique(np.linspace(0, len(self.people) - 1, count).astype(int))
 
     def _read(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Crops of some people, and whether each is good."""
@@ -187,6 +193,20 @@ class PoseEvaluator:
         rows = zip(chosen, matrices, strict=True)
         crops, good = zip(*(self.reader.read(*row) for row in rows), strict=True)
         return np.stack(crops), np.array(good)
+
+    @cached_property
+    def _shown(self) -> tuple[np.ndarray, np.ndarray]:
+        """Crops to look at; and whether each pixel is beyond its image, bool."""
+        chosen = self._spread(SHOWN)
+        crops, good = self._read(chosen)
+        matrices = plain_crops(self.people.take(chosen), self.geometry)
+        beyond = np.zeros(crops.shape, bool)
+        for row in np.flatnonzero(good):
+            image, _ = self.reader.load(chosen[row])
+            everywhere = np.full_like(image, 255)
+            size = self.manifest.input.size
+            beyond[row] = warp(everywhere, matrices[row], size) == 0
+        return crops[good], beyond[good]
 
     def samples(self) -> dict[str, np.ndarray]:
         """Some real crops, and an image with its boxes, to check exports on."""
@@ -202,9 +222,15 @@ class PoseEvaluator:
         }
 
     def draw(self, predictor: PosePredictor) -> np.ndarray:
-        """Some crops with what a predictor finds in them, uint8 RGB."""
-        crops = self.sample_crops(SHOWN)
+        """Some crops with what a predictor finds in them, uint8 RGB.
+
+        What lies beyond the images is black for the network, and paper here.
+        """
+        crops, beyond = self._shown
+        if not len(crops):
+            return contact_sheet([], columns=8)
         cells, scores = predictor.locate(crops)
+        crops = np.where(beyond, np.array(PAPER, np.uint8), crops)
         height, width = self.manifest.input.size
         box = np.array([[0, 0, width, height]], np.float32)
         keypoints, sure = self.manifest.keypoints, np.ones(1, np.float32)
