@@ -100,8 +100,9 @@ def find_tensors(saved: Any, path: str | Path) -> Tensors:
     bodies = [state for state in states if state.body]
     chosen = _choose(bodies or [s for s in states if s.known], swapped, path)
     if chosen is None:
+        found = limits.brief(_listed(saved), 200)
         raise InputError(
-            f"{path} holds no tensors by name: found {_listed(saved)!r}, expected them "
+            f"{path} holds no tensors by name: found {found!r}, expected them "
             "bare or under state_dict, model, net, ema or the like. If a whole network "
             "was saved, save its state_dict()."
         )
