@@ -101,10 +101,11 @@ def decode(
         InputError: if it is broken, too large, empty or no image.
     """
     header = header or read_header(encoded, reading)
-    if header.format == "TIFF" and is_fractional(header):
+    if is_fractional(header) or header.number(SAMPLES) > 4:
         raise InputError(
-            "the image cannot be decoded: a TIFF file of 8 or 16 whole bits is needed, "
-            f"this one has {header.number(BITS)} of another kind"
+            "the image cannot be decoded: a TIFF file of one to four values of 8 or 16 "
+            f"whole bits is needed, this one has {header.number(SAMPLES)} of "
+            f"{header.number(BITS)} bits a pixel"
         )
     if header.format == "JPEG":
         pixels = _decode_jpeg(encoded)

@@ -9,6 +9,7 @@ Sources: the formats' specifications: JPEG (ITU T.81, annex B), PNG
 CIPA DC-008 (EXIF), section 4.6.4.
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -25,6 +26,8 @@ PIXEL_LIMIT = 178_956_970
 
 JPEG = b"\xff\xd8\xff"
 NO_IMAGE = "the image cannot be decoded: it is broken, empty or no image"
+
+OTHERS = ("PPM", "JPEG2000", "AVIF")  # names of Pillow's
 
 # TIFF's tags, which EXIF shares.
 WIDTH, HEIGHT, BITS, PHOTOMETRIC, TURN, SAMPLES = 256, 257, 258, 262, 274, 277
@@ -62,7 +65,8 @@ class Header:
     """What a file says of its image.
 
     Attributes:
-        format: `"JPEG"`, `"PNG"`, `"BMP"`, `"GIF"`, `"WebP"` or `"TIFF"`.
+        format: `"JPEG"`, `"PNG"`, `"BMP"`, `"GIF"`, `"WebP"`, `"TIFF"`, or one of
+            `OTHERS`.
         height: in pixels as stored.
         width: in pixels as stored.
         turn: EXIF's orientation, 1 (none) to 8.
@@ -93,7 +97,7 @@ def read_header(encoded: bytes, reading: Reading = UPRIGHT) -> Header:
     """Read what an image file says of itself.
 
     Args:
-        encoded: JPEG, PNG, BMP, GIF, WebP or TIFF, by its content.
+        encoded: JPEG, PNG, BMP, GIF, WebP, TIFF or one of `OTHERS`, by its content.
         reading: says how large it may be.
 
     Raises:
@@ -105,13 +109,12 @@ def read_header(encoded: bytes, reading: Reading = UPRIGHT) -> Header:
         header.height, header.width, header.turn  # 3024, 4032, 6
         ```
     """
+    known = (read for start, read in _READERS if encoded.startswith(start))
     try:
-        header = next(read for start, read in _READERS if encoded.startswith(start))(
-            encoded
-        )
+        header = next(known, _other)(encoded)
     except InputError:
         raise
-    except (StopIteration, IndexError, ValueError):
+    except (IndexError, ValueError):
         raise InputError(NO_IMAGE) from None
     tile = header.number(TILE_HEIGHT) * header.number(TILE_WIDTH)
     pixels = header.height * header.width
@@ -217,6 +220,17 @@ def _tiff(encoded: bytes) -> Header:
     height, width = (tags.get(tag, (0, 0))[0] for tag in (HEIGHT, WIDTH))
     turn = tags.get(TURN, (1, 0))[0]
     return Header("TIFF", height, width, turn if 1 <= turn <= 8 else 1, tags)
+
+
+def _other(encoded: bytes) -> Header:
+    """Less usual formats, by Pillow's parsers: they decode nothing yet."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(encoded), formats=OTHERS) as image:
+            return Header(str(image.format), image.height, image.width)
+    except Exception as error:  # whatever the parsers stumble over
+        raise ValueError from error
 
 
 _READERS = (

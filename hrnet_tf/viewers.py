@@ -166,12 +166,15 @@ class PoseViewer(Viewer):
         if isinstance(self._inputs, ImageInputs) and image_id in self._inputs.sizes:
             height, width = self._inputs.sizes[image_id]
             if image.shape[:2] != (height, width):
-                turned = image.shape[:2] == (width, height)
+                hint = (
+                    "; is it turned by its EXIF tag? This model takes files "
+                    f"{self.orientation} (data.orientation of its training)"
+                )
                 raise InputError(
                     f"the image with id {image_id} has {image.shape[1]}x"
                     f"{image.shape[0]} pixels (width x height), its annotation says "
                     f"{width}x{height}"
-                    + ("; is it turned by its EXIF tag?" if turned else "")
+                    + (hint if image.shape[:2] == (width, height) else "")
                 )
 
     def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:

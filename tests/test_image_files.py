@@ -117,6 +117,25 @@ def test_a_tag_that_means_nothing_is_none(turn):
     assert read_header(encoded(PICTURE, ".jpg", turn)).turn == 1
 
 
+@pytest.mark.parametrize("suffix", [".ppm", ".pgm", ".jp2"])
+def test_less_usual_formats_are_read_within_the_limit(suffix, tmp_path):
+    path = tmp_path / f"a{suffix}"
+    pixels = PICTURE[..., :1] if suffix == ".pgm" else PICTURE
+    Image.fromarray(np.squeeze(pixels)).save(path)
+    image = read_image(path)
+    assert np.abs(image.astype(int) - pixels).max() < 3
+    with pytest.raises(InputError, match=r"64x48 pixels .*\(pixel_limit\)"):
+        read_image(path, pixel_limit=100)
+
+
+def test_a_tiff_of_many_values_is_no_picture(tmp_path):
+    content = bytearray(encoded(PICTURE, ".tif"))
+    at = content.index(struct.pack("<HH", 277, 3)) + 8
+    content[at : at + 2] = struct.pack("<H", 60000)
+    with pytest.raises(InputError, match="this one has 60000 of 8 bits a pixel"):
+        decode(bytes(content))
+
+
 # Orientation
 
 
@@ -294,7 +313,7 @@ def test_the_first_of_several_pictures_counts(suffix, tmp_path):
 
 def test_a_tiff_of_fractions_is_no_picture(tmp_path):
     Image.fromarray(np.zeros((4, 6), np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(InputError, match="of 8 or 16 whole bits is needed"):
+    with pytest.raises(InputError, match="one to four values of 8 or 16 whole bits"):
         read_image(tmp_path / "a.tif")
 
 
