@@ -18,10 +18,11 @@ from hrnet_tf.train import train
 NETWORKS = {
     "pose": (hrnet_tf.HRNetV1, {"keypoints": 3}),
     "classes": (hrnet_tf.HRNetClassifier, {"classes": 3, "head_planes": (2, 2, 2, 2)}),
-    "labels": (hrnet_tf.HRNetV2, {"classes": 3, "full_size": True}),
     "ocr": (hrnet_tf.HRNetV2, {"classes": 3, "ocr": True, "features": 8}),
-    "aspp": (hrnet_tf.HRNetV2, {"classes": 3, "aspp": True, "features": 8}),
-    "levels": (hrnet_tf.HRNetV2, {"pyramid_outputs": True}),
+    "aspp": (
+        hrnet_tf.HRNetV2,
+        {"classes": 3, "aspp": True, "features": 8, "full_size": True},
+    ),
     "pyramid": (hrnet_tf.HRNetV2p, {}),
     "higher": (hrnet_tf.HigherHRNet, {"keypoints": 3}),
     "landmarks": (hrnet_tf.HRNetLandmarks, {"landmarks": 5}),
