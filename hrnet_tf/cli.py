@@ -32,8 +32,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             arguments.function(arguments)
             sys.stdout.flush()
         except KeyboardInterrupt as error:
-            # Another one need not wait for what libraries do at the end.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if messages.watch is not None:
+                # Another one need not wait for what libraries do at the end.
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
             messages.discard()
             print(f"\ninterrupted; {arguments.interrupted}", file=sys.stderr)
             sys.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from hrnet_tf import cli
+from hrnet_tf.arguments import parser
 from hrnet_tf.messages import LOG
 
 # Stands in for TensorFlow: C++ writes to the file descriptor, Python warns and logs.
@@ -93,6 +95,55 @@ def test_an_interruption_ends_in_one_line(tmp_path, number, status):
         "interrupted; the same command goes on where it stopped",
     ]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_second_interruption_leaves_no_trace(tmp_path):
+    again = "import atexit; atexit.register(os.kill, os.getpid(), 2)"
+    said = talk(f"{again}; raise KeyboardInterrupt", "", TMPDIR=str(tmp_path))
+    assert said.returncode == -signal.SIGINT
+    assert said.stderr.splitlines()[1:] == [
+        "",
+        "interrupted; the same command goes on where it stopped",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("evaluate run", "nothing was written; the same command begins anew"),
+        ("predict photo.jpg", "finished pictures are kept; the list of what was found"),
+        ("export run", "formats that were finished are kept"),
+        ("benchmark run", "nothing was written"),
+        ("convert a.pth --out a.keras", "files that were finished are kept"),
+        ("shard images out", "the same command goes on where it stopped"),
+        ("data check c.yaml", "nothing was written"),
+        ("demo", "the same command goes on where it stopped"),
+    ],
+)
+def test_what_becomes_of_an_interrupted_command_is_true_for_it(
+    line, said, monkeypatch, capsys
+):
+    found = parser().parse_args(line.split())
+    monkeypatch.setattr(found, "function", interrupt)
+    monkeypatch.setattr(cli, "parser", lambda: Parsed(found))
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(line.split())
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err.startswith(f"\ninterrupted; {said}")
+
+
+def interrupt(arguments):
+    raise KeyboardInterrupt
+
+
+class Parsed:
+    """A command line that is read already."""
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+
+    def parse_args(self, argv):
+        return self.arguments
 
 
 def test_training_says_a_line_an_epoch_and_nothing_of_tensorflow(experiment, tmp_path):
