@@ -68,6 +68,7 @@ def merge(
             ) from None
         merged = _merge(merged, change, schema, f"override {override}")
     try:
+        _check_lists(OmegaConf.to_container(merged), schema)
         missing = sorted(OmegaConf.missing_keys(merged))
         made = None if missing else OmegaConf.to_object(merged)
     except InputError as error:  # from the dataclass's own checks
@@ -223,6 +224,19 @@ def _build(loader: Any, node: yaml.Node, hint: Any, listed: bool = False) -> Any
     ):
         return node.value
     return loader.construct_object(node, deep=True)
+
+
+def _check_lists(given: Any, hint: Any, key: str = "") -> None:
+    """Raise an InputError if a list of words or numbers holds a list or a mapping."""
+    for option in _options(hint):
+        if dataclasses.is_dataclass(option) and isinstance(given, dict):
+            for name, inner in typing.get_type_hints(option).items():
+                _check_lists(given.get(name), inner, f"{key}.{name}" if key else name)
+        elif typing.get_origin(option) is tuple and isinstance(given, (list, tuple)):
+            nested = [x for x in given if isinstance(x, (dict, list, tuple))]
+            if nested and typing.get_args(option)[0] in (str, int, float):
+                words = _words(option)
+                raise InputError(f"`{key}` must be {words}, got {nested[0]!r} in it.")
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

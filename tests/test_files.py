@@ -16,6 +16,7 @@ from hrnet_tf.arrays import read_arrays, write_arrays
 from hrnet_tf.errors import InputError
 from hrnet_tf.failures import explain
 from hrnet_tf.files import writing
+from hrnet_tf.run_lock import LOCK
 from hrnet_tf.text_files import read_json, write_json
 from hrnet_tf.visualize import write_image
 
@@ -35,11 +36,11 @@ def full_disk(size=TINY_FILES):
 
 
 def listing(folder):
-    """Every file with its size; logs of a run grow."""
+    """Every file with its size, but logs, which grow, and the lock, which is empty."""
     return {
         path: path.stat().st_size
         for path in Path(folder).rglob("*")
-        if path.is_file() and "logs" not in path.parts
+        if path.is_file() and "logs" not in path.parts and path.name != LOCK
     }
 
 
