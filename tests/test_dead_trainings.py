@@ -316,6 +316,18 @@ def test_a_survey_counts_files_without_a_partner(data, config_of, tmp_path):
     assert any("there is no image" in line for line in found.broken)
 
 
+def test_a_survey_counts_files_that_are_no_images(data, config_of, tmp_path):
+    (data / "classes/train/notes.txt").write_text("no image")
+    stray = sorted((data / "classes/train").glob("*/"))[0] / "notes.txt"
+    stray.write_text("no image")
+    found = check_data(config_of("classification"), tmp_path / "survey")
+    parts = list(found.values())
+    assert sum(part.samples for part in parts) == 13
+    assert [line for part in parts for line in part.broken] == [
+        f"{stray}: is no image by its name"
+    ]
+
+
 def test_a_survey_of_nothing_usable_is_a_mistake(data, config_of, tmp_path):
     break_all("masks/train")(data)
     with pytest.raises(InputError, match="train: none of 12 samples can be used, such"):

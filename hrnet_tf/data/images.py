@@ -5,7 +5,7 @@ import os
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,11 +34,13 @@ class LabelledImages(ABC):
         classes: their names, sorted as Python sorts; a label is an index of it.
         class_counts: int64 `(classes,)`, images of each class.
         in_files: whether each image is a file of its own.
+        left_out: a line for each file that is no image or in no class.
     """
 
     in_files: ClassVar[bool]
     classes: tuple[str, ...]
     class_counts: np.ndarray
+    left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.class_counts.sum())
@@ -92,6 +94,7 @@ class FolderImages(LabelledImages):
     classes: tuple[str, ...]
     files: np.ndarray
     labels: np.ndarray
+    left_out: tuple[str, ...] = ()
 
     @property
     def class_counts(self) -> np.ndarray:  # type: ignore[override]
@@ -300,7 +303,7 @@ def _list_classes(folder: Path, problems: Problems) -> FolderImages:
         for entry in os.scandir(folder)
         if entry.is_dir() and not is_clutter(entry.name)
     )
-    loose = _images_in(folder)
+    before, loose = len(problems.found), _images_in(folder)
     if len(names) < 2:
         advice = f"; it holds {len(loose)} images outside of any" if loose else ""
         raise InputError(
@@ -325,7 +328,8 @@ def _list_classes(folder: Path, problems: Problems) -> FolderImages:
         )
     labels = np.repeat(np.arange(len(names), dtype=np.int32), list(map(len, files)))
     together = [file for found in files for file in found]
-    return FolderImages(tuple(names), np.array(together, object), labels)
+    left_out = tuple(problems.found[before:])
+    return FolderImages(tuple(names), np.array(together, object), labels, left_out)
 
 
 def _list_files(folder: Path, problems: Problems) -> list[str]:
@@ -371,7 +375,7 @@ def _held_out(
         FolderImages(images.classes, images.files[part], images.labels[part])
         for part in (~held, held)
     )
-    return training, validation
+    return replace(training, left_out=images.left_out), validation
 
 
 def _some(names: list[str], shown: int = 5) -> str:

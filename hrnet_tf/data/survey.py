@@ -112,7 +112,8 @@ def survey_images(reader: ImageReader) -> Survey:
         for index, name, encoded, _ in progress_bar(rows, unit="image", total=total):
             reader.decode(index, name, encoded)
     counts = dict(zip(images.classes, map(int, images.class_counts), strict=True))
-    return Survey(total, "images", counts, tuple(sorted(reader.broken.found)))
+    broken = (*images.left_out, *sorted(reader.broken.found))
+    return Survey(total + len(images.left_out), "images", counts, broken)
 
 
 def survey_masks(reader: MaskReader) -> Survey:
