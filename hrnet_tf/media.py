@@ -223,9 +223,9 @@ def look_at_video(
         if not video.frames:
             raise InputError(f"Video {source} cannot be read: it has no frame.")
         video.check()
-    if video.frames < total - 1:  # the last one may be a matter of rounding
+    if video.frames < total:
         logger.warning(
-            "%s breaks off: it says that it has %d frames, %d can be read",
+            "%s breaks off or lacks frames: it promises %d, %d can be read",
             source,
             total,
             video.frames,
