@@ -35,9 +35,14 @@ def write_arrays(
     path: str | Path, arrays: Mapping[str, np.ndarray], compressed: bool = False
 ) -> None:
     """Write arrays by name, whole or not at all."""
-    save = np.savez_compressed if compressed else np.savez
-    with writing(path) as partial:
-        save(partial, **arrays)  # type: ignore[arg-type]  # a stub takes names for options
+    packing = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    # Not `np.savez`, which leaves the archive open where the disk is full.
+    with writing(path) as partial, zipfile.ZipFile(partial, "w", packing) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(
+                    file, np.asanyarray(array), allow_pickle=False
+                )
 
 
 def read_arrays(
