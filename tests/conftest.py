@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import served
 import tensorflow as tf
+from lanes import ONE_LANE
 
 import hrnet_tf
 from hrnet_tf.arrays import write_arrays
+from hrnet_tf.compat import KERAS_3
 from hrnet_tf.config import read_config
 from hrnet_tf.config.pose import CocoSection
 from hrnet_tf.data.coco import CocoKeypoints
@@ -26,7 +28,16 @@ SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "coco"
 
 
 def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="full-size models too")
+    parser.addoption(
+        "--slow",
+        action="store_true",
+        help="full-size models, and every test in either lane",
+    )
+
+
+def pytest_ignore_collect(collection_path, config):
+    both = KERAS_3 or config.getoption("--slow")
+    return True if collection_path.stem in ONE_LANE and not both else None
 
 
 def pytest_collection_modifyitems(config, items):

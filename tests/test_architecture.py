@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from lanes import ONE_LANE
 
 import hrnet_tf
 
@@ -116,3 +117,8 @@ def test_files_have_one_subject(path):
 def test_public_names_are_listed_once():
     assert sorted(set(hrnet_tf.__all__)) == sorted(hrnet_tf.__all__)
     assert all(hasattr(hrnet_tf, name) for name in hrnet_tf.__all__)
+
+
+def test_tests_of_one_lane_are_there():
+    tests = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
+    assert tests >= ONE_LANE
