@@ -119,7 +119,7 @@ def predict_files(
         ):
             try:
                 image = read_image(path, viewer.orientation, pixel_limit)
-                viewer.check(image_id, image)
+                viewer.check(path, image_id, image)
             except InputError as error:
                 if source.is_file():
                     raise

@@ -63,7 +63,7 @@ class Viewer(ABC):
     def prepare_video(self, video: Path) -> None:  # noqa: B027  (most need not)
         """Get ready for the frames of a video; their ids are numbers from 0."""
 
-    def check(self, image_id: int | str, image: np.ndarray) -> None:  # noqa: B027
+    def check(self, path: Path, image_id: int | str, image: np.ndarray) -> None:  # noqa: B027
         """Raise an InputError if an image is not the one that its id says."""
 
     def finish(self) -> None:  # noqa: B027  (most have nothing to say)
@@ -161,7 +161,7 @@ class PoseViewer(Viewer):
         if self._detections is not None:
             self._inputs = FrameInputs(video, self._detections)
 
-    def check(self, image_id: int | str, image: np.ndarray) -> None:
+    def check(self, path: Path, image_id: int | str, image: np.ndarray) -> None:
         """See `Viewer`."""
         if isinstance(self._inputs, ImageInputs) and image_id in self._inputs.sizes:
             height, width = self._inputs.sizes[image_id]
@@ -171,7 +171,7 @@ class PoseViewer(Viewer):
                     f"{self.orientation} (data.orientation of its training)"
                 )
                 raise InputError(
-                    f"the image with id {image_id} has {image.shape[1]}x"
+                    f"{path} (image id {image_id}) has {image.shape[1]}x"
                     f"{image.shape[0]} pixels (width x height), its annotation says "
                     f"{width}x{height}"
                     + (hint if image.shape[:2] == (width, height) else "")

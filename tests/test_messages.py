@@ -33,6 +33,7 @@ def talk(arguments):
 commands.train_command.__code__ = talk.__code__
 commands.os, commands.warnings, commands.logging = os, warnings, logging
 commands.messages, commands.signal = messages, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored behind `&`
 cli.main(["train", *sys.argv[1:]])
 """
 

@@ -3,11 +3,28 @@
 import os
 import subprocess
 import sys
+import zlib
 
 import pytest
 
 from hrnet_tf.backend import check_backend
 from hrnet_tf.opencv import MissingOpenCV
+
+
+def chunk(kind, data):
+    checksum = zlib.crc32(kind + data).to_bytes(4, "big")
+    return len(data).to_bytes(4, "big") + kind + data + checksum
+
+
+# A whole file, of one black pixel: only what cannot be told from its bytes is left.
+PNG = b"".join(
+    [
+        b"\x89PNG\r\n\x1a\n",
+        chunk(b"IHDR", bytes([0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0])),
+        chunk(b"IDAT", zlib.compress(bytes(2))),
+        chunk(b"IEND", b""),
+    ]
+)
 
 WITHOUT_OPENCV = """
 import sys
@@ -36,7 +53,7 @@ def test_any_use_of_a_missing_opencv_says_what_to_install(name):
 
 
 def test_the_package_is_imported_without_opencv_and_its_first_use_fails(tmp_path):
-    (tmp_path / "image.png").write_bytes(b"anything")
+    (tmp_path / "image.png").write_bytes(PNG)
     process = run_python(WITHOUT_OPENCV, IMAGE=str(tmp_path / "image.png"))
     assert process.stdout == "imported nose\n"
     assert process.returncode == 1

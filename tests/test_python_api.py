@@ -1,7 +1,6 @@
 """What a notebook meets first: constructors, `fit`, levels, names, files."""
 
 import inspect
-import warnings
 
 import keras
 import numpy as np
@@ -21,12 +20,13 @@ LABELS = np.random.default_rng(1).integers(0, CLASSES, (2, 32, 64))
 
 @pytest.fixture
 def ocr():
+    keras.utils.set_random_seed(0)
     return hrnet_tf.HRNetV2(classes=CLASSES, ocr=True, features=8, **TINY)
 
 
 def test_ocr_learns_from_labels_alone(ocr, eagerly):
-    history = ocr.fit(IMAGES, LABELS, epochs=2, verbose=0).history
-    assert history["loss"][1] < history["loss"][0]
+    history = ocr.fit(IMAGES, LABELS, epochs=6, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0] - 5e-5
     found = ocr.evaluate(IMAGES, LABELS, verbose=0, return_dict=True)
     both = dict.fromkeys(("auxiliary", "logits"), LABELS[..., None])
     expected = ocr.evaluate(IMAGES, both, verbose=0, return_dict=True)
@@ -110,9 +110,8 @@ def test_weights_of_another_head_are_refused_before_anything_is_built(monkeypatc
 def test_a_network_that_has_not_learnt_is_opened_without_a_warning(name, tmp_path):
     model = MODELS[name](input_shape=(32, 32, 3), **TINY)
     model.save(tmp_path / "new.keras")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        again = keras.models.load_model(tmp_path / "new.keras")
+    # Warnings are errors here, but for the exceptions in pyproject.toml.
+    again = keras.models.load_model(tmp_path / "new.keras")
     assert type(again.optimizer) is type(model.optimizer)
 
 

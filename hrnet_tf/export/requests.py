@@ -1,5 +1,6 @@
 """Requests for signatures of encoded images, from the samples of a run."""
 
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -42,7 +43,8 @@ def _servable(
     encoded: np.ndarray, limits: Limits, orientation: Orientation
 ) -> tuple[np.ndarray, float]:
     """A file that servers take, and how many times larger its image was made."""
-    image = decode(encoded.tobytes(), Reading(orientation))
+    # The training that it is a sample of has taken it already, whatever its limit.
+    image = decode(encoded.tobytes(), Reading(orientation, sys.maxsize))
     height, width = image.shape[:2]
     least = (limits.pixels / (height * width)) ** 0.5
     factor = min(1.0, limits.side / max(height, width), least)
