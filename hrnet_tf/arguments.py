@@ -135,10 +135,11 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--pixel-limit",
-        type=int,
-        default=PIXEL_LIMIT,
-        help=f"larger images are not decoded; default: {PIXEL_LIMIT}",
+        type=positive,
+        help="larger images are not decoded; default: the run's data.pixel_limit, or "
+        f"{PIXEL_LIMIT}",
     )
+    _add_settings(command, "evaluate.flip=true; of a run: look as `evaluate` does")
 
     command = add("export", export_command, "formats that were finished are kept")
     command.add_argument("run", help="folder that training has made")

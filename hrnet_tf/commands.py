@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hrnet_tf
-from hrnet_tf.config import read_config, read_run_config, read_shard_settings
+from hrnet_tf.config import (
+    RUN_FILE,
+    read_config,
+    read_run_config,
+    read_shard_settings,
+)
 from hrnet_tf.errors import InputError
 from hrnet_tf.export.names import NAMES, require_packages
 from hrnet_tf.extras import require_runtime
 from hrnet_tf.free_names import free_path
+from hrnet_tf.image_header import PIXEL_LIMIT
 from hrnet_tf.messages import keep_in
 from hrnet_tf.shipped import copy_config, shipped_configs
 
@@ -60,6 +66,8 @@ def predict_command(arguments: argparse.Namespace) -> None:
         _must_exist(arguments.boxes, "COCO results, JSON")
     if arguments.annotations:
         _must_exist(arguments.annotations, "COCO annotations, JSON")
+    is_run = (model / RUN_FILE).is_file()
+    config = read_run_config(model, arguments.settings) if is_run else None
     if not arguments.model:
         print(f"model: {model} (the newest run; --model names another)")
 
@@ -68,13 +76,11 @@ def predict_command(arguments: argparse.Namespace) -> None:
     from hrnet_tf.media import predict_files
 
     # A run scores and suppresses people as its evaluation does.
-    is_run = (model / "config.yaml").is_file()
-    settings = read_run_config(model).evaluate if is_run else None
-    predictor = load(model, flip=arguments.flip or None)
-    viewer = _viewer(predictor, arguments, settings)
-    summary = predict_files(
-        viewer, arguments.input, arguments.out, arguments.pixel_limit
-    )
+    predictor = load(model, flip=arguments.flip or None, overrides=arguments.settings)
+    viewer = _viewer(predictor, arguments, config and config.evaluate)
+    usual = config.data.pixel_limit if config else PIXEL_LIMIT
+    limit = arguments.pixel_limit or usual
+    summary = predict_files(viewer, arguments.input, arguments.out, limit)
     print(f"{viewer.count()} in {summary.images} images; written to {summary.folder}")
     if summary.skipped:
         print(f"{len(summary.skipped)} images could not be read and were skipped")

@@ -1,5 +1,6 @@
 """Trained models, whatever form they have, to predictors."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from hrnet_tf.decoding import reader
 from hrnet_tf.errors import InputError
+from hrnet_tf.experiments import make_experiment
 from hrnet_tf.extras import require_runtime
 from hrnet_tf.integrity import check_unchanged, find_manifest
 from hrnet_tf.manifest import DenseManifest, Manifest, PoseManifest, TaskManifest
@@ -27,7 +29,9 @@ PREDICTORS: dict[str, Any] = {
 }
 
 
-def load(path: str | Path, *, flip: bool | None = None) -> Any:
+def load(
+    path: str | Path, *, flip: bool | None = None, overrides: Sequence[str] = ()
+) -> Any:
     """Open a trained model for prediction.
 
     Args:
@@ -36,13 +40,16 @@ def load(path: str | Path, *, flip: bool | None = None) -> Any:
             its manifest beside it.
         flip: whether to average with the mirrored image, which is a little more exact
             and takes twice as long; None: as the manifest says (exports say no).
+        overrides: of a run: `key=value` settings, such as `evaluate.scales=[0.5,1]`; if
+            there are any, images are looked at as its evaluation with them does.
 
     Returns:
         A `PosePredictor`, an `ImageClassifier`, a `SegmentationPredictor` or a
         `RegressionPredictor`; `predict(image)` takes uint8 RGB.
 
     Raises:
-        InputError: if there is nothing to open, its manifest is missing, or its files
+        InputError: if there is nothing to open, its manifest is missing, a setting is
+            wrong or what it is for is no run, or its files
             are not what was exported: their checksums are compared first (a hundred
             megabytes take a tenth of a second), since runtimes answer wrongly from a
             damaged file, or end the process.
@@ -60,9 +67,20 @@ def load(path: str | Path, *, flip: bool | None = None) -> Any:
             f"There is no {path}; give the folder of a run or an exported model."
         )
     if (path / "config.yaml").is_file():
-        run = Run.open(path)
-        manifest = _with(Manifest.read(run.manifest), flip)
+        run = Run.open(path, tuple(overrides))
+        manifest = Manifest.read(run.manifest)
+        if overrides:
+            manifest = make_experiment(run.config).judged(manifest)
+            orientation = run.config.data.orientation
+            seen = replace(manifest.input, orientation=orientation)
+            manifest = replace(manifest, input=seen)
+        manifest = _with(manifest, flip)
         return PREDICTORS[manifest.task].from_model(run.model(), manifest)
+    if overrides:
+        raise InputError(
+            f"{overrides[0]}: settings are for runs; those of {path}, an exported "
+            "model, are fixed."
+        )
     facts = find_manifest(path)
     manifest = _with(Manifest.read(facts), flip)
     _check_kind(path)

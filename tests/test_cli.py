@@ -46,7 +46,8 @@ def test_evaluate_prints_a_table_and_writes_it(trained, capsys):
 def test_predict_draws_a_folder_of_images(trained, data_folder, tmp_path, capsys):
     out = tmp_path / "drawn"
     source = data_folder / "images" / "val"
-    cli.main(["predict", str(source), "--model", str(trained), "--out", str(out)])
+    command = ["predict", str(source), "--model", str(trained), "--out", str(out)]
+    cli.main([*command, "evaluate.flip=true"])
     assert "6 people in 6 images" in capsys.readouterr().out
     names = sorted(path.stem for path in source.iterdir())
     assert sorted(path.stem for path in out.glob("*.jpg")) == names

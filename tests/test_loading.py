@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import hrnet_tf
+from hrnet_tf.errors import InputError
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.verify import verify
 from hrnet_tf.integrity import Changes, changes
@@ -30,6 +31,27 @@ def assert_same_people(pose, expected):
 
 def test_a_run_is_opened_with_its_best_weights(run_folder, expected):
     assert_same_people(hrnet_tf.load(run_folder).predict(IMAGE, BOXES), expected)
+
+
+def test_a_run_with_settings_looks_as_its_evaluation_with_them_does(run_folder):
+    settings = ("evaluate.flip=false", "evaluate.refinement=none", "data.padding=1.5")
+    run = Run.open(run_folder, settings)
+    evaluator = make_experiment(run.config).evaluator(Manifest.read(run.manifest))
+    found = hrnet_tf.load(run_folder, overrides=settings).manifest
+    assert found == evaluator.manifest
+    assert found.decoding != hrnet_tf.load(run_folder).manifest.decoding
+    stored = hrnet_tf.load(run_folder, overrides=["data.orientation=stored"])
+    assert stored.manifest.input.orientation == "stored"
+
+
+def test_settings_need_no_data(run_folder):
+    settings = ["evaluate.flip=true", "data.validation.annotations=nowhere.json"]
+    assert hrnet_tf.load(run_folder, overrides=settings).manifest.decoding.flip
+
+
+def test_settings_of_an_export_are_fixed(exported):
+    with pytest.raises(InputError, match=r"evaluate\.flip=true: settings are for runs"):
+        hrnet_tf.load(exported["onnx"], overrides=["evaluate.flip=true"])
 
 
 @pytest.mark.parametrize("name", ["savedmodel", "tflite", "onnx"])

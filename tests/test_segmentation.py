@@ -10,12 +10,15 @@ import tensorflow as tf
 
 import hrnet_tf
 from hrnet_tf.classes import ClassSet
+from hrnet_tf.config import read_run_config
 from hrnet_tf.data.masks import read_mask
+from hrnet_tf.experiments import make_experiment
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.manifest import (
     ImageInput,
     LogitMapOutput,
+    Manifest,
     SegmentationManifest,
     Views,
 )
@@ -113,6 +116,15 @@ def test_several_views_are_evaluated_under_another_name(run):
     evaluation, path = hrnet_tf.evaluate_run(run.folder, views, progress=False)
     assert path.stem.endswith("scale_0.75_1.25_flip")
     assert evaluation.statistics["mean_iou"] > 0.7
+
+
+def test_prediction_takes_the_views_of_an_evaluation(run, shapes):
+    settings = ("evaluate.scales=[0.5,1.0]", "evaluate.flip=true")
+    config = read_run_config(run.folder, settings)
+    evaluator = make_experiment(config).evaluator(Manifest.read(run.manifest))
+    predictor = hrnet_tf.load(run.folder, overrides=settings)
+    assert predictor.manifest == evaluator.manifest
+    assert predictor.manifest.views.scales == (0.5, 1.0)
 
 
 @pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite", "tflite_decoded"])

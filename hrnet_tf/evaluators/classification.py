@@ -75,6 +75,15 @@ class ClassificationEvaluation:
         self.scores.write_csv(target.with_name(f"{stem}_classes.csv"), self.classes)
 
 
+def judged_classes(
+    manifest: ClassificationManifest,
+    data: ImageSection,
+    settings: ClassificationEvaluate,
+) -> ClassificationManifest:
+    """A model's facts with the crop and the mirroring that it is judged with."""
+    return replace(manifest, flip=settings.flip, crop_share=data.crop_share)
+
+
 class ClassificationEvaluator:
     """Judges classifiers on one part of a data set, as often as one likes.
 
@@ -103,9 +112,7 @@ class ClassificationEvaluator:
                 f"{', '.join(images.classes[:5])} ({len(images.classes)}), the model "
                 f"has {', '.join(manifest.classes[:5])} ({len(manifest.classes)})."
             )
-        self.manifest = replace(
-            manifest, flip=settings.flip, crop_share=data.crop_share
-        )
+        self.manifest = judged_classes(manifest, data, settings)
         self.settings = settings
         self.images = images
         self.reader = ImageReader(images, data.on_error, data.reading)

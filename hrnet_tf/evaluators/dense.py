@@ -89,6 +89,21 @@ class DenseEvaluation:
         write_rows(path, [columns, *self.scores.rows()])
 
 
+def judged_pixels(
+    manifest: DenseManifest, data: DenseSection, settings: DenseEvaluate
+) -> DenseManifest:
+    """A model's facts with the views of an image that it is judged with."""
+    views = Views(
+        data.short_side,
+        not data.keep_aspect,
+        settings.flip,
+        tuple(settings.scales),
+        settings.window,
+        settings.stride_share,
+    )
+    return replace(manifest, views=views)
+
+
 class DenseEvaluator(ABC):
     """Judges networks on one part of a data set, as often as one likes.
 
@@ -111,15 +126,7 @@ class DenseEvaluator(ABC):
         manifest: DenseManifest,
         reader: PairReader,
     ):
-        views = Views(
-            data.short_side,
-            not data.keep_aspect,
-            settings.flip,
-            tuple(settings.scales),
-            settings.window,
-            settings.stride_share,
-        )
-        self.manifest: Any = replace(manifest, views=views)
+        self.manifest: Any = judged_pixels(manifest, data, settings)
         self.reader: Any = reader
         self.where = f"{data.root}, validation"
         scales = "_".join(f"{scale:g}" for scale in settings.scales)

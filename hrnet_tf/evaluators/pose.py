@@ -79,6 +79,32 @@ class PoseEvaluation:
         write_json(results, self.results, indent=None)
 
 
+def judged_people(
+    manifest: PoseManifest, data: DataSection, settings: EvaluateSection
+) -> PoseManifest:
+    """A model's facts with the decoding and the sigmas that it is judged with.
+
+    Raises:
+        InputError: if `data.keypoints` are others than the model's.
+    """
+    decoding = replace(
+        manifest.decoding,
+        refinement=settings.refinement,
+        flip=settings.flip,
+        shift=settings.shift,
+        sigma=data.sigma,
+        padding=data.padding,
+    )
+    keypoints = KeypointSet.read(data.keypoints)
+    if keypoints.names != manifest.keypoints.names:
+        raise InputError(
+            f"`data.keypoints` ({data.keypoints}) must name the model's keypoints, "
+            f"the {len(manifest.keypoints)} of {manifest.keypoints.name}, got "
+            f"{len(keypoints)} others."
+        )
+    return replace(manifest, decoding=decoding, keypoints=keypoints)
+
+
 class PoseEvaluator:
     """Judges predictors on one part of a data set, as often as one likes.
 
@@ -105,24 +131,11 @@ class PoseEvaluator:
         self, data: DataSection, settings: EvaluateSection, manifest: PoseManifest
     ):
         self.settings = settings
-        decoding = replace(
-            manifest.decoding,
-            refinement=settings.refinement,
-            flip=settings.flip,
-            shift=settings.shift,
-            sigma=data.sigma,
-            padding=data.padding,
-        )
-        keypoints = KeypointSet.read(data.keypoints)
-        if keypoints.names != manifest.keypoints.names:
-            raise InputError(
-                f"`data.keypoints` ({data.keypoints}) must name the model's keypoints, "
-                f"the {len(manifest.keypoints)} of {manifest.keypoints.name}, got "
-                f"{len(keypoints)} others."
-            )
-        self.manifest = replace(manifest, decoding=decoding, keypoints=keypoints)
+        self.manifest = judged_people(manifest, data, settings)
         self.where = data.validation.annotations
-        self.part = CocoKeypoints(data.validation, keypoints, data.on_error)
+        self.part = CocoKeypoints(
+            data.validation, self.manifest.keypoints, data.on_error
+        )
         self.people = self.part.people()
         self.reader = CropReader(
             self.people, manifest.input.size, data.on_error, data.reading

@@ -106,6 +106,9 @@ class Experiment(Protocol):
     def training_data(self, manifest: Any) -> TrainingData:
         """The training data."""
 
+    def judged(self, manifest: Any) -> Any:
+        """The facts with which the model is judged, without a look at the data."""
+
     def evaluator(self, manifest: Any) -> Evaluator:
         """Judges by the validation data."""
 

@@ -14,7 +14,10 @@ from hrnet_tf.data.image_pipeline import ImageReader, training_images
 from hrnet_tf.data.images import LabelledImages, open_images
 from hrnet_tf.data.survey import Survey, survey_images
 from hrnet_tf.data.usable import check_images, warn_of_unseen
-from hrnet_tf.evaluators.classification import ClassificationEvaluator
+from hrnet_tf.evaluators.classification import (
+    ClassificationEvaluator,
+    judged_classes,
+)
 from hrnet_tf.experiments.base import behind_normalisation, named_loss
 from hrnet_tf.manifest import ClassificationManifest, ImageInput, versions
 from hrnet_tf.predictors.classification import ImageClassifier
@@ -71,6 +74,10 @@ class ClassificationExperiment:
     def training_data(self, manifest: ClassificationManifest) -> "ImageTrainingData":
         """The images of the training part."""
         return ImageTrainingData(self.config, self.images[0])
+
+    def judged(self, manifest: ClassificationManifest) -> ClassificationManifest:
+        """Crop and mirroring as the configuration has them."""
+        return judged_classes(manifest, self.config.data, self.config.evaluate)
 
     def evaluator(self, manifest: ClassificationManifest) -> ClassificationEvaluator:
         """Judges by the images of the validation part."""

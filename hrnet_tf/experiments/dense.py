@@ -12,6 +12,7 @@ import tensorflow as tf
 from hrnet_tf.config.dense import DenseModel, DenseSection
 from hrnet_tf.data.pair_pipeline import PairReader, training_pairs
 from hrnet_tf.data.survey import Survey
+from hrnet_tf.evaluators.dense import judged_pixels
 from hrnet_tf.experiments.base import behind_normalisation
 from hrnet_tf.layers import Upsampling, aligns_corners, dense_rule
 from hrnet_tf.manifest import ImageInput, Views, versions
@@ -47,6 +48,10 @@ class DenseExperiment:
             "views": Views(data.short_side, not data.keep_aspect),
             "versions": versions(),
         }
+
+    def judged(self, manifest: Any) -> Any:
+        """Views as the configuration has them."""
+        return judged_pixels(manifest, self.config.data, self.config.evaluate)
 
     def network(
         self, outputs: int, weights: str | None, *, synchronized: bool, **more: Any

@@ -18,7 +18,7 @@ from hrnet_tf.data.pipeline import CropReader, random_epochs, training_batches
 from hrnet_tf.data.survey import Survey, survey_people
 from hrnet_tf.data.usable import check_people, warn_of_unseen
 from hrnet_tf.errors import InputError
-from hrnet_tf.evaluators.pose import PoseEvaluator
+from hrnet_tf.evaluators.pose import PoseEvaluator, judged_people
 from hrnet_tf.experiments.base import behind_normalisation
 from hrnet_tf.labels import KeypointSet
 from hrnet_tf.losses import KeypointLoss
@@ -74,6 +74,10 @@ class PoseExperiment:
     def training_data(self, manifest: PoseManifest) -> "PoseTrainingData":
         """Everyone with keypoints."""
         return PoseTrainingData(self.config, manifest.keypoints)
+
+    def judged(self, manifest: PoseManifest) -> PoseManifest:
+        """Decoding and sigmas as the configuration has them."""
+        return judged_people(manifest, self.config.data, self.config.evaluate)
 
     def evaluator(self, manifest: PoseManifest) -> PoseEvaluator:
         """Judges by COCO's metric."""
