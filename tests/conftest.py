@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -16,6 +17,7 @@ from hrnet_tf.arrays import write_arrays
 from hrnet_tf.compat import KERAS_3
 from hrnet_tf.config import read_config
 from hrnet_tf.config.pose import CocoSection
+from hrnet_tf.data.action_folders import write_class_folders
 from hrnet_tf.data.coco import CocoKeypoints
 from hrnet_tf.data.figures import draw_data_set
 from hrnet_tf.experiments import make_experiment
@@ -64,6 +66,15 @@ def data_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     draw_data_set(folder, train=12, validation=6)
     return folder
+
+
+@pytest.fixture
+def data(data_folder, tmp_path):
+    """The drawn data set with folders for its classes, to be damaged."""
+    root = tmp_path / "data"
+    shutil.copytree(data_folder, root)
+    write_class_folders(data_folder, root / "classes")
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """What a data set holds, of every task, before anything is trained on it."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -9,22 +8,12 @@ import pytest
 import hrnet_tf
 from hrnet_tf import cli
 from hrnet_tf.check_data import check_data, draw_samples
-from hrnet_tf.data.action_folders import write_class_folders
 from hrnet_tf.data.figures import ACTIONS, CLASSES
 from hrnet_tf.data.masks import read_mask
 from hrnet_tf.data.survey import Survey
 from hrnet_tf.experiments import make_experiment
 from hrnet_tf.sheets import GAP
 from hrnet_tf.visualize import write_image
-
-
-@pytest.fixture
-def data(data_folder, tmp_path):
-    """The drawn data set with folders for its classes, to be damaged."""
-    root = tmp_path / "data"
-    shutil.copytree(data_folder, root)
-    write_class_folders(data_folder, root / "classes")
-    return root
 
 
 @pytest.fixture

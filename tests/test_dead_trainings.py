@@ -13,7 +13,6 @@ import hrnet_tf
 from hrnet_tf import InputError
 from hrnet_tf.callbacks import StaysFinite
 from hrnet_tf.check_data import check_data
-from hrnet_tf.data.action_folders import write_class_folders
 from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.finite import not_finite
 from hrnet_tf.run import Run
@@ -27,15 +26,6 @@ SMALL = """
   blocks: 1
   stem: [[8, 2], [8, 2]]
 """
-
-
-@pytest.fixture
-def data(data_folder, tmp_path):
-    """The drawn data set with folders for its classes, to be damaged."""
-    root = tmp_path / "data"
-    shutil.copytree(data_folder, root)
-    write_class_folders(data_folder, root / "classes")
-    return root
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from hrnet_tf.checkpoints.files import read_checkpoint
 from hrnet_tf.checkpoints.pytorch import read_pytorch
 from hrnet_tf.errors import InputError
 
-CASES = FIXTURES.parents[2] / "shared" / "cases"
+CASES = FIXTURES / "cases"
 LONGEST = 600  # characters of a sentence
 MEGABYTE = 1 << 20
 ONES = np.ones(6, np.float32)
@@ -121,7 +121,6 @@ def test_hostile_pickles_end_in_one_sentence(name, legacy, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     "name", ["shared_lists", "list_in_itself", "dict_in_itself", "long_entry"]
 )
-@pytest.mark.skipif(not CASES.is_dir(), reason="the cases lie beside the repository")
 def test_recorded_cases_end_in_one_sentence(name):
     refused(CASES / f"{name}.pth")
 

@@ -2,17 +2,17 @@
 
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
+from official import FIXTURES
 from PIL import Image
 
 from hrnet_tf import InputError, read_image
 from hrnet_tf.data.masks import read_mask
 from hrnet_tf.png import check_chunks
 
-CASES = Path(__file__).parents[2] / "shared" / "cases"
+CASES = FIXTURES / "cases"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
