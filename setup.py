@@ -10,7 +10,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).parent
 VERSION = re.search(
     '__version__ = "(.+)"',
-    (ROOT / "hrnet_tf" / "version.py").read_text(encoding="utf-8"),
+    (ROOT / "hrnet_tf" / "common" / "version.py").read_text(encoding="utf-8"),
 )
 
 
@@ -31,7 +31,7 @@ EXTRAS = [line for part in ("export", "serving") for line in REQUIREMENTS[part]]
 
 
 class BuildWithConfigs(build_py):
-    """Puts configs/ beside the modules, where hrnet_tf/shipped.py looks for them."""
+    """Puts configs/ beside the modules: hrnet_tf/common/shipped.py looks there."""
 
     def run(self):
         super().run()
@@ -60,7 +60,7 @@ setup(
         "Topic :: Scientific/Engineering :: Image Recognition",
     ],
     packages=find_packages(include=["hrnet_tf", "hrnet_tf.*"]),
-    package_data={"hrnet_tf": ["keypoint_sets/*.yaml", "class_sets/*.yaml"]},
+    package_data={"hrnet_tf.tasks": ["*/*_sets/*.yaml"]},
     # As in the Makefile: there is no TensorFlow for others.
     python_requires=">=3.10,<3.14",
     install_requires=REQUIREMENTS[""],

@@ -74,7 +74,7 @@ def main(side: str, format_name: str) -> None:
 
 def keras_savedmodel(model, path: Path) -> None:
     """Write a SavedModel as Keras does."""
-    from hrnet_tf.compat import KERAS_3
+    from hrnet_tf.common.compat import KERAS_3
 
     settings = {"format": "tf_saved_model", "verbose": False} if KERAS_3 else {}
     model.export(str(path), **settings)

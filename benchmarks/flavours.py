@@ -11,10 +11,10 @@ import numpy as np
 
 from benchmarks.network import SIZE, make_manifest, make_network
 from benchmarks.report import Result
-from hrnet_tf.benchmark import BATCH, measure_latency
+from hrnet_tf.export.benchmark import BATCH, measure_latency
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.options import Options
-from hrnet_tf.preprocess import preprocess_input
+from hrnet_tf.images.preprocess import preprocess_input
 
 MEASURED = ("onnx", "tflite", "tflite_int8")
 # At most 1.25 times onnxruntime's latency; with integers at least twice as fast.

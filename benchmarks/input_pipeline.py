@@ -27,10 +27,10 @@ from benchmarks.network import SIZE
 from benchmarks.photographs import draw_people
 from benchmarks.report import Result
 from hrnet_tf import HeatmapCodec, KeypointSet, preprocess_input
-from hrnet_tf.config.pose import AugmentationSection
-from hrnet_tf.data.people import People
-from hrnet_tf.data.pipeline import CropReader, random_epochs, training_batches
-from hrnet_tf.preprocess import MEAN, PADDING, STD
+from hrnet_tf.images.preprocess import MEAN, PADDING, STD
+from hrnet_tf.tasks.keypoints.people import People
+from hrnet_tf.tasks.pose.config import AugmentationSection
+from hrnet_tf.tasks.pose.pipeline import CropReader, random_epochs, training_batches
 
 TARGET = 1.4
 IMAGES = 100

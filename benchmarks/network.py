@@ -4,7 +4,12 @@ import keras
 import numpy as np
 
 import hrnet_tf
-from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, PoseManifest
+from hrnet_tf.tasks.base.manifest import (
+    Decoding,
+    HeatmapOutput,
+    ImageInput,
+    PoseManifest,
+)
 
 SIZE = (256, 192)  # height and width of a crop
 

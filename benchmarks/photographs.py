@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet_tf.data.people import People
-from hrnet_tf.opencv import cv2
+from hrnet_tf.common.opencv import cv2
+from hrnet_tf.tasks.keypoints.people import People
 
 IMAGE_SIZE = (480, 640)  # height and width
 QUALITY = 95  # gives files of about 150 kB; COCO's have 160 on average

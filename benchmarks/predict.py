@@ -12,8 +12,8 @@ import tensorflow as tf
 from benchmarks.network import SIZE, make_manifest, make_network
 from benchmarks.report import Result
 from hrnet_tf import PosePredictor, preprocess_input
-from hrnet_tf.fold import constant_graph, fold
-from hrnet_tf.latency import median_latency
+from hrnet_tf.common.latency import median_latency
+from hrnet_tf.networks.fold import constant_graph, fold
 
 TARGET = 2.0  # milliseconds
 ROUNDS = 100

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.report import Result
 from hrnet_tf.checkpoints.files import read_checkpoint
-from hrnet_tf.process_memory import begin_anew, peak_memory
+from hrnet_tf.export.processes.process_memory import begin_anew, peak_memory
 
 TIME_TARGET = 1 / 1.5
 MEMORY_TARGET = 0.3  # beyond the tensors, in parts of them

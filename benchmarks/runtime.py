@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from benchmarks.network import make_manifest, make_network
 from benchmarks.report import Result
+from hrnet_tf.common.latency import median_latency
 from hrnet_tf.export.onnx import write_onnx
 from hrnet_tf.export.onnx_int8 import write_onnx_int8
 from hrnet_tf.export.options import Options
-from hrnet_tf.latency import median_latency
-from hrnet_tf.runtimes import open_onnx
+from hrnet_tf.export.processes.runtimes import open_onnx
 
 TARGET = 1.4
 TARGET_INT8 = 2.2

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from benchmarks.network import SIZE, make_manifest, make_network
 from benchmarks.report import Result
+from hrnet_tf.common.latency import median_latency
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.savedmodel import write_savedmodel
-from hrnet_tf.latency import median_latency
 
 TARGET = 1.35
 ROUNDS = 60

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 import hrnet_tf
 from benchmarks.report import Result
-from hrnet_tf.latency import median_latency
+from hrnet_tf.common.latency import median_latency
 
 TARGETS = {"batch norm": 1.05, "threads": 1.1}
 ROUNDS = 30

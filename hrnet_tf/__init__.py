@@ -5,7 +5,7 @@ import sys
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from hrnet_tf.version import __version__
+from hrnet_tf.common.version import __version__
 
 __all__ = ["__version__"]
 

@@ -20,9 +20,9 @@ from hrnet_tf.commands import (
     train_command,
     verify_command,
 )
+from hrnet_tf.common.version import __version__
 from hrnet_tf.export.names import DEFAULTS, NAMES
-from hrnet_tf.image_header import PIXEL_LIMIT
-from hrnet_tf.version import __version__
+from hrnet_tf.images.header import PIXEL_LIMIT
 
 # What becomes of a command that is interrupted.
 GOES_ON = "the same command goes on where it stopped"

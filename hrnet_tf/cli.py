@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from hrnet_tf import extras
 from hrnet_tf.arguments import parser
-from hrnet_tf.errors import InputError
-from hrnet_tf.failures import explain
-from hrnet_tf.messages import Messages, set_aside
+from hrnet_tf.common import extras
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.failures import explain
+from hrnet_tf.common.messages import Messages, set_aside
 
 MISTAKE, INTERRUPTED, TERMINATED = 2, 130, 143  # statuses
 

@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hrnet_tf
-from hrnet_tf.config import (
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.extras import require_runtime
+from hrnet_tf.common.free_names import free_path
+from hrnet_tf.common.messages import keep_in
+from hrnet_tf.common.shipped import copy_config, shipped_configs
+from hrnet_tf.export.names import NAMES, require_packages
+from hrnet_tf.images.header import PIXEL_LIMIT
+from hrnet_tf.training.configs import (
     RUN_FILE,
     read_config,
     read_run_config,
     read_shard_settings,
 )
-from hrnet_tf.errors import InputError
-from hrnet_tf.export.names import NAMES, require_packages
-from hrnet_tf.extras import require_runtime
-from hrnet_tf.free_names import free_path
-from hrnet_tf.image_header import PIXEL_LIMIT
-from hrnet_tf.messages import keep_in
-from hrnet_tf.shipped import copy_config, shipped_configs
 
 if TYPE_CHECKING:
-    from hrnet_tf.media import Viewer
+    from hrnet_tf.training.media import Viewer
 
 
 def train_command(arguments: argparse.Namespace) -> None:
@@ -34,7 +34,7 @@ def train_command(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.config, arguments.settings)
 
     hrnet_tf.import_public_names()
-    from hrnet_tf.train import train
+    from hrnet_tf.training.train import train
 
     run = train(config)
     print(f"{run.folder}: weights in checkpoints/best.keras, curves in curves.png")
@@ -50,7 +50,7 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
 
     keep_in(arguments.run)
     hrnet_tf.import_public_names()
-    from hrnet_tf.evaluate import evaluate_run
+    from hrnet_tf.training.evaluate import evaluate_run
 
     evaluation, path = evaluate_run(arguments.run, tuple(arguments.settings))
     print(evaluation.table())
@@ -72,8 +72,8 @@ def predict_command(arguments: argparse.Namespace) -> None:
         print(f"model: {model} (the newest run; --model names another)")
 
     hrnet_tf.import_public_names()
-    from hrnet_tf.loading import load
-    from hrnet_tf.media import predict_files
+    from hrnet_tf.export.loading import load
+    from hrnet_tf.training.media import predict_files
 
     # A run scores and suppresses people as its evaluation does.
     predictor = load(model, flip=arguments.flip or None, overrides=arguments.settings)
@@ -87,15 +87,15 @@ def predict_command(arguments: argparse.Namespace) -> None:
 
 
 def _viewer(predictor: Any, arguments: argparse.Namespace, settings: Any) -> "Viewer":
-    from hrnet_tf.media import (
+    from hrnet_tf.tasks.pose.predictor import PosePredictor
+    from hrnet_tf.tasks.regression.predictor import RegressionPredictor
+    from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
+    from hrnet_tf.training.media import (
         ClassViewer,
         MapViewer,
         PoseViewer,
         SegmentViewer,
     )
-    from hrnet_tf.predictors.pose import PosePredictor
-    from hrnet_tf.predictors.regression import RegressionPredictor
-    from hrnet_tf.predictors.segmentation import SegmentationPredictor
 
     if isinstance(predictor, PosePredictor):
         return PoseViewer(
@@ -142,7 +142,7 @@ def benchmark_command(arguments: argparse.Namespace) -> None:
 
     keep_in(arguments.run)
     hrnet_tf.import_public_names()
-    from hrnet_tf.benchmark import benchmark_run
+    from hrnet_tf.export.benchmark import benchmark_run
 
     found, path = benchmark_run(
         arguments.run,
@@ -176,9 +176,9 @@ def convert_command(arguments: argparse.Namespace) -> None:
     align = {None: None, "yes": True, "no": False}[arguments.align_corners]
 
     hrnet_tf.import_public_names()
-    from hrnet_tf.convert import convert
+    from hrnet_tf.conversion.convert import convert
+    from hrnet_tf.export.converted import export_converted
     from hrnet_tf.export.formats import FORMATS
-    from hrnet_tf.export_converted import export_converted
 
     files = convert(
         arguments.file,
@@ -205,7 +205,7 @@ def shard_command(arguments: argparse.Namespace) -> None:
     settings = read_shard_settings(arguments.settings)
 
     hrnet_tf.import_public_names()
-    from hrnet_tf.data.shards import write_shards
+    from hrnet_tf.tasks.classification.shards import write_shards
 
     counts = write_shards(
         arguments.root,
@@ -225,7 +225,7 @@ def check_command(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out or free_path(Path("surveys", Path(arguments.config).stem)))
 
     hrnet_tf.import_public_names()
-    from hrnet_tf.check_data import check_data
+    from hrnet_tf.training.check_data import check_data
 
     for part, survey in check_data(config, out).items():
         print(f"{part}: {survey.table()}")

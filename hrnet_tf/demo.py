@@ -5,20 +5,20 @@ import shutil
 from pathlib import Path
 from typing import cast
 
-from hrnet_tf.benchmark import benchmark_run
-from hrnet_tf.config import read_config
-from hrnet_tf.config.pose import PoseConfig
-from hrnet_tf.data.action_folders import write_class_folders
-from hrnet_tf.data.figures import draw_data_set
-from hrnet_tf.evaluate import evaluate_run
+from hrnet_tf.common.text_files import write_json
+from hrnet_tf.drawn.action_folders import write_class_folders
+from hrnet_tf.drawn.figures import draw_data_set
 from hrnet_tf.export.artefacts import export_run
+from hrnet_tf.export.benchmark import benchmark_run
 from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.export.loading import load
 from hrnet_tf.export.names import require_packages
-from hrnet_tf.loading import load
-from hrnet_tf.media import PoseViewer, predict_files
-from hrnet_tf.run import Run
-from hrnet_tf.text_files import write_json
-from hrnet_tf.train import train
+from hrnet_tf.tasks.pose.config import PoseConfig
+from hrnet_tf.training.configs import read_config
+from hrnet_tf.training.evaluate import evaluate_run
+from hrnet_tf.training.media import PoseViewer, predict_files
+from hrnet_tf.training.run import Run
+from hrnet_tf.training.train import train
 
 CONFIG = "pose/demo"
 PICTURES = 12

@@ -1,19 +1,17 @@
 """What `import hrnet_tf` offers; add public names here."""
 
-import hrnet_tf.backend  # noqa: F401  (before anything imports Keras)
-from hrnet_tf.channels import ChannelSet
-from hrnet_tf.classes import ClassSet
-from hrnet_tf.codecs.heatmaps import HeatmapCodec
-from hrnet_tf.config import read_config
+import hrnet_tf.common.backend  # noqa: F401  (before anything imports Keras)
+from hrnet_tf.checkpoints.weights import load_official
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.version import __version__
+from hrnet_tf.conversion.pretrained import load_checkpoint
 from hrnet_tf.convert import check_converted
-from hrnet_tf.errors import InputError
-from hrnet_tf.evaluate import evaluate_run
 from hrnet_tf.export.artefacts import export_run
-from hrnet_tf.fine_tuning import freeze_body, freeze_layers, unfreeze
-from hrnet_tf.image_files import read_image
-from hrnet_tf.image_sources import open_image
-from hrnet_tf.labels import KeypointSet
-from hrnet_tf.loading import load
+from hrnet_tf.export.loading import load
+from hrnet_tf.images.files import read_image
+from hrnet_tf.images.pictures import draw_classes, draw_labels, draw_map, draw_pose
+from hrnet_tf.images.preprocess import preprocess_input
+from hrnet_tf.images.sources import open_image
 from hrnet_tf.losses import (
     DenseCrossEntropy,
     DenseRegression,
@@ -23,30 +21,30 @@ from hrnet_tf.losses import (
     SoftDice,
     WeightedSum,
 )
-from hrnet_tf.metrics.keypoints import KeypointAccuracy
-from hrnet_tf.metrics.regression import RegressionScore
-from hrnet_tf.metrics.segmentation import PixelAccuracy, SegmentationScore
+from hrnet_tf.networks.fine_tuning import freeze_body, freeze_layers, unfreeze
+from hrnet_tf.networks.transfer import load_body
 from hrnet_tf.optimizers import CoupledSGD
-from hrnet_tf.predictors.classification import ImageClassifier, decode_predictions
-from hrnet_tf.predictors.pose import PosePredictor
-from hrnet_tf.predictors.regression import RegressionPredictor
-from hrnet_tf.predictors.segmentation import SegmentationPredictor
-from hrnet_tf.preprocess import preprocess_input
-from hrnet_tf.pretrained import load_checkpoint
-from hrnet_tf.results import Classification, DenseMap, LabelMap, Pose
-from hrnet_tf.tasks import (
-    HigherHRNet,
-    HRNetClassifier,
-    HRNetLandmarks,
-    HRNetV1,
-    HRNetV2,
-    HRNetV2p,
-)
-from hrnet_tf.tasks.transfer import load_body
-from hrnet_tf.train import train
-from hrnet_tf.version import __version__
-from hrnet_tf.visualize import draw_classes, draw_labels, draw_map, draw_pose
-from hrnet_tf.weights import load_official
+from hrnet_tf.tasks.base.results import Classification, DenseMap, LabelMap, Pose
+from hrnet_tf.tasks.bottom_up.network import HigherHRNet
+from hrnet_tf.tasks.classification.network import HRNetClassifier
+from hrnet_tf.tasks.classification.predictor import ImageClassifier, decode_predictions
+from hrnet_tf.tasks.detection.network import HRNetV2p
+from hrnet_tf.tasks.keypoints.heatmaps import HeatmapCodec
+from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
+from hrnet_tf.tasks.keypoints.metrics import KeypointAccuracy
+from hrnet_tf.tasks.landmarks.network import HRNetLandmarks
+from hrnet_tf.tasks.pose.network import HRNetV1
+from hrnet_tf.tasks.pose.predictor import PosePredictor
+from hrnet_tf.tasks.regression.channels import ChannelSet
+from hrnet_tf.tasks.regression.metrics import RegressionScore
+from hrnet_tf.tasks.regression.predictor import RegressionPredictor
+from hrnet_tf.tasks.segmentation.classes import ClassSet
+from hrnet_tf.tasks.segmentation.metrics import PixelAccuracy, SegmentationScore
+from hrnet_tf.tasks.segmentation.network import HRNetV2
+from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
+from hrnet_tf.training.configs import read_config
+from hrnet_tf.training.evaluate import evaluate_run
+from hrnet_tf.training.train import train
 
 __all__ = [
     "ChannelSet",

@@ -5,28 +5,31 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import keras
 import numpy as np
 import pytest
-import served
 import tensorflow as tf
-from lanes import ONE_LANE
 
 import hrnet_tf
-from hrnet_tf.arrays import write_arrays
-from hrnet_tf.compat import KERAS_3
-from hrnet_tf.config import read_config
-from hrnet_tf.config.pose import CocoSection
-from hrnet_tf.data.action_folders import write_class_folders
-from hrnet_tf.data.coco import CocoKeypoints
-from hrnet_tf.data.figures import draw_data_set
-from hrnet_tf.experiments import make_experiment
-from hrnet_tf.labels import KeypointSet
-from hrnet_tf.manifest import Decoding, HeatmapOutput, ImageInput, PoseManifest
-from hrnet_tf.run import Run
-
-TINY = served.TINY
-SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "coco"
+from hrnet_tf.common.arrays import write_arrays
+from hrnet_tf.common.compat import KERAS_3
+from hrnet_tf.drawn.action_folders import write_class_folders
+from hrnet_tf.drawn.figures import draw_data_set
+from hrnet_tf.tasks.base.manifest import (
+    Decoding,
+    HeatmapOutput,
+    ImageInput,
+    PoseManifest,
+)
+from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
+from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
+from hrnet_tf.tasks.pose.config import CocoSection
+from hrnet_tf.training.configs import read_config
+from hrnet_tf.training.run import Run
+from support import served
+from support.lanes import ONE_LANE
+from support.networks import with_statistics
+from support.served import TINY
 
 
 def pytest_addoption(parser):
@@ -210,31 +213,3 @@ def configured(experiment, tmp_path):
         return read_config(experiment, [f"output={tmp_path / 'run'}", *settings])
 
     return read
-
-
-def with_statistics(model):
-    """Give batch norms statistics that are not those of a new network."""
-    rng = np.random.default_rng(0)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            count = layer.gamma.shape[0]
-            values = [rng.uniform(0.5, 1.5, count) for _ in range(4)]
-            values[1] -= 1.0
-            values[2] -= 1.0
-            layer.set_weights(values)
-        elif isinstance(layer, keras.layers.Conv2D):
-            layer.set_weights(
-                [
-                    rng.normal(0, 1 / np.sqrt(max(1, np.prod(w.shape[:-1]))), w.shape)
-                    for w in layer.get_weights()
-                ]
-            )
-    return model
-
-
-def rescaled(model, factor):
-    """A copy whose heatmaps are larger."""
-    copy = keras.models.clone_model(model)
-    *values, kernel, bias = model.get_weights()
-    copy.set_weights([*values, kernel * factor, bias])
-    return copy

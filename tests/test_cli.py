@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hrnet_tf import cli
-from hrnet_tf.image_files import read_image
-from hrnet_tf.visualize import write_image
+from hrnet_tf.images.files import read_image
+from hrnet_tf.images.pictures import write_image
 
 SHORT = ("train.epochs=1", "train.steps_per_epoch=1", "train.drop_at=[]")
 
@@ -139,7 +139,7 @@ def test_an_interruption_says_how_to_go_on(experiment, capsys, monkeypatch):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["hrnet_tf.train"], "train", interrupt)
+    monkeypatch.setattr(sys.modules["hrnet_tf.training.train"], "train", interrupt)
     with pytest.raises(SystemExit) as stopped:
         cli.main(["train", str(experiment)])
     assert stopped.value.code == 130

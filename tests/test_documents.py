@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hrnet_tf import decoder
 from hrnet_tf.arguments import parser
+from hrnet_tf.export import decoder
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [

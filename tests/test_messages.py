@@ -10,7 +10,7 @@ import pytest
 
 from hrnet_tf import cli
 from hrnet_tf.arguments import parser
-from hrnet_tf.messages import LOG
+from hrnet_tf.common.messages import LOG
 
 # Stands in for TensorFlow: C++ writes to the file descriptor, Python warns and logs.
 TALK = """
@@ -22,7 +22,7 @@ def talk(arguments):
     os.write(2, b"E0000 failed call to cuInit\\n")
     warnings.warn("old name")
     logging.getLogger("tensorflow").warning("old kernel")
-    logging.getLogger("hrnet_tf.train").info("at epoch 0")
+    logging.getLogger("hrnet_tf.training.train").info("at epoch 0")
     if arguments.config:
         messages.keep_in(arguments.config)
     os.write(2, b"W0000 late\\n")
@@ -174,4 +174,4 @@ def test_training_says_a_line_an_epoch_and_nothing_of_tensorflow(experiment, tmp
     with open(run / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["val_AP"] == "" for row in rows] == [True, False]
-    assert "hrnet_tf.train: " in (run / LOG).read_text()
+    assert "hrnet_tf.training.train: " in (run / LOG).read_text()

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from hrnet_tf import cli, extras
-from hrnet_tf.errors import InputError
+from hrnet_tf import cli
+from hrnet_tf.common import extras
+from hrnet_tf.common.errors import InputError
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.names import PACKAGES, require_packages
 
 ROOT = Path(__file__).parents[1]
-DATA = ("configs/*/*.yaml", "hrnet_tf/class_sets/*.yaml", "hrnet_tf/keypoint_sets/*")
+DATA = ("configs/*/*.yaml", "hrnet_tf/tasks/*/*_sets/*.yaml")
 NOT_COPIED = (".*", "build", "dist", "saved_models", "*.egg-info", "__pycache__")
 BUILD = "import sys; from setuptools import build_meta as b; b.build_{}(sys.argv[1])"
 
@@ -105,9 +106,9 @@ import tensorflow as tf
 
 import hrnet_tf
 from hrnet_tf import demo
-from hrnet_tf.config import read_config
-from hrnet_tf.data.figures import draw_data_set
-from hrnet_tf.train import train
+from hrnet_tf.training.configs import read_config
+from hrnet_tf.drawn.figures import draw_data_set
+from hrnet_tf.training.train import train
 
 tf.config.run_functions_eagerly(True)  # a few steps need no graph
 assert Path(hrnet_tf.__file__).is_relative_to(sys.argv[1]), hrnet_tf.__file__

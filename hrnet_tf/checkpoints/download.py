@@ -10,8 +10,8 @@ from urllib.request import Request, urlopen
 
 import keras
 
-from hrnet_tf.errors import InputError
-from hrnet_tf.hashing import sha256_of
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.hashing import sha256_of
 
 logger = logging.getLogger(__name__)
 

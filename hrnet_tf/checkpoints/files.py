@@ -16,7 +16,7 @@ from hrnet_tf.checkpoints.archives import START as ZIP
 from hrnet_tf.checkpoints.archives import Archive
 from hrnet_tf.checkpoints.pytorch import mapped, read_pytorch
 from hrnet_tf.checkpoints.states import Tensors, find_tensors
-from hrnet_tf.errors import InputError
+from hrnet_tf.common.errors import InputError
 
 START = 1024  # bytes, enough for the name of an archive's first entry
 NPY_HEADER = 1 << 14  # bytes that the head of an array may take

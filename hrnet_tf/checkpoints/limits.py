@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import NoReturn
 
-from hrnet_tf.errors import InputError
+from hrnet_tf.common.errors import InputError
 
 INSTRUCTIONS = 2_000_000  # of a pickle; a large network and its optimizer have 200,000
 TEXT = 1 << 25  # bytes of text and numbers that a pickle keeps, all together

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from hrnet_tf.errors import InputError
+from hrnet_tf.common.errors import InputError
 
 logger = logging.getLogger(__name__)
 

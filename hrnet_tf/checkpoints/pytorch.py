@@ -27,7 +27,7 @@ from hrnet_tf.checkpoints.programs import (
     dictionary,
     run,
 )
-from hrnet_tf.errors import InputError
+from hrnet_tf.common.errors import InputError
 
 KIND = "a PyTorch checkpoint"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

@@ -25,7 +25,7 @@ from hrnet_tf.checkpoints import limits
 from hrnet_tf.checkpoints.machine import Inert
 from hrnet_tf.checkpoints.names import BODY, COMPILED
 from hrnet_tf.checkpoints.pytorch import TensorView
-from hrnet_tf.errors import InputError
+from hrnet_tf.common.errors import InputError
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from hrnet_tf.errors import InputError
+from hrnet_tf.common.errors import InputError
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from hrnet_tf.errors import InputError
+from hrnet_tf.common.errors import InputError
 
 Policy = Literal["stop", "skip"]
 

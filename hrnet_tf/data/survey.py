@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from hrnet_tf.classes import IGNORED, VALUES
-from hrnet_tf.data.image_pipeline import ImageReader
-from hrnet_tf.data.map_pipeline import MapReader
-from hrnet_tf.data.mask_pipeline import MaskReader
-from hrnet_tf.data.masks import read_mask
-from hrnet_tf.data.pair_pipeline import PairReader
-from hrnet_tf.data.people import People
-from hrnet_tf.data.pipeline import CropReader
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.data.usable import NOTHING_KNOWN, label_problem, never_seen
-from hrnet_tf.errors import InputError
-from hrnet_tf.labels import KeypointSet
-from hrnet_tf.progress import progress_bar
+from hrnet_tf.tasks.classification.pipeline import ImageReader
+from hrnet_tf.tasks.dense.pipeline import PairReader
+from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
+from hrnet_tf.tasks.keypoints.people import People
+from hrnet_tf.tasks.pose.pipeline import CropReader
+from hrnet_tf.tasks.regression.pipeline import MapReader
+from hrnet_tf.tasks.segmentation.classes import IGNORED, VALUES
+from hrnet_tf.tasks.segmentation.masks import read_mask
+from hrnet_tf.tasks.segmentation.pipeline import MaskReader
 
 SHOWN = 10  # broken samples in a table
 

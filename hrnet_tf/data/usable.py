@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from hrnet_tf.classes import IGNORED
-from hrnet_tf.data.augment import plain_crops
-from hrnet_tf.data.image_pipeline import ImageReader
-from hrnet_tf.data.images import FolderImages
-from hrnet_tf.data.map_pipeline import MapReader
-from hrnet_tf.data.mask_pipeline import MaskReader
-from hrnet_tf.data.pair_pipeline import PairReader
-from hrnet_tf.data.pipeline import CropReader
+from hrnet_tf.common.errors import InputError
 from hrnet_tf.data.problems import BrokenImages
-from hrnet_tf.errors import InputError
+from hrnet_tf.tasks.classification.images import FolderImages
+from hrnet_tf.tasks.classification.pipeline import ImageReader
+from hrnet_tf.tasks.dense.pipeline import PairReader
+from hrnet_tf.tasks.pose.augment import plain_crops
+from hrnet_tf.tasks.pose.pipeline import CropReader
+from hrnet_tf.tasks.regression.pipeline import MapReader
+from hrnet_tf.tasks.segmentation.classes import IGNORED
+from hrnet_tf.tasks.segmentation.pipeline import MaskReader
 
 logger = logging.getLogger(__name__)
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from hrnet_tf import decoder
-from hrnet_tf.errors import InputError
-from hrnet_tf.experiments import make_experiment
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.files import put, scratch_beside, write_bytes
+from hrnet_tf.export import decoder
 from hrnet_tf.export.compare import compare
 from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.export.integrity import RECORD, beside, checksums, sealed
 from hrnet_tf.export.names import DEFAULTS, require_packages
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.records import record
-from hrnet_tf.files import put, scratch_beside, write_bytes
-from hrnet_tf.integrity import RECORD, beside, checksums, sealed
-from hrnet_tf.manifest import Artefact, Manifest, TaskManifest
-from hrnet_tf.run import Run
+from hrnet_tf.tasks.base.manifest import Artefact, Manifest, TaskManifest
+from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.training.run import Run
 
 logger = logging.getLogger(__name__)
 

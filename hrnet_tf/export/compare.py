@@ -12,15 +12,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from hrnet_tf import runtimes
-from hrnet_tf.arrays import write_arrays
-from hrnet_tf.decoding import decode
-from hrnet_tf.errors import InputError
+from hrnet_tf.common.arrays import write_arrays
+from hrnet_tf.common.errors import InputError
 from hrnet_tf.export.formats import TOLERANCE, Format
+from hrnet_tf.export.processes import runtimes
 from hrnet_tf.export.requests import request_of
-from hrnet_tf.manifest import PoseManifest, TaskManifest
-from hrnet_tf.preprocess import preprocess_input
-from hrnet_tf.serving.signatures import Signature, serving_function, signature_of
+from hrnet_tf.images.preprocess import preprocess_input
+from hrnet_tf.tasks.base.decoding import decode
+from hrnet_tf.tasks.base.manifest import PoseManifest, TaskManifest
+from hrnet_tf.tasks.base.signatures import Signature, serving_function, signature_of
 
 COMPARED = 4  # crops
 

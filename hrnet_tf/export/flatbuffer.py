@@ -7,7 +7,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-from hrnet_tf.manifest import Quantisation
+from hrnet_tf.tasks.base.manifest import Quantisation
 
 SIGNATURE = "serving_default"
 TYPES = {

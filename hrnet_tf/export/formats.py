@@ -12,7 +12,7 @@ from hrnet_tf.export.options import Options
 from hrnet_tf.export.quantisation import RECIPES
 from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.export.tflite import quantised, write_decoded, write_tflite
-from hrnet_tf.manifest import TaskManifest
+from hrnet_tf.tasks.base.manifest import TaskManifest
 
 # Writes a network that takes normalised images, and returns the facts of what it wrote.
 Writer = Callable[[keras.Model, TaskManifest, Path, Options], TaskManifest]

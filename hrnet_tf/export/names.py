@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hrnet_tf.extras import require
+from hrnet_tf.common.extras import require
 
 NAMES = (
     "savedmodel",
@@ -19,7 +19,7 @@ NAMES = (
 # What one exports without naming formats: the network as it is, for every runtime.
 DEFAULTS = ("savedmodel", "tflite", "onnx")
 
-# What writing a format takes that not everybody has; see `hrnet_tf.extras`.
+# What writing a format takes that not everybody has; see `hrnet_tf.common.extras`.
 PACKAGES: dict[str, tuple[str, ...]] = {
     "savedmodel": ("tensorflow_serving",),
     "tflite": ("ai_edge_litert",),

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from hrnet_tf.compat import without_calls
+from hrnet_tf.common.compat import without_calls
 from hrnet_tf.export.onnx_graph import (
     infer_shapes,
     pad_explicitly,
@@ -20,8 +20,8 @@ from hrnet_tf.export.onnx_graph import (
 from hrnet_tf.export.onnx_rules import CHANNELS_FIRST_RULES
 from hrnet_tf.export.onnx_shapes import simplify_shapes
 from hrnet_tf.export.options import Options
-from hrnet_tf.fold import StandIns, constant_graph, fold
-from hrnet_tf.manifest import LogitsOutput, TaskManifest
+from hrnet_tf.networks.fold import StandIns, constant_graph, fold
+from hrnet_tf.tasks.base.manifest import LogitsOutput, TaskManifest
 
 # From 18 on tf2onnx does not move transposes past the mean of a classifier's maps.
 OPSET = 17

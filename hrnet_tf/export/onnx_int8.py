@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from hrnet_tf.export.onnx import save, to_onnx, with_layout
 from hrnet_tf.export.options import Options
-from hrnet_tf.manifest import ImageInput, TaskManifest
-from hrnet_tf.preprocess import preprocess_input
+from hrnet_tf.images.preprocess import preprocess_input
+from hrnet_tf.tasks.base.manifest import ImageInput, TaskManifest
 
 # All of the body and the heads, but not the products and shares of OCR: softmax over
 # all positions gives numbers that are far apart, and most would become 0.

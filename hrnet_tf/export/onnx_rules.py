@@ -1,17 +1,17 @@
 """OCR's matrix products with channels first, as ONNX's convolutions give their maps.
 
-Written as in `hrnet_tf.heads.ocr`, with channels last, each product would need its maps
-transposed. This way the transposes written here and those that come with ONNX's
-convolutions undo each other; what is left are two small ones, of the regions and of the
-keys: ONNX's products cannot take an operand transposed.
+Written as in `hrnet_tf.networks.heads.ocr`, with channels last, each product would
+need its maps transposed. This way the transposes written here and those that come with
+ONNX's convolutions undo each other; what is left are two small ones, of the regions and
+of the keys: ONNX's products cannot take an operand transposed.
 """
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from hrnet_tf.fold import Emitter
-from hrnet_tf.heads.ocr import AttendObjects, GatherObjects
+from hrnet_tf.networks.fold import Emitter
+from hrnet_tf.networks.heads.ocr import AttendObjects, GatherObjects
 
 
 def gather_objects(layer: GatherObjects) -> Emitter:

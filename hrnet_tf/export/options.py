@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hrnet_tf.errors import InputError
+from hrnet_tf.common.errors import InputError
 
 
 @dataclass(frozen=True)

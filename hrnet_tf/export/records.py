@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet_tf.arrays import read_arrays, write_arrays
+from hrnet_tf.common.arrays import read_arrays, write_arrays
 
 INPUTS, ANSWERS = "inputs/", "answers/"  # what names in a record begin with
 

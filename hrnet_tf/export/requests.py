@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hrnet_tf.image_files import decode
-from hrnet_tf.image_header import Orientation, Reading
-from hrnet_tf.manifest import Limits, TaskManifest
-from hrnet_tf.opencv import cv2
-from hrnet_tf.serving.images import JPEG, PNG
-from hrnet_tf.serving.signatures import limits_of, signature_of
+from hrnet_tf.common.opencv import cv2
+from hrnet_tf.images.files import decode
+from hrnet_tf.images.header import Orientation, Reading
+from hrnet_tf.images.in_graph import JPEG, PNG
+from hrnet_tf.tasks.base.manifest import Limits, TaskManifest
+from hrnet_tf.tasks.base.signatures import limits_of, signature_of
 
 
 def request_of(

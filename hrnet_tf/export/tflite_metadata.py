@@ -11,7 +11,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from hrnet_tf.manifest import (
+from hrnet_tf.tasks.base.manifest import (
     ClassificationManifest,
     SegmentationManifest,
     TaskManifest,

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrnet_tf.errors import InputError
+from hrnet_tf.common.errors import InputError
 from hrnet_tf.export.compare import ExportError, ask_in_fresh_process, share_of_range
 from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.export.integrity import RECORD, Changes, beside, changes
 from hrnet_tf.export.records import read_record
-from hrnet_tf.integrity import RECORD, Changes, beside, changes
-from hrnet_tf.manifest import Manifest
-from hrnet_tf.serving.signatures import signature_of
+from hrnet_tf.tasks.base.manifest import Manifest
+from hrnet_tf.tasks.base.signatures import signature_of
 
 # How much integers may differ between processors, as a share of the range.
 INTEGER_TOLERANCE = 0.02

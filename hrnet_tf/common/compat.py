@@ -1,0 +1,95 @@
+"""What differs between the lanes: Keras 3 on the newest TensorFlow, Keras 2.15."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
+
+from hrnet_tf.common.files import writing
+
+KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
+
+# For layers that change images; those of Keras 2 are channels last in any case.
+CHANNELS_LAST: dict[str, Any] = {"data_format": "channels_last"} if KERAS_3 else {}
+
+
+def variable_leaf(variable: tf.Variable) -> str:
+    """The last part of a variable's name, such as `kernel`."""
+    return variable.name.rsplit("/", 1)[-1].split(":")[0]
+
+
+def freeze(concrete: Any) -> Any:
+    """A concrete function with its variables as constants.
+
+    TensorFlow has no public name for this; both lanes have it under the same one.
+    """
+    frozen = convert_variables_to_constants_v2(concrete)
+    signature = [tf.TensorSpec(x.shape, x.dtype, x.op.name) for x in frozen.inputs]
+
+    def restructured(*inputs: tf.Tensor) -> Any:
+        # The frozen function answers with a flat list.
+        return tf.nest.pack_sequence_as(concrete.structured_outputs, frozen(*inputs))
+
+    function = tf.function(restructured, input_signature=signature, autograph=False)
+    return function.get_concrete_function()
+
+
+def without_calls(concrete: Any) -> Any:
+    """A concrete function on constants, with all functions that it calls put inline."""
+    calls = any("Call" in op.type for op in concrete.graph.get_operations())
+    return convert_variables_to_constants_v2(concrete) if calls else concrete
+
+
+def optimizer_averages_weights(optimizer_class: type) -> bool:
+    """Whether an optimizer knows `use_ema`; those of tensorflow-addons do not."""
+    return issubclass(optimizer_class, keras.optimizers.Optimizer)
+
+
+def averaged_values(model: keras.Model) -> list[tuple]:
+    """Each trainable variable of a compiled model with its moving average."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    return list(
+        zip(
+            model.trainable_variables,
+            optimizer._model_variables_moving_average,
+            strict=True,
+        )
+    )
+
+
+def loss_scale(optimizer: Any) -> float | None:
+    """What mixed precision multiplies the loss by; None: it is not multiplied.
+
+    It halves with each step whose gradients are not finite, which is left out.
+    """
+    if KERAS_3:
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        return float(optimizer.dynamic_scale) if scaled and optimizer.built else None
+    scaled = isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
+    return float(optimizer.loss_scale) if scaled else None
+
+
+def save_legacy_optimizer(model: keras.Model, path: Path) -> None:
+    """Write an optimizer's state that `.keras` leaves out (tensorflow-addons')."""
+    if _has_legacy_optimizer(model):
+        with writing(path) as partial:
+            np.savez(partial, *model.optimizer.get_weights())
+
+
+def load_legacy_optimizer(model: keras.Model, path: Path) -> None:
+    """Give such an optimizer its state back."""
+    if _has_legacy_optimizer(model):
+        model.optimizer._create_all_weights(model.trainable_variables)
+        saved = np.load(path)
+        model.optimizer.set_weights([saved[name] for name in saved.files])
+
+
+def _has_legacy_optimizer(model: keras.Model) -> bool:
+    return not KERAS_3 and isinstance(
+        model.optimizer, keras.optimizers.legacy.Optimizer
+    )

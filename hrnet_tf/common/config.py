@@ -1,0 +1,165 @@
+"""The sections that all kinds of experiments share, and checks of their values."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.upsampling import Upsampling
+from hrnet_tf.images.header import PIXEL_LIMIT, Orientation, Reading
+
+
+@dataclass(frozen=True)
+class Component:
+    """Something from outside, by its import path."""
+
+    class_path: str  # such as keras.optimizers.AdamW
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NetworkSection:
+    """The network."""
+
+    name: str = ""  # of the constructor
+    width: int | str = 32
+    weights: str | None = None  # a file or a published name; see the constructors
+    body: str | None = None  # likewise, or a .keras file; the head starts anew
+    upsampling: Upsampling = "nearest"
+    bn_momentum: float = 0.9
+    modules: tuple[int, ...] | None = None
+    blocks: int | None = None
+    stem: tuple[tuple[int, int], ...] | None = None
+    normalization: Component | None = None  # in place of batch norm
+    activation: Component | None = None  # in place of ReLU
+    size: tuple[int, int] = (224, 224)  # height and width of what the network takes
+
+    def __post_init__(self):
+        positive("model.size", *self.size)
+        if self.weights is not None and self.body is not None:
+            raise InputError(
+                f"`model.weights` ({self.weights}) and `model.body` ({self.body}) "
+                "exclude each other: give weights for the whole network, or a body for "
+                "a network with a new head."
+            )
+        share("model.bn_momentum", self.bn_momentum)
+        for pair in self.stem or ():  # lists in lists are not checked on reading
+            if len(pair) != 2 or not all(isinstance(number, int) for number in pair):
+                raise InputError(
+                    "`model.stem` must hold pairs of filters and stride, got "
+                    f"{list(pair)}."
+                )
+
+
+@dataclass(frozen=True)
+class ColorSection:
+    """Random changes of colours, each off by default."""
+
+    brightness: float = 0.0  # largest change, as a share of the range
+    contrast: float = 0.0  # largest change, as a share of the contrast
+    saturation: float = 0.0  # largest change, as a share of the saturation
+    hue: float = 0.0  # largest change, as a share of the colour circle
+
+    def __post_init__(self):
+        for name in ("brightness", "contrast", "saturation"):
+            share(f"data.augmentation.{name}", getattr(self, name))
+        if not 0 <= self.hue <= 0.5:
+            raise InputError(
+                f"`data.augmentation.hue` must lie between 0 and 0.5, got {self.hue}."
+            )
+
+    @property
+    def changes_colors(self) -> bool:
+        """Whether brightness, contrast, saturation or hue change."""
+        return any((self.brightness, self.contrast, self.saturation, self.hue))
+
+
+@dataclass(frozen=True)
+class FilesSection:
+    """How image files are taken."""
+
+    # As viewers show them, turned by their EXIF tag; or as they are stored.
+    orientation: Orientation = field(default="upright", kw_only=True)
+    # Of an image, a mask or a map; larger ones are not decoded.
+    pixel_limit: int = field(default=PIXEL_LIMIT, kw_only=True)
+
+    def __post_init__(self):
+        positive("data.pixel_limit", self.pixel_limit)
+
+    @property
+    def reading(self) -> Reading:
+        """The same for those who read."""
+        return Reading(self.orientation, self.pixel_limit)
+
+
+@dataclass(frozen=True)
+class TrainSection:
+    """The recipe."""
+
+    epochs: int = 100
+    batch_size: int = 128  # over all devices
+    steps_per_epoch: int | None = None  # None: as many as it takes to see everything
+    learning_rate: float = 0.001
+    schedule: Literal["step", "cosine", "poly"] = "step"
+    warmup_epochs: float = 0.0  # in which the rate rises from nothing
+    drop_at: tuple[int, ...] = ()  # steps: epochs (from 0) at which the rate drops
+    drop_factor: float = 0.1
+    optimizer: Component = field(
+        default_factory=lambda: Component("keras.optimizers.Adam", {"epsilon": 1e-8})
+    )
+    loss: Component | None = None  # in place of the task's own
+    freeze_body: bool = False  # learn the head only
+    freeze_layers: tuple[str, ...] = ()  # these do not learn: starts of their names
+    clip_norm: float | None = None  # largest global norm of the gradients
+    ema: float | None = None  # momentum of averaged weights, such as 0.999
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    xla: bool | None = None  # None: on a single GPU
+    # CPU threads for one operation; None: as many as there are. Narrow networks learn
+    # faster with 1, since their branches run side by side (`benchmarks/training.py`).
+    operation_threads: int | None = None
+    devices: tuple[str, ...] | None = None  # such as [GPU:0, GPU:1]; None: all GPUs
+    validate_every: int = 1  # epochs; the last one is always validated
+
+    def __post_init__(self):
+        positive("train.epochs", self.epochs)
+        positive("train.batch_size", self.batch_size)
+        if self.steps_per_epoch is not None:
+            positive("train.steps_per_epoch", self.steps_per_epoch)
+        if self.operation_threads is not None:
+            positive("train.operation_threads", self.operation_threads)
+        positive("train.learning_rate", self.learning_rate)
+        positive("train.drop_factor", self.drop_factor)
+        positive("train.validate_every", self.validate_every)
+        not_negative("train.warmup_epochs", self.warmup_epochs)
+        if self.clip_norm is not None:
+            positive("train.clip_norm", self.clip_norm)
+        if self.ema is not None:
+            share("train.ema", self.ema)
+        if list(self.drop_at) != sorted(set(self.drop_at)):
+            raise InputError(f"`train.drop_at` must rise, got {list(self.drop_at)}.")
+
+
+def positive(key: str, *values: float) -> None:
+    """Raise an InputError that names the key unless all values are positive."""
+    if not all(0 < value < math.inf for value in values):
+        raise InputError(
+            f"`{key}` must be positive, got {', '.join(map(str, values))}."
+        )
+
+
+def not_negative(key: str, value: float) -> None:
+    """Raise an InputError that names the key if a value is negative."""
+    if not 0 <= value < math.inf:
+        raise InputError(f"`{key}` must not be negative, got {value}.")
+
+
+def share(key: str, value: float) -> None:
+    """Raise an InputError that names the key unless a value lies in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise InputError(f"`{key}` must lie between 0 and 1, got {value}.")
+
+
+def proper_share(key: str, value: float) -> None:
+    """Raise an InputError that names the key unless 0 < value < 1."""
+    if not 0 < value < 1:
+        raise InputError(f"`{key}` must lie between 0 and 1, got {value}.")

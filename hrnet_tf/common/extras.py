@@ -1,0 +1,67 @@
+"""Packages that only some of the work needs, and what to install where they miss."""
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from hrnet_tf.common.errors import InputError
+
+# The extra of each package, as setup.py has it, by the name that it is imported by.
+EXTRAS = {
+    "tf2onnx": "export",
+    "onnx": "export",
+    "onnxruntime": "export",
+    "ai_edge_litert": "export",
+    "ai_edge_quantizer": "export",
+    "tensorflow_serving": "serving",
+}
+
+# What runs an exported file, by its ending.
+RUNTIMES = {".tflite": "ai_edge_litert", ".onnx": "onnxruntime"}
+
+
+def require_runtime(path: str | Path) -> None:
+    """See that what runs an exported file is installed.
+
+    Raises:
+        InputError: if it is not; it says what to install.
+    """
+    if runtime := RUNTIMES.get(Path(path).suffix):
+        require([runtime], f"Running {path}")
+
+
+def require(packages: Iterable[str], what: str) -> None:
+    """See that packages are there before long work begins.
+
+    Args:
+        packages: names from `EXTRAS`.
+        what: needs them, at the beginning of a sentence.
+
+    Raises:
+        InputError: if one is not installed; it says what to install.
+
+    Example:
+        ```python
+        require(["tf2onnx"], "An export to ONNX")
+        ```
+    """
+    missing = [name for name in dict.fromkeys(packages) if find_spec(name) is None]
+    if missing:
+        raise InputError(f"{what} needs {_what_to_do(missing)}")
+
+
+def explain(error: ImportError) -> str:
+    """A failed import in words; of the packages of extras, what to install."""
+    name = (error.name or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and name in EXTRAS:
+        return f"This needs {_what_to_do([name])}"
+    return str(error)
+
+
+def _what_to_do(missing: list[str]) -> str:
+    extras = ",".join(dict.fromkeys(EXTRAS[name] for name in missing))
+    return (
+        f"{', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
+        f"installed: pip install 'hrnet-tf[{extras}]' (in the repository: pip install "
+        f"-e '.[{extras}]')."
+    )

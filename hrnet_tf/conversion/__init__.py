@@ -1,0 +1,1 @@
+"""Checkpoints of the PyTorch programs to Keras models."""

@@ -1,0 +1,139 @@
+"""What a checkpoint is, as far as its tensors tell: task, variant, outputs."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hrnet_tf.checkpoints.names import BODY
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.networks.backbone import SMALL_VARIANTS, Body
+
+# The convolutions of a branch; the width doubles from branch to branch.
+BRANCH = re.compile(r"^stage[234]\.\d+\.branches\.([0-3])\.\d+\.conv[12]\.weight$")
+
+
+@dataclass(frozen=True)
+class Head:
+    """A kind of network, told by a tensor that no other has.
+
+    Attributes:
+        tensor: the tensor; its first length is the number of outputs.
+        model: the constructor in `hrnet_tf.tasks.networks`.
+        argument: what the constructor calls the number of outputs; "": it has none.
+        ranks: how many axes the tensor has.
+        name: the layers of the head begin with one of these.
+    """
+
+    tensor: str
+    model: str
+    argument: str
+    rank: int
+    names: tuple[str, ...]
+
+
+HEADS = (
+    Head(
+        "classifier.weight",
+        "HRNetClassifier",
+        "classes",
+        2,
+        ("classifier",),
+    ),
+    Head("cls_head.weight", "HRNetV2", "classes", 4, ("cls_head", "aux_head.3")),
+    Head("last_layer.3.weight", "HRNetV2", "classes", 4, ("last_layer.3",)),
+    Head("head.3.weight", "HRNetLandmarks", "landmarks", 4, ("head.3",)),
+    Head("neck.reduction_conv.0.weight", "HRNetV2p", "", 4, ()),
+    Head("final_layers.1.weight", "HigherHRNet", "keypoints", 4, ("final_layers",)),
+    Head("final_layer.weight", "HRNetV1", "keypoints", 4, ("final_layer",)),
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a checkpoint is.
+
+    Attributes:
+        head: its kind; None: a body alone, without any head.
+        outputs: number of classes, keypoints or landmarks; 0 if it has none.
+        width: as the constructors take it.
+        modules: in stages 2, 3 and 4.
+        blocks: residual blocks a branch in each module.
+        ocr: whether it has an OCR head.
+    """
+
+    head: Head | None
+    outputs: int
+    width: int | str
+    modules: tuple[int, ...]
+    blocks: int
+    ocr: bool
+
+
+def infer(tensors: Mapping[str, np.ndarray], where: str) -> Facts:
+    """Read a network's facts off its tensors.
+
+    Args:
+        tensors: under their official names.
+        where: names the checkpoint in errors.
+
+    Raises:
+        InputError: if this is no HRNet, or one whose shape no constructor takes.
+    """
+    first, stem = tensors.get(BODY), tensors.get("layer1.0.conv1.weight")
+    if first is None or stem is None or first.ndim != 4 or stem.ndim != 4:
+        raise InputError(
+            f"{where} is no HRNet checkpoint: it has no convolution {BODY}; found "
+            f"{', '.join(list(tensors)[:3])} and so on."
+        )
+    _require_widths(tensors, len(first), where)
+    spec = Body(
+        width=first.shape[0],
+        modules=tuple(_count(tensors, rf"stage{stage}\.") for stage in (2, 3, 4)),
+        blocks=_count(tensors, r"stage2\.0\.branches\.0\."),
+        bottlenecks=(
+            _count(tensors, r"layer1\."),
+            len(stem),
+        ),
+    )
+    head = next((head for head in HEADS if _has(tensors, head)), None)
+    named = next((name for name, s in SMALL_VARIANTS.items() if s == spec), None)
+    if named is None and spec.bottlenecks != Body(spec.width).bottlenecks:
+        raise InputError(
+            f"{where} has {spec.bottlenecks[0]} bottlenecks of {spec.bottlenecks[1]} "
+            "planes in its first stage, which no variant of this package has."
+        )
+    return Facts(
+        head,
+        len(tensors[head.tensor]) if head and head.argument else 0,
+        named or spec.width,
+        spec.modules,
+        spec.blocks,
+        "cls_head.weight" in tensors,
+    )
+
+
+def _require_widths(tensors: Mapping[str, np.ndarray], width: int, where: str) -> None:
+    """Refuse what claims a width that its tensors have not; networks are large."""
+    for name, tensor in tensors.items():
+        match = BRANCH.match(name)
+        wide = width << int(match[1]) if match else 0
+        if match and tensor.shape != (wide, wide, 3, 3):
+            raise InputError(
+                f"{where} is no HRNet of width {width}: {name} has the shape "
+                f"{tensor.shape}, expected {(wide, wide, 3, 3)}."
+            )
+    if not any(name.startswith("stage4.0.branches.3.0.") for name in tensors):
+        raise InputError(f"{where} is no whole HRNet: it has no stage4.0.branches.3.0.")
+
+
+def _has(tensors: Mapping[str, np.ndarray], head: Head) -> bool:
+    return head.tensor in tensors and tensors[head.tensor].ndim == head.rank
+
+
+def _count(tensors: Mapping[str, np.ndarray], prefix: str) -> int:
+    """How many numbers follow a prefix in the tensors' names, from 0."""
+    pattern = re.compile(rf"^{prefix}(\d+)\.")
+    found = {int(match[1]) for name in tensors if (match := pattern.match(name))}
+    return len(found)

@@ -1,0 +1,1 @@
+"""A data set that is drawn: figures with annotations for every task."""

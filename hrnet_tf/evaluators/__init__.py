@@ -1,1 +1,0 @@
-"""Predictions on a whole data set, judged; a module a task."""

@@ -1,0 +1,159 @@
+"""Converted checkpoints to SavedModel, TFLite and ONNX."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.opencv import cv2
+from hrnet_tf.common.text_files import read_json, read_names
+from hrnet_tf.conversion.convert import check_converted, fixed_image
+from hrnet_tf.export.artefacts import (
+    CALIBRATED_ON,
+    check_free,
+    export_model,
+    targets_of,
+)
+from hrnet_tf.export.names import DEFAULTS
+from hrnet_tf.export.options import Options
+from hrnet_tf.images.files import read_image
+from hrnet_tf.tasks.base.experiment import answering
+from hrnet_tf.tasks.base.manifest import (
+    ClassificationManifest,
+    Decoding,
+    HeatmapOutput,
+    ImageInput,
+    LogitMapOutput,
+    PoseManifest,
+    SegmentationManifest,
+    TaskManifest,
+    versions,
+)
+from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
+from hrnet_tf.tasks.segmentation.classes import ClassSet
+from hrnet_tf.training.media import list_images
+
+STRIDE = 4  # crop pixels per heatmap cell, of every published network
+
+
+def export_converted(
+    path: str | Path,
+    formats: Sequence[str] = DEFAULTS,
+    labels: str | None = None,
+    calibration: str | Path | None = None,
+) -> dict[str, Path]:
+    """Export what `convert` has written; each artefact is compared with the model.
+
+    Args:
+        path: the `.keras` file; its manifest lies beside it.
+        formats: names from `hrnet_tf.export.formats.FORMATS`.
+        labels: what the outputs mean: a keypoint set for pose (None: COCO's), a class
+            set for labels of pixels, a file with a class name a line for a classifier
+            (None: classes are numbered).
+        calibration: a folder of images like those to come, for formats with integers;
+            the whole of each is resized to the input, so give crops of people for pose.
+
+    Returns:
+        The artefact of each format, in a folder named after the file.
+
+    Raises:
+        InputError: if the files are broken, networks of this task cannot be exported
+            yet, the labels do not fit, or an artefact is there already.
+
+    Example:
+        ```python
+        convert("hrnetv2_w18_imagenet_pretrained.pth", "saved_models/w18.keras")
+        export_converted("saved_models/w18.keras", ["tflite"])
+        ```
+    """
+    path = Path(path)
+    targets = targets_of(formats, path.with_suffix(""), Options())
+    check_free(targets)
+    model = answering(check_converted(path))
+    facts = read_json(path.with_suffix(".json"))
+    manifest = _manifest(facts, labels, path)
+    options = Options()
+    if calibration is not None:
+        options = Options(calibration=_images(Path(calibration), manifest))
+    return export_model(model, manifest, _samples(manifest), targets, options)
+
+
+def _images(folder: Path, manifest: TaskManifest) -> np.ndarray:
+    """Some images of a folder at the input's size, uint8."""
+    files = list_images(folder)[:CALIBRATED_ON]
+    height, width = manifest.input.size
+    return np.stack([cv2.resize(read_image(file), (width, height)) for file in files])
+
+
+def _manifest(facts: dict[str, Any], labels: str | None, path: Path) -> TaskManifest:
+    name, arguments = facts["model"], facts["arguments"]
+    given = ImageInput(facts["input"]["height"], facts["input"]["width"])
+    title = f"{name} width {arguments['width']}"
+    if name == "HRNetClassifier":
+        names = _class_names(labels, arguments["classes"])
+        return ClassificationManifest(title, given, names, versions=versions())
+    if name == "HRNetV1":
+        keypoints = KeypointSet.read(labels or "coco")
+        if len(keypoints) != arguments["keypoints"]:
+            raise InputError(
+                f"{path} finds {arguments['keypoints']} keypoints, the set "
+                f"{keypoints.name} has {len(keypoints)}; name another set or its YAML "
+                "file with --labels."
+            )
+        height, width = (side // STRIDE for side in given.size)
+        heatmaps = HeatmapOutput(height, width, STRIDE)
+        return PoseManifest(
+            title, given, heatmaps, keypoints, Decoding(), versions=versions()
+        )
+    if name == "HRNetV2":
+        classes = _class_set(labels, arguments["classes"])
+        output = LogitMapOutput(
+            align_corners=arguments["upsampling"] == "bilinear_align_corners"
+        )
+        given = replace(given, any_size=True)
+        return SegmentationManifest(title, given, output, classes, versions=versions())
+    raise InputError(
+        f"{path} is a network of the kind {name}; only HRNetV1, HRNetV2 and "
+        "HRNetClassifier can be exported from a checkpoint."
+    )
+
+
+def _class_set(source: str | None, count: int) -> ClassSet:
+    if source is None:
+        return ClassSet("numbered", _class_names(None, count))
+    classes = ClassSet.read(source)
+    if len(classes) != count:
+        raise InputError(
+            f"The class set {classes.name} has {len(classes)} classes, the model has "
+            f"{count}; name another set or its file with --labels."
+        )
+    return classes
+
+
+def _class_names(file: str | None, count: int) -> tuple[str, ...]:
+    if file is None:
+        return tuple(f"class {number}" for number in range(count))
+    names = read_names(file, unique=False)  # two of ImageNet's are called crane
+    if len(names) != count:
+        raise InputError(
+            f"{file} names {len(names)} classes, the model has {count}; it must hold "
+            "one name a line."
+        )
+    return names
+
+
+def _samples(manifest: TaskManifest) -> dict[str, np.ndarray]:
+    """What artefacts are compared on: the fixed image, as bytes too."""
+    height, width = manifest.input.size
+    waves = (fixed_image(height, width) + 2) * (255 / 4)
+    crops = np.round(waves).astype(np.uint8)
+    encoded = tf.io.encode_png(crops[0]).numpy()
+    return {
+        "crops": crops,
+        "image_bytes": np.frombuffer(encoded, np.uint8),
+        "boxes": np.array([[0, 0, width, height]], np.float32),
+    }

@@ -1,0 +1,135 @@
+"""Trained models, whatever form they have, to predictors."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.extras import require_runtime
+from hrnet_tf.export.integrity import check_unchanged, find_manifest
+from hrnet_tf.export.processes.runtimes import RUNTIMES, open_artefact
+from hrnet_tf.tasks.base.decoding import reader
+from hrnet_tf.tasks.base.manifest import (
+    DenseManifest,
+    Manifest,
+    PoseManifest,
+    TaskManifest,
+)
+from hrnet_tf.tasks.base.predictor import on_arrays
+from hrnet_tf.tasks.classification.predictor import ImageClassifier
+from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks.pose.predictor import PosePredictor
+from hrnet_tf.tasks.regression.predictor import RegressionPredictor
+from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
+from hrnet_tf.training.run import Run
+
+PREDICTORS: dict[str, Any] = {
+    "pose": PosePredictor,
+    "classification": ImageClassifier,
+    "segmentation": SegmentationPredictor,
+    "regression": RegressionPredictor,
+}
+
+
+def load(
+    path: str | Path, *, flip: bool | None = None, overrides: Sequence[str] = ()
+) -> Any:
+    """Open a trained model for prediction.
+
+    Args:
+        path: the folder of a run, or what `hrnet-tf export` has written: a SavedModel
+            folder such as `saved_models/demo/1`, or a `.tflite` or `.onnx` file with
+            its manifest beside it.
+        flip: whether to average with the mirrored image, which is a little more exact
+            and takes twice as long; None: as the manifest says (exports say no).
+        overrides: of a run: `key=value` settings, such as `evaluate.scales=[0.5,1]`; if
+            there are any, images are looked at as its evaluation with them does.
+
+    Returns:
+        A `PosePredictor`, an `ImageClassifier`, a `SegmentationPredictor` or a
+        `RegressionPredictor`; `predict(image)` takes uint8 RGB.
+
+    Raises:
+        InputError: if there is nothing to open, its manifest is missing, a setting is
+            wrong or what it is for is no run, or its files
+            are not what was exported: their checksums are compared first (a hundred
+            megabytes take a tenth of a second), since runtimes answer wrongly from a
+            damaged file, or end the process.
+
+    Example:
+        ```python
+        predictor = hrnet_tf.load("saved_models/demo")
+        image = hrnet_tf.read_image("photo.jpg")
+        pose = predictor.predict(image)
+        ```
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(
+            f"There is no {path}; give the folder of a run or an exported model."
+        )
+    if (path / "config.yaml").is_file():
+        run = Run.open(path, tuple(overrides))
+        manifest = Manifest.read(run.manifest)
+        if overrides:
+            manifest = make_experiment(run.config).judged(manifest)
+            orientation = run.config.data.orientation
+            seen = replace(manifest.input, orientation=orientation)
+            manifest = replace(manifest, input=seen)
+        manifest = _with(manifest, flip)
+        return PREDICTORS[manifest.task].from_model(run.model(), manifest)
+    if overrides:
+        raise InputError(
+            f"{overrides[0]}: settings are for runs; those of {path}, an exported "
+            "model, are fixed."
+        )
+    facts = find_manifest(path)
+    manifest = _with(Manifest.read(facts), flip)
+    _check_kind(path)
+    check_unchanged(path, facts)
+    return open_predictor(path, manifest)
+
+
+def open_predictor(path: Path, manifest: TaskManifest) -> Any:
+    """A predictor on an artefact; what surrounds the artefact runs eagerly.
+
+    Raises:
+        InputError: if the path is no artefact.
+    """
+    _check_kind(path)
+    require_runtime(path)
+    runtime, predictor = open_artefact(path), PREDICTORS[manifest.task]
+
+    def answers(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = runtime(images.numpy())
+        return {name: tf.constant(value) for name, value in found.items()}
+
+    if manifest.artefact is not None and manifest.artefact.decodes:
+        return predictor(on_arrays(reader(answers, manifest)), manifest)
+    name = manifest.output.name
+    return predictor.from_network(lambda images: answers(images)[name], manifest)
+
+
+def _check_kind(path: Path) -> None:
+    if path.suffix not in RUNTIMES and not (path / "saved_model.pb").is_file():
+        raise InputError(
+            f"{path} is no SavedModel folder and none of {', '.join(RUNTIMES)}."
+        )
+
+
+def _with(manifest: TaskManifest, flip: bool | None) -> TaskManifest:
+    if flip is None:
+        return manifest
+    if flip and manifest.artefact is not None and manifest.artefact.decodes:
+        raise InputError(
+            "A file that decodes by itself cannot average with the mirrored image; "
+            "load one of another format to flip."
+        )
+    if isinstance(manifest, PoseManifest):
+        return replace(manifest, decoding=replace(manifest.decoding, flip=flip))
+    if isinstance(manifest, DenseManifest):
+        return replace(manifest, views=replace(manifest.views, flip=flip))
+    return replace(manifest, flip=flip)

@@ -1,0 +1,1 @@
+"""Files that run alone, in processes that have not loaded this package."""

@@ -1,0 +1,1 @@
+"""Image files, boxes, crops, pictures: from pixels to pixels."""

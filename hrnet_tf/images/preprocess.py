@@ -1,0 +1,224 @@
+"""Image to network input and back: boxes, affine crops, normalisation.
+
+Coordinates are pixels, `x` to the right and `y` down, with the origin in the middle of
+the top-left pixel. A crop is described by its centre and its width in image pixels; its
+height follows from the network's aspect ratio.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.opencv import cv2
+from hrnet_tf.images.boxes import SMALLEST
+
+# RGB, in units of 0..255 (ImageNet).
+MEAN = (123.675, 116.28, 103.53)
+STD = (58.395, 57.12, 57.375)
+
+# How much larger than the person's box a crop is.
+PADDING = 1.25
+
+
+def preprocess_input(
+    images: tf.Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD
+) -> tf.Tensor:
+    """Images to network input: subtract the mean, divide by the standard deviation.
+
+    Args:
+        images: RGB `(..., width, 3)`, any type, 0..255.
+        mean: of each channel, in units of 0..255.
+        std: standard deviation of each channel, in units of 0..255.
+
+    Returns:
+        float32 of the same shape.
+    """
+    scale = 1.0 / np.asarray(std, np.float64)
+    shift = -np.asarray(mean, np.float64) * scale
+    images = tf.convert_to_tensor(images)
+    # Whole rows at once: along three channels TensorFlow is four times slower.
+    pixels = images.shape[-2] or 1
+    rows = tf.reshape(tf.cast(images, tf.float32), (-1, 3 * pixels))
+    rows = rows * np.tile(scale, pixels).astype(np.float32)
+    rows = rows + np.tile(shift, pixels).astype(np.float32)
+    return tf.reshape(rows, tf.shape(images))
+
+
+def check_image(image: Any) -> np.ndarray:
+    """Raise an InputError unless this is a uint8 RGB image `(height, width, 3)`."""
+    image = np.asarray(image)
+    if (
+        image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape[2] != 3
+        or not image.size
+    ):
+        raise InputError(
+            "An image must be uint8 RGB of shape (height, width, 3), got "
+            f"{image.dtype} of shape {image.shape}."
+        )
+    return image
+
+
+def central_crop(
+    image: tf.Tensor, size: tuple[int, int], share: float = 0.875
+) -> tf.Tensor:
+    """The middle of an image, resized: what classifiers look at.
+
+    Resizes as Pillow does, bilinear with averaging where the image shrinks.
+
+    Args:
+        image: RGB `(height, width, 3)`, 0..255.
+        size: height and width of the crop in its own pixels.
+        share: what the crop is of the resized image's shorter side.
+
+    Returns:
+        uint8 `(size[0], size[1], 3)`.
+
+    Source: Krizhevsky et al., ImageNet classification with deep convolutional neural
+    networks, section 2; the share of 0.875 is that of the official code.
+    """
+    given, wanted = tf.shape(image)[:2], tf.constant(size)
+    least = tf.round(tf.cast(wanted, tf.float64) / share)
+    factor = tf.reduce_max(least / tf.cast(given, tf.float64))
+    # Like torchvision: cut off below the pixel, but not the side that fits exactly.
+    whole = tf.floor(tf.cast(given, tf.float64) * factor + 1e-6)
+    offset = tf.round((whole - tf.cast(wanted, tf.float64)) / 2)
+    scale = tf.cast(whole / tf.cast(given, tf.float64), tf.float32)
+    # Unlike tf.image.resize this computes no pixel outside the crop.
+    crops = tf.raw_ops.ScaleAndTranslate(
+        images=image[None],
+        size=wanted,
+        scale=scale,
+        translation=-tf.cast(offset, tf.float32),
+        kernel_type="triangle",
+        antialias=True,
+    )
+    return tf.cast(tf.round(tf.clip_by_value(crops[0], 0, 255)), tf.uint8)
+
+
+def crop_of_box(
+    boxes: np.ndarray, aspect: float, padding: float = PADDING
+) -> tuple[np.ndarray, np.ndarray]:
+    """The crop around each box: the box at the network's aspect ratio, with a margin.
+
+    Args:
+        boxes: `(n, 4)`, `x, y, width, height` in image pixels; smaller ones count as
+            `hrnet_tf.images.boxes.SMALLEST` pixels wide, so that every crop has a size.
+        aspect: width over height of the network input.
+        padding: how much larger than the box the crop is.
+
+    Returns:
+        Centres `(n, 2)` and widths `(n,)` in image pixels, float64.
+    """
+    x, y, width, height = np.asarray(boxes, np.float64).reshape(-1, 4).T
+    centers = np.stack([x + width / 2, y + height / 2], axis=-1)
+    widths = np.maximum(np.maximum(width, height * aspect), SMALLEST)
+    return centers, widths * padding
+
+
+def crop_matrix(
+    centers: np.ndarray,
+    widths: np.ndarray,
+    rotations: np.ndarray | float,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Affine maps from image pixels to crop pixels.
+
+    Args:
+        centers: `(n, 2)`, the crops' centres in image pixels.
+        widths: `(n,)`, the crops' widths in image pixels.
+        rotations: `(n,)` or one number, degrees; positive turns the image
+            anticlockwise.
+        size: height and width of the crop in its own pixels.
+
+    Returns:
+        float64 `(n, 2, 3)`: `crop = matrix @ (x, y, 1)`.
+
+    Source: Xiao et al., https://arxiv.org/abs/1804.06208, section 3.
+    """
+    height, width = size
+    angle = np.deg2rad(np.broadcast_to(rotations, len(centers)).astype(np.float64))
+    up = np.stack([np.sin(angle), -np.cos(angle)], -1) * np.asarray(widths)[:, None] / 2
+    # The official code fixes the map by three points in float32; so are its published
+    # results.
+    middle = np.asarray(centers, np.float32)
+    top = (centers + up).astype(np.float32)
+    side = top + (middle - top)[:, ::-1] * np.array([-1, 1], np.float32)
+    source = np.stack([middle, top, side], axis=1).astype(np.float64)
+    target = np.array(
+        [
+            [width / 2, height / 2],
+            [width / 2, (height - width) / 2],
+            [0, (height - width) / 2],
+        ]
+    )
+    source = np.concatenate([source, np.ones((len(source), 3, 1))], axis=-1)
+    return np.linalg.solve(
+        source, np.broadcast_to(target, (len(source), 3, 2))
+    ).transpose(0, 2, 1)
+
+
+def invert(matrices: np.ndarray) -> np.ndarray:
+    """Inverse affine maps, `(n, 2, 3)` to `(n, 2, 3)`."""
+    linear = np.linalg.inv(matrices[:, :, :2])
+    shift = -np.einsum("nij,nj->ni", linear, matrices[:, :, 2])
+    return np.concatenate([linear, shift[:, :, None]], axis=-1)
+
+
+def transform(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Apply affine maps `(n, 2, 3)` to sets of points `(n, k, 2)`, one each."""
+    linear, shift = matrices[:, :, :2], matrices[:, None, :, 2]
+    return np.einsum("nij,nkj->nki", linear, points) + shift
+
+
+def warp(
+    image: np.ndarray,
+    matrix: np.ndarray,
+    size: tuple[int, int],
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Cut a crop out of an image: bilinear, black outside.
+
+    Args:
+        image: uint8 `(height, width, 3)`.
+        matrix: `(2, 3)`, image pixels to crop pixels.
+        size: height and width of the crop.
+        out: where to write the crop; None: a new array.
+
+    Returns:
+        uint8 `(size[0], size[1], 3)`.
+    """
+    return cv2.warpAffine(
+        image, matrix, (size[1], size[0]), dst=out, flags=cv2.INTER_LINEAR
+    )
+
+
+def source_windows(
+    matrices: np.ndarray, image_sizes: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """The part of each image that its crop needs, so that only this part is decoded.
+
+    Args:
+        matrices: `(n, 2, 3)`, image pixels to crop pixels.
+        image_sizes: `(n, 2)`, height and width of each image.
+        size: height and width of the crop.
+
+    Returns:
+        int32 `(n, 4)`: top, left, height, width; at least one pixel, inside the image.
+    """
+    height, width = size
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
+    source = transform(
+        np.broadcast_to(corners, (len(matrices), 4, 2)), invert(matrices)
+    )
+    limits = np.asarray(image_sizes)[:, ::-1]
+    margin = 2  # bilinear neighbours, and the decoder's smoothing across blocks
+    low = np.clip(np.floor(source.min(axis=1)) - margin, 0, limits - 1)
+    high = np.clip(np.ceil(source.max(axis=1)) + margin + 1, low + 1, limits)
+    return np.concatenate([low[:, ::-1], (high - low)[:, ::-1]], axis=-1).astype(
+        np.int32
+    )

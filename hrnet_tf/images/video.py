@@ -1,0 +1,58 @@
+"""Videos that are written frame by frame."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hrnet_tf.common.opencv import cv2
+
+
+class VideoFile:
+    """A video, MPEG-4; it begins with its first frame, which gives it its size.
+
+    Args:
+        path: of the file.
+        rate: frames a second.
+
+    Attributes:
+        frames: how many there are so far.
+    """
+
+    def __init__(self, path: Path, rate: float):
+        self.path, self.rate, self.frames = path, rate, 0
+        self._writer: Any = None
+
+    def write(self, image: np.ndarray) -> None:
+        """Add a frame, uint8 RGB.
+
+        Raises:
+            OSError: if no video can be written there.
+        """
+        if self._writer is None:
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            size = (image.shape[1], image.shape[0])
+            self._writer = cv2.VideoWriter(str(self.path), code, self.rate, size)
+            if not self._writer.isOpened():
+                self._refuse()
+        self._writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        self.frames += 1
+
+    def release(self) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.release()
+
+    def check(self) -> None:
+        """Raise an OSError if a frame is missing in the file: OpenCV says nothing."""
+        written = cv2.VideoCapture(str(self.path))
+        count = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
+        written.release()
+        if count != self.frames:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        raise OSError(
+            f"{self.path}: OpenCV cannot write this video; the disk may be full, or "
+            "the size of its frames beyond what videos may have"
+        )

@@ -1,0 +1,1 @@
+"""Layers, body, heads, fine-tuning: Keras alone, nothing of data sets."""

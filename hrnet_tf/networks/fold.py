@@ -1,0 +1,324 @@
+"""A trained network as one graph: constant weights, batch norm folded in.
+
+Constants are what makes TensorFlow fast on a CPU (it packs them once for its kernels)
+and what makes exports quick to write. The graph is read off the Keras model itself, so
+that no network is described twice.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial, reduce
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from hrnet_tf.common.compat import freeze
+from hrnet_tf.networks.batch_norm import BatchNormalization
+from hrnet_tf.networks.layers import Upsample, resize_bilinear
+
+Emitter = Callable[[Any], tf.Tensor]
+
+# Puts a weight into the graph that is being traced.
+Constant = Callable[[np.ndarray], tf.Tensor]
+
+
+def fold(
+    model: keras.Model,
+    constant: Constant = tf.constant,
+    more_rules: Mapping[type, Callable[..., Emitter]] = {},
+) -> Callable[[tf.Tensor], Any]:
+    """A function that computes what `model(x, training=False)` does, on constants.
+
+    Args:
+        model: a functional model in which every layer is called once.
+        constant: what puts weights into the graph; see `StandIns`.
+        more_rules: for classes of layers, what makes an emitter of a layer.
+
+    Returns:
+        A function of an image batch, for use inside `tf.function`; it returns float32
+        in the structure that the model returns. A layer it has no rule for is called as
+        it is, with its variables; `constant_graph` turns those into constants.
+
+    Raises:
+        ValueError: if the model is not functional, takes more than one input, or
+            shares a layer between two places.
+
+    Example:
+        ```python
+        network = tf.function(fold(model))
+        heatmaps = network(tf.zeros((1, 256, 192, 3)))
+        ```
+    """
+    called = [
+        _Call(layer)
+        for layer in model.layers
+        if not isinstance(layer, layers.InputLayer)
+    ]
+    norms = _foldable_norms(model, called)
+    folded = {id(norm.layer) for norm in norms.values()}
+    steps = []
+    for call in called:
+        if id(call.layer) not in folded:
+            norm = norms.get(id(call.layer))
+            output = (norm or call).output
+            if rule := more_rules.get(type(call.layer)):
+                emit = rule(call.layer)
+            else:
+                emit = emitter(call.layer, norm and norm.layer, constant)
+            steps.append((emit, call.inputs, id(output)))
+    _check_connected(model, steps)
+
+    def network(images: tf.Tensor) -> Any:
+        values = {id(model.inputs[0]): images}
+        for emit, inputs, output in steps:
+            values[output] = emit(
+                tf.nest.map_structure(lambda tensor: values[id(tensor)], inputs)
+            )
+        return tf.nest.map_structure(lambda tensor: values[id(tensor)], model.output)
+
+    return network
+
+
+def constant_graph(function: Callable, *signature: tf.TensorSpec) -> Any:
+    """Trace a function for a signature, with all weights as constants.
+
+    Returns:
+        A concrete function: call it, save it, or convert it.
+    """
+    traced = tf.function(function, input_signature=signature, autograph=False)
+    concrete = traced.get_concrete_function()
+    return freeze(concrete) if concrete.variables else concrete
+
+
+class StandIns:
+    """Constants that get their values only when the graph is finished.
+
+    TensorFlow copies a graph some twenty times while it traces and saves it, and large
+    weights with it. A stand-in has a weight's shape and holds a single number.
+
+    Example:
+        ```python
+        stand_ins = StandIns()
+        graph = constant_graph(fold(model, stand_ins.constant), signature)
+        definition = graph.graph.as_graph_def()
+        stand_ins.fill_in(definition)
+        ```
+    """
+
+    def __init__(self):
+        self.weights: dict[str, np.ndarray] = {}
+
+    def constant(self, weight: np.ndarray) -> tf.Tensor:
+        """A stand-in for a float32 weight, in the graph that is being traced."""
+        stand_in = tf.constant(0.0, shape=weight.shape, name="stand_in")
+        self.weights[stand_in.op.name] = weight
+        return stand_in
+
+    def fill_in(self, definition: Any) -> None:
+        """Put the weights where their stand-ins are, in a `GraphDef`."""
+        functions = definition.library.function
+        nested = [node for function in functions for node in function.node_def]
+        for node in [*definition.node, *nested]:
+            if node.name in self.weights:
+                value = tf.make_tensor_proto(self.weights[node.name])
+                node.attr["value"].tensor.CopyFrom(value)
+
+    def as_inputs(self, definition: Any) -> dict[str, np.ndarray]:
+        """Make inputs of all kernels in a `GraphDef`, and put in the small weights.
+
+        Returns:
+            The kernels by the names of the inputs that stand for them.
+        """
+        kernels = {}
+        for node in definition.node:
+            # Where functions were put inline, their names stand in front.
+            weight = self.weights.get(node.name.rsplit("/", 1)[-1])
+            if weight is None:
+                continue
+            if weight.ndim == 1:
+                node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(weight))
+                continue
+            kernels[node.name] = weight
+            node.op = "Placeholder"
+            del node.attr["value"]
+            shape = tf.TensorShape(weight.shape).as_proto()
+            node.attr["shape"].shape.CopyFrom(shape)
+        return kernels
+
+
+def emitter(
+    layer: layers.Layer,
+    norm: layers.Layer | None = None,
+    constant: Constant = tf.constant,
+) -> Emitter:
+    """The function that does a layer's work without its variables."""
+    rule = RULES.get(type(layer))
+    if rule is convolution:
+        return rule(layer, norm, constant)
+    if rule is dense:
+        return rule(layer, constant)
+    found = rule(layer) if rule else None
+    return found or partial(call_layer, layer)
+
+
+def call_layer(layer: layers.Layer, x: Any) -> tf.Tensor:
+    """The layer itself, for all that has no rule."""
+    return tf.cast(layer(x), tf.float32)
+
+
+def convolution(
+    layer: layers.Conv2D, norm: layers.BatchNormalization | None, constant: Constant
+) -> Emitter:
+    """A convolution with its batch norm folded into kernel and bias, in float64."""
+    kernel = np.asarray(layer.kernel, np.float64)
+    bias = (
+        np.asarray(layer.bias, np.float64)
+        if layer.use_bias
+        else np.zeros(layer.filters)
+    )
+    if norm is not None:
+        scale, shift = _scale_and_shift(norm)
+        kernel, bias = kernel * scale, bias * scale + shift
+    weights = kernel.astype(np.float32)
+    offset = bias.astype(np.float32) if bias.any() else None
+    strides, padding = list(layer.strides), layer.padding.upper()
+    activation = None if _is_linear(layer.activation) else layer.activation
+
+    def emit(x):
+        y = tf.nn.conv2d(
+            x, constant(weights), strides, padding, dilations=layer.dilation_rate
+        )
+        y = y if offset is None else tf.nn.bias_add(y, constant(offset))
+        return activation(y) if activation else y
+
+    return emit
+
+
+def dense(layer: layers.Dense, constant: Constant) -> Emitter:
+    """A fully connected layer."""
+    kernel = np.asarray(layer.kernel, np.float32)
+    bias = np.asarray(layer.bias, np.float32) if layer.use_bias else None
+
+    def emit(x):
+        y = tf.matmul(x, constant(kernel))
+        y = y if bias is None else tf.nn.bias_add(y, constant(bias))
+        return layer.activation(y)
+
+    return emit
+
+
+def normalization(layer: layers.BatchNormalization) -> Emitter:
+    """A batch norm that no convolution could take in."""
+    scale, shift = (values.astype(np.float32) for values in _scale_and_shift(layer))
+    return lambda x: x * scale + shift
+
+
+def upsampling(layer: Upsample) -> Emitter:
+    """Resizing by TensorFlow's own operations, which every format knows."""
+
+    def emit(inputs):
+        x, like = inputs
+        static = like.shape[1:3]
+        size = tf.shape(like)[1:3] if None in static else tf.constant(list(static))
+        if layer.rule == "nearest":
+            return tf.raw_ops.ResizeNearestNeighbor(images=x, size=size)
+        return resize_bilinear(x, size, layer.rule == "bilinear_align_corners")
+
+    return emit
+
+
+def padding(layer: layers.ZeroPadding2D) -> Emitter:
+    """Zeros around the image."""
+    paddings = np.array([(0, 0), *layer.padding, (0, 0)], np.int32)
+    return lambda x: tf.pad(x, paddings)
+
+
+def relu(layer: layers.ReLU) -> Emitter | None:
+    """Plain ReLU; none for its variants."""
+    plain = layer.max_value is None and not layer.negative_slope and not layer.threshold
+    return tf.nn.relu if plain else None
+
+
+def activation(layer: layers.Activation) -> Emitter | None:
+    """The linear activation."""
+    return tf.identity if _is_linear(layer.activation) else None
+
+
+RULES: dict[type, Callable[..., Emitter | None]] = {
+    layers.Conv2D: convolution,
+    layers.Dense: dense,
+    layers.BatchNormalization: normalization,
+    BatchNormalization: normalization,
+    layers.ZeroPadding2D: padding,
+    layers.ReLU: relu,
+    layers.Activation: activation,
+    layers.Add: lambda layer: partial(reduce, tf.add),
+    layers.Concatenate: lambda layer: partial(tf.concat, axis=layer.axis),
+    Upsample: upsampling,
+}
+
+
+class _Call:
+    """A layer with what it takes and gives (looked up once: Keras is slow)."""
+
+    def __init__(self, layer: layers.Layer):
+        self.layer = layer
+        try:
+            self.inputs, self.output = layer.input, layer.output
+        except (AttributeError, ValueError) as error:
+            raise ValueError(
+                f"Layer {layer.name} is called more than once or belongs to no "
+                "functional graph; only functional models that call every layer once "
+                "can be folded."
+            ) from error
+
+
+def _check_connected(model: keras.Model, steps: list[tuple[Emitter, Any, int]]) -> None:
+    known = {id(model.inputs[0]), *(output for *_, output in steps)}
+    needed = tf.nest.flatten([model.output, *(inputs for _, inputs, _ in steps)])
+    if len(model.inputs) != 1 or any(id(tensor) not in known for tensor in needed):
+        raise ValueError(
+            f"Model {model.name} cannot be folded: it must have one input and call "
+            "every layer once, with no model inside."
+        )
+
+
+def _foldable_norms(model: keras.Model, called: list[_Call]) -> dict[int, _Call]:
+    """The batch norm that each convolution can take in, as its only reader."""
+    readers = Counter(
+        id(tensor) for call in called for tensor in tf.nest.flatten(call.inputs)
+    )
+    readers.update(map(id, model.outputs))
+    producers = {id(call.output): call.layer for call in called}
+    found = {}
+    for call in called:
+        if (
+            RULES.get(type(call.layer)) is normalization
+            and readers[id(call.inputs)] == 1
+        ):
+            producer = producers.get(id(call.inputs))
+            if isinstance(producer, layers.Conv2D) and _takes_in_norm(producer):
+                found[id(producer)] = call
+    return found
+
+
+def _takes_in_norm(layer: layers.Conv2D) -> bool:
+    return type(layer) is layers.Conv2D and _is_linear(layer.activation)
+
+
+def _is_linear(function: Callable) -> bool:
+    return function is keras.activations.linear
+
+
+def _scale_and_shift(norm: layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
+    mean = np.asarray(norm.moving_mean, np.float64)
+    scale = 1.0 / np.sqrt(np.asarray(norm.moving_variance, np.float64) + norm.epsilon)
+    if norm.scale:
+        scale *= np.asarray(norm.gamma, np.float64)
+    shift = -mean * scale
+    if norm.center:
+        shift += np.asarray(norm.beta, np.float64)
+    return scale, shift

@@ -1,1 +1,0 @@
-"""Trained models to answers about images, a module a task."""

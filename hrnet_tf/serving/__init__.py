@@ -1,1 +1,0 @@
-"""What runs inside exported graphs: from batches of encoded images to answers."""

@@ -1,0 +1,220 @@
+"""Random changes of whole batches: colours, RandAugment, MixUp, CutMix.
+
+Each is drawn from a key, two integers: the same key changes a batch in the same way, on
+whichever thread and however often.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from hrnet_tf.common.config import ColorSection
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.tasks.classification.config import ImageAugmentation
+
+# (key, images, labels, weights) -> (images, labels, weights)
+Augment = Callable[
+    [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor],
+    tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+]
+
+# The parts of Keras's RandAugment. Called as a whole it runs all of them on a batch and
+# keeps one, the same for every image: here each image gets its own, ten times faster.
+OPERATIONS = (
+    "random_shear",
+    "random_translation",
+    "random_rotation",
+    "random_brightness",
+    "random_color_degeneration",
+    "random_contrast",
+    "random_sharpness",
+    "random_posterization",
+    "solarization",
+    "auto_contrast",
+    "equalization",
+)
+
+
+def augment_batch(settings: ImageAugmentation, classes: int) -> Augment:
+    """The step of a pipeline that changes a batch at random, in eager mode or a graph.
+
+    Args:
+        settings: what to change.
+        classes: how many there are.
+
+    Returns:
+        A function of an integer key `(2,)`, uint8 images `(batch, height, width, 3)`,
+        int32 labels `(batch,)` and float32 weights `(batch,)`. It returns images alike;
+        labels, as shares of each class, float32 `(batch, classes)`, where images are
+        mixed, else as they came; and weights: 0 also where an image of weight 0 is
+        mixed in.
+
+    Raises:
+        InputError: if Keras lacks the layers that the settings ask for.
+
+    Source: RandAugment, https://arxiv.org/abs/1909.13719; MixUp,
+    https://arxiv.org/abs/1710.09412; CutMix, https://arxiv.org/abs/1905.04899.
+
+    Example:
+        ```python
+        augment = augment_batch(ImageAugmentation(brightness=0.4), classes=10)
+        images, labels, weights = augment([0, 1], images, labels, weights)
+        ```
+    """
+    _check_layers(settings)
+    # In this order, as colours of a mixed image belong to two.
+    recolor = recolor_batch(settings)
+    each = [_randomly_augmented(settings)] if settings.randaugment else []
+    mix = _mixed(settings) if settings.mixes else None
+
+    def augment(key, images, labels, weights):
+        images = recolor(tf.random.fold_in(key, 0), images)
+        for number, change in enumerate(each, start=1):
+            images = _one_by_one(change, tf.random.fold_in(key, number), images)
+        if mix is None:
+            return images, labels, weights
+        shares = tf.one_hot(labels, classes)
+        # The layers mix rows of labels; weights take part as one more class.
+        rows = tf.concat([shares, weights[:, None]], axis=1)
+        images, rows = mix(tf.random.fold_in(key, 1 + len(each)), images, rows)
+        weights = tf.where(rows[:, -1] > 1 - 1e-4, 1.0, 0.0)
+        return images, rows[:, :-1], weights
+
+    return augment
+
+
+def recolor_batch(
+    settings: ColorSection,
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The step that changes the colours of a batch: of a key and uint8 images."""
+    if not settings.changes_colors:
+        return lambda key, images: images
+    change = _recolored(settings)
+    return lambda key, images: _one_by_one(change, key, images)
+
+
+def batch_key(seed: int, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+    """The key of a batch: of the epoch and of its first sample's place in it."""
+    key = tf.random.fold_in(tf.constant([seed, 0], tf.int64), epoch)
+    return tf.random.fold_in(key, position)
+
+
+def _check_layers(settings: ImageAugmentation) -> None:
+    layers = {"mixup": "MixUp", "cutmix": "CutMix", "randaugment": "RandAugment"}
+    for name, layer in layers.items():
+        if getattr(settings, name) and not hasattr(keras.layers, layer):
+            raise InputError(
+                f"`data.augmentation.{name}` needs keras.layers.{layer}, which Keras "
+                f"{keras.__version__} does not have; set it to 0, or install Keras 3.9 "
+                "or newer with TensorFlow 2.16 or newer."
+            )
+
+
+def _one_by_one(
+    change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    key: tf.Tensor,
+    images: tf.Tensor,
+) -> tf.Tensor:
+    """Apply `change`, of a key and float32 0..1, to each of some uint8 images."""
+
+    def one(pair):
+        image, number = pair
+        image = tf.image.convert_image_dtype(image, tf.float32)
+        image = change(tf.random.fold_in(key, number), image)
+        return tf.image.convert_image_dtype(image, tf.uint8, saturate=True)
+
+    pairs = (images, tf.range(tf.shape(images)[0]))
+    # Batches already run in parallel.
+    changed = tf.map_fn(one, pairs, fn_output_signature=tf.uint8, parallel_iterations=1)
+    return tf.ensure_shape(changed, images.shape)
+
+
+def _recolored(settings: ColorSection) -> Callable:
+    def change(key, image):
+        keys = [tf.random.fold_in(key, number) for number in range(4)]
+        if settings.brightness:
+            image = tf.image.stateless_random_brightness(
+                image, settings.brightness, keys[0]
+            )
+        if settings.contrast:
+            low, high = 1 - settings.contrast, 1 + settings.contrast
+            image = tf.image.stateless_random_contrast(image, low, high, keys[1])
+        if settings.saturation:
+            low, high = 1 - settings.saturation, 1 + settings.saturation
+            image = tf.image.stateless_random_saturation(image, low, high, keys[2])
+        if settings.hue:
+            image = tf.image.stateless_random_hue(image, settings.hue, keys[3])
+        return image
+
+    return change
+
+
+def _randomly_augmented(settings: ImageAugmentation) -> Callable:
+    layer = keras.layers.RandAugment(
+        (0.0, 1.0), factor=settings.randaugment_magnitude, seed=0
+    )
+    operations = [_keyed(getattr(layer, name)) for name in OPERATIONS]
+
+    def change(key, image):
+        for number in range(settings.randaugment):
+            part = tf.random.fold_in(key, number)
+            image = _one_of(operations, part, image[None])[0]
+        return image
+
+    return change
+
+
+def _mixed(settings: ImageAugmentation) -> Callable:
+    layers = []
+    if settings.mixup:
+        layers.append(keras.layers.MixUp(settings.mixup, seed=0))
+    if settings.cutmix:
+        # A single number would be the upper limit of a random alpha.
+        alpha = (settings.cutmix, settings.cutmix)
+        layers.append(keras.layers.CutMix(alpha, seed=0))
+    mixers = [_keyed(layer) for layer in layers]
+
+    def mix(key, images, rows):
+        given = {"images": tf.cast(images, tf.float32), "labels": rows}
+        mixed = _one_of(mixers, key, given)
+        pixels = tf.cast(tf.round(mixed["images"]), tf.uint8)
+        return tf.ensure_shape(pixels, images.shape), mixed["labels"]
+
+    return mix
+
+
+def _one_of(functions: list[Callable], key: tf.Tensor, given: Any) -> Any:
+    """What one of these functions, drawn by a key, makes of that key and an input."""
+    which = tf.random.stateless_uniform((), key, 0, len(functions), tf.int32)
+    return tf.switch_case(
+        which, [lambda make=make: make(key, given) for make in functions]
+    )
+
+
+def _keyed(layer: Any) -> Callable[[tf.Tensor, Any], Any]:
+    """Make one of Keras's random layers a function of a key and its input.
+
+    By themselves they count their calls: in a pipeline, what an image gets would depend
+    on which thread came first, and on whether training was interrupted.
+    """
+
+    class Seeds(keras.random.SeedGenerator):
+        def use(self, key: tf.Tensor) -> None:
+            self.key, self.drawn = key, 0
+
+        def next(self, ordered: bool = True) -> tf.Tensor:
+            self.drawn += 1
+            return tf.cast(tf.random.fold_in(self.key, self.drawn), tf.int32)
+
+    seeds = Seeds(0)
+    if hasattr(layer, "generator"):
+        layer.generator = seeds
+
+    def call(key, given):
+        seeds.use(key)
+        # A copy: the layers write their results into a dict that they are given.
+        return layer(dict(given) if isinstance(given, dict) else given)
+
+    return call

@@ -1,0 +1,48 @@
+"""Encoded images to classes, inside a graph."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from hrnet_tf.images.in_graph import AT_ONCE, checked_files, decode_rgb, in_parts
+from hrnet_tf.images.preprocess import central_crop
+from hrnet_tf.tasks.base.manifest import ClassificationManifest, Limits
+from hrnet_tf.tasks.base.predictor import Network
+from hrnet_tf.tasks.classification.predictor import classifier
+
+
+def serve_classes(
+    network: Network, manifest: ClassificationManifest, limits: Limits
+) -> Callable:
+    """From JPEG or PNG bytes to classes: nothing is left to prepare.
+
+    Args:
+        network: normalised images to logits.
+        manifest: what the network takes, and its classes.
+        limits: what is refused.
+
+    Returns:
+        A function of `image_bytes` (strings `(n,)`) to a dictionary: `probabilities`,
+        float32 `(n, classes)`, and `label`, the likeliest class's name, strings `(n,)`.
+        It fails with InvalidArgument beyond the limits.
+    """
+    size = manifest.input.size
+    classify = classifier(network, manifest)
+    names = tf.constant(manifest.classes)
+
+    def crop(given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        return central_crop(decode_rgb(*given), size, manifest.crop_share)
+
+    def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        files = checked_files(image_bytes, limits, manifest.input.orientation)
+        crops = tf.map_fn(
+            crop,
+            (files.contents, files.turns),
+            fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
+            parallel_iterations=AT_ONCE,
+        )
+        probabilities = in_parts(classify, crops, (len(manifest.classes),))
+        label = tf.gather(names, tf.argmax(probabilities, axis=-1))
+        return {"probabilities": probabilities, "label": label}
+
+    return serve

@@ -1,0 +1,1 @@
+"""What tasks with an answer for every pixel share."""

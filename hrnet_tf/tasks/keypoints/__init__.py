@@ -1,0 +1,1 @@
+"""What tasks with keypoints share."""

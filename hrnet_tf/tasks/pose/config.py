@@ -1,0 +1,121 @@
+"""What the configuration of a top-down pose experiment may say."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hrnet_tf.common.config import (
+    FilesSection,
+    NetworkSection,
+    TrainSection,
+    not_negative,
+    positive,
+    share,
+)
+from hrnet_tf.common.errors import InputError
+
+
+@dataclass(frozen=True)
+class PoseModel(NetworkSection):
+    """The network."""
+
+    name: Literal["HRNetV1"] = "HRNetV1"
+    size: tuple[int, int] = (256, 192)  # height and width of a crop
+
+
+@dataclass(frozen=True)
+class CocoSection:
+    """One part of a data set."""
+
+    annotations: str = "???"  # COCO keypoint annotations, JSON
+    images: str = "???"  # folder of the images
+    boxes: str | None = None  # a detector's boxes, COCO results; None: annotated ones
+    box_threshold: float = 0.0  # detections with a lower score are left out
+
+
+@dataclass(frozen=True)
+class AugmentationSection:
+    """Random changes of training crops; the defaults are the official COCO recipe."""
+
+    scale: float = 0.35
+    rotation: float = 45.0  # degrees; one standard deviation
+    rotation_probability: float = 0.6
+    flip_probability: float = 0.5
+    half_body_probability: float = 0.3
+    half_body_keypoints: int = 8  # only people with more visible keypoints are halved
+    brightness: float = 0.0  # largest change, as a share of the range
+    contrast: float = 0.0  # largest change, as a share of the contrast
+
+    def __post_init__(self):
+        if not 0 <= self.scale < 1:  # at 1 a crop would shrink to nothing
+            raise InputError(
+                "`data.augmentation.scale` must be at least 0 and less than 1, got "
+                f"{self.scale}."
+            )
+        not_negative("data.augmentation.rotation", self.rotation)
+        not_negative("data.augmentation.half_body_keypoints", self.half_body_keypoints)
+        share("data.augmentation.rotation_probability", self.rotation_probability)
+        share("data.augmentation.flip_probability", self.flip_probability)
+        share("data.augmentation.half_body_probability", self.half_body_probability)
+        share("data.augmentation.brightness", self.brightness)
+        share("data.augmentation.contrast", self.contrast)
+
+
+@dataclass(frozen=True)
+class DataSection(FilesSection):
+    """Where samples come from and how they are cut."""
+
+    train: CocoSection = field(default_factory=CocoSection)
+    validation: CocoSection = field(default_factory=CocoSection)
+    keypoints: str = "coco"  # a shipped set or a YAML file
+    on_error: Literal["stop", "skip"] = "stop"  # what to do about broken samples
+    padding: float = 1.25  # a crop is this much larger than the box
+    sigma: float = 2.0  # of the target Gaussians, in heatmap cells
+    augmentation: AugmentationSection = field(default_factory=AugmentationSection)
+
+    def __post_init__(self):
+        super().__post_init__()
+        positive("data.padding", self.padding)
+        positive("data.sigma", self.sigma)
+
+
+@dataclass(frozen=True)
+class PoseTrain(TrainSection):
+    """The recipe; the defaults are the official one for COCO."""
+
+    epochs: int = 210
+    drop_at: tuple[int, ...] = (170, 200)
+    hardest_keypoints: int = 0  # OHKM: average only this many largest errors
+    keypoint_weights: bool = False  # weigh keypoints as the keypoint set says
+
+    def __post_init__(self):
+        super().__post_init__()
+        not_negative("train.hardest_keypoints", self.hardest_keypoints)
+
+
+@dataclass(frozen=True)
+class EvaluateSection:
+    """How predictions are made and judged."""
+
+    batch_size: int = 32
+    flip: bool = True  # average with the mirrored image
+    shift: bool = True  # move mirrored heatmaps by one cell, as the official code does
+    refinement: Literal["none", "quarter", "dark"] = "quarter"
+    keypoint_threshold: float = 0.2  # keypoints that count when a person is rescored
+    nms_threshold: float = 0.9  # OKS above which the lower-scored of two people goes
+    soft_nms: bool = False
+
+    def __post_init__(self):
+        positive("evaluate.batch_size", self.batch_size)
+
+
+@dataclass(frozen=True)
+class PoseConfig:
+    """One experiment in top-down pose."""
+
+    task: Literal["pose"] = "pose"
+    output: str = ""  # the run's folder; "": saved_models/ and the file's name
+    seed: int = 0
+    model: PoseModel = field(default_factory=PoseModel)
+    data: DataSection = field(default_factory=DataSection)
+    train: PoseTrain = field(default_factory=PoseTrain)
+    evaluate: EvaluateSection = field(default_factory=EvaluateSection)

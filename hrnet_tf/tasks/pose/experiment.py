@@ -1,0 +1,195 @@
+"""Top-down pose, tied together: people, HRNetV1, heatmap loss, COCO's AP."""
+
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from hrnet_tf.common.compat import CHANNELS_LAST
+from hrnet_tf.common.components import create
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.data.survey import Survey, survey_people
+from hrnet_tf.data.usable import check_people, warn_of_unseen
+from hrnet_tf.images.pictures import show_pose
+from hrnet_tf.images.sheets import COLUMNS, contact_sheet
+from hrnet_tf.tasks.base.experiment import behind_normalisation
+from hrnet_tf.tasks.base.manifest import (
+    Decoding,
+    HeatmapOutput,
+    ImageInput,
+    PoseManifest,
+    versions,
+)
+from hrnet_tf.tasks.base.results import Pose
+from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
+from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
+from hrnet_tf.tasks.keypoints.losses import KeypointLoss
+from hrnet_tf.tasks.keypoints.metrics import KeypointAccuracy
+from hrnet_tf.tasks.keypoints.people import People
+from hrnet_tf.tasks.networks import build_network
+from hrnet_tf.tasks.pose.config import AugmentationSection, PoseConfig
+from hrnet_tf.tasks.pose.evaluator import PoseEvaluator, judged_people
+from hrnet_tf.tasks.pose.pipeline import CropReader, random_epochs, training_batches
+from hrnet_tf.tasks.pose.predictor import PosePredictor
+
+
+class PoseExperiment:
+    """See `hrnet_tf.tasks.base.experiment.Experiment`."""
+
+    predictor = PosePredictor
+
+    def __init__(self, config: PoseConfig):
+        self.config = config
+
+    def make_manifest(self) -> PoseManifest:
+        """The facts of the model that the configuration describes."""
+        model, data = self.config.model, self.config.data
+        strides = [stride for _, stride in model.stem] if model.stem else [2, 2]
+        stride = int(np.prod(strides))
+        height, width = model.size
+        return PoseManifest(
+            model=f"{model.name} width {model.width}",
+            input=ImageInput(height, width, orientation=data.orientation),
+            output=HeatmapOutput(height // stride, width // stride, stride),
+            keypoints=KeypointSet.read(data.keypoints),
+            decoding=Decoding(
+                self.config.evaluate.refinement, data.sigma, data.padding
+            ),
+            versions=versions(),
+        )
+
+    def build_network(
+        self, manifest: PoseManifest, weights: str | None, *, synchronized: bool = False
+    ) -> keras.Model:
+        """Normalised crops to heatmaps."""
+        body = self.config.model.body if weights is None else None
+        section = replace(self.config.model, weights=weights, body=body)
+        count = len(manifest.keypoints)
+        return build_network(section, count, synchronized=synchronized)
+
+    def training_data(self, manifest: PoseManifest) -> "PoseTrainingData":
+        """Everyone with keypoints."""
+        return PoseTrainingData(self.config, manifest.keypoints)
+
+    def judged(self, manifest: PoseManifest) -> PoseManifest:
+        """Decoding and sigmas as the configuration has them."""
+        return judged_people(manifest, self.config.data, self.config.evaluate)
+
+    def evaluator(self, manifest: PoseManifest) -> PoseEvaluator:
+        """Judges by COCO's metric."""
+        return PoseEvaluator(self.config.data, self.config.evaluate, manifest)
+
+    def training_model(self, network: keras.Model) -> keras.Model:
+        """From uint8 crops, with random colours, to heatmaps."""
+        augmentation = self.config.data.augmentation
+
+        def change(crops: tf.Tensor) -> tf.Tensor:
+            return change_colors(crops, augmentation)
+
+        return behind_normalisation(network, self.config.model.size, change)
+
+    def compile_settings(self, manifest: PoseManifest) -> dict[str, Any]:
+        """Loss and metrics of heatmaps, given keypoints."""
+        settings, codec = self.config.train, manifest.codec
+        if settings.hardest_keypoints > len(manifest.keypoints):
+            raise InputError(
+                "`train.hardest_keypoints` must be at most "
+                f"{len(manifest.keypoints)}, all keypoints of "
+                f"{manifest.keypoints.name}, got {settings.hardest_keypoints}."
+            )
+        loss = settings.loss and create(settings.loss, "train.loss")
+        hardest = settings.hardest_keypoints
+        return {
+            "loss": KeypointLoss(codec.stride, codec.sigma, hardest, loss),
+            "metrics": [KeypointAccuracy(codec.stride)],
+        }
+
+
+class PoseTrainingData:
+    """See `hrnet_tf.tasks.base.experiment.TrainingData`."""
+
+    def __init__(self, config: PoseConfig, keypoints: KeypointSet):
+        self.config = config
+        self.keypoints = keypoints
+        data = config.data
+        self.part = CocoKeypoints(data.train, keypoints, data.on_error)
+        people = self.part.annotated()
+        self.reader = CropReader(people, config.model.size, data.on_error, data.reading)
+
+    def __len__(self) -> int:
+        return len(self.reader.people)
+
+    def batches(self, epochs: range, steps: int) -> tf.data.Dataset:
+        """Random crops and their keypoints."""
+        data, settings = self.config.data, self.config.train
+        people = self.reader.people
+        if settings.keypoint_weights:
+            people = weighted(people, self.keypoints)
+        epoch = random_epochs(
+            people,
+            self.keypoints,
+            data.augmentation,
+            (self.config.model.size, data.padding),
+            steps * settings.batch_size,
+            self.config.seed,
+        )
+        return training_batches(self.reader, epoch, epochs, settings.batch_size)
+
+    def errors_explained(self) -> AbstractContextManager[None]:
+        """In here a broken image is an InputError."""
+        return self.reader.broken.explained()
+
+    def check(self) -> None:
+        """See `hrnet_tf.data.usable`."""
+        data = self.config.data
+        where = data.train.annotations
+        check_people(self.reader, data.padding, where)
+        seen = (self.reader.people.keypoints[..., 2] > 0).sum(axis=0)
+        counts = dict(zip(self.keypoints.names, map(int, seen), strict=True))
+        warn_of_unseen(counts, where)
+
+    def survey(self) -> Survey:
+        """Annotated keypoints by name."""
+        part = self.part
+        return survey_people(self.reader, self.keypoints, part.broken, part.notes)
+
+    def draw(self, images: np.ndarray, targets: Any) -> np.ndarray:
+        """Crops with the annotated keypoints on them."""
+        height, width = images.shape[1:3]
+        box = np.array([[0, 0, width, height]], np.float32)
+        sure = np.ones(1, np.float32)
+        pictures = []
+        for crop, points in zip(images, targets, strict=True):
+            found = points[None].astype(np.float32)
+            pose = Pose(found[..., :2], found[..., 2], box, sure, self.keypoints)
+            pictures.append(show_pose(crop, pose))
+        return contact_sheet(pictures, COLUMNS)
+
+
+def weighted(people: People, keypoint_set: KeypointSet) -> People:
+    """People whose keypoints weigh what the set says."""
+    if not keypoint_set.weights:
+        raise InputError(
+            "`train.keypoint_weights` is true, but the keypoint set "
+            f"{keypoint_set.name} has no `weights`."
+        )
+    keypoints = people.keypoints.copy()
+    keypoints[..., 2] *= np.array(keypoint_set.weights)
+    return replace(people, keypoints=keypoints)
+
+
+def change_colors(crops: tf.Tensor, augmentation: AugmentationSection) -> tf.Tensor:
+    """Random brightness and contrast of float crops in 0..255, in training only."""
+    if augmentation.brightness:
+        crops = layers.RandomBrightness(
+            augmentation.brightness, (0, 255), dtype="float32", name="brightness"
+        )(crops)
+    if augmentation.contrast:
+        crops = layers.RandomContrast(
+            augmentation.contrast, dtype="float32", name="contrast", **CHANNELS_LAST
+        )(crops)
+    return crops

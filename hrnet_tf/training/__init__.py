@@ -1,0 +1,1 @@
+"""Runs: configured, trained, judged, looked at; the same for every task."""

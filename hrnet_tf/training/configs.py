@@ -1,0 +1,93 @@
+"""YAML files to typed configurations; every task has its own."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from omegaconf import OmegaConf
+
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.shipped import find_config
+from hrnet_tf.common.typed_yaml import load_yaml, merge
+from hrnet_tf.tasks.classification.config import ClassificationConfig, ShardSettings
+from hrnet_tf.tasks.pose.config import PoseConfig
+from hrnet_tf.tasks.regression.config import RegressionConfig
+from hrnet_tf.tasks.segmentation.config import SegmentationConfig
+
+Config = PoseConfig | ClassificationConfig | SegmentationConfig | RegressionConfig
+
+RUN_FILE = "config.yaml"  # in a run's folder
+CONFIGS: dict[str, type[Config]] = {
+    "pose": PoseConfig,
+    "classification": ClassificationConfig,
+    "segmentation": SegmentationConfig,
+    "regression": RegressionConfig,
+}
+
+
+def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read an experiment from a YAML file.
+
+    Args:
+        path: the file, or the name of a shipped one, such as `pose/demo`. Its `task`
+            names the kind of configuration.
+        overrides: `key=value` pairs that win over the file, such as
+            `"train.epochs=20"` or `"model.modules=[1,1,1]"`.
+
+    Returns:
+        The configuration, with every default filled in.
+
+    Raises:
+        InputError: if the file is missing or no YAML, a key is unknown, missing or of
+            another type; the text names the file or the override, the key, and the
+            nearest valid one.
+
+    Example:
+        ```python
+        config = read_config("configs/pose/demo.yaml", ["train.epochs=2"])
+        config.train.epochs  # 2
+        ```
+    """
+    path = find_config(path)
+    given = load_yaml(path)
+    task = cast(dict, OmegaConf.to_container(given)).get("task", "pose")
+    if not isinstance(task, str) or task not in CONFIGS:
+        raise InputError(
+            f"{path}: `task` must be one of {', '.join(CONFIGS)}, got {task!r}."
+        )
+    schema = CONFIGS[task]
+    config = merge(schema, load_yaml(path, schema), overrides, where=str(path))
+    inside = path.name == RUN_FILE and (path.parent / "checkpoints").is_dir()
+    if inside and not any(override.startswith("output=") for override in overrides):
+        # The folder may have been moved or copied since.
+        config = dataclasses.replace(config, output=str(path.parent))
+    elif not config.output:
+        config = dataclasses.replace(
+            config, output=str(Path("saved_models") / path.stem)
+        )
+    return config
+
+
+def read_run_config(folder: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """The configuration of a run that training has made.
+
+    Args:
+        folder: the run's.
+        overrides: `key=value` pairs that win over it.
+
+    Raises:
+        InputError: if the folder holds no run, or as `read_config` does.
+    """
+    path = Path(folder) / RUN_FILE
+    if not path.is_file():
+        raise InputError(
+            f"{folder} is no run: there is no config.yaml in it. Give a folder "
+            "that `hrnet-tf train` has made."
+        )
+    return read_config(path, overrides)
+
+
+def read_shard_settings(overrides: Sequence[str]) -> ShardSettings:
+    """What `hrnet-tf shard` is told as `key=value`; see `read_config` for errors."""
+    return merge(ShardSettings, OmegaConf.create(), overrides, where="hrnet-tf shard")

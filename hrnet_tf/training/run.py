@@ -1,0 +1,192 @@
+"""A run's folder: what training leaves behind and everything else starts from."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from hrnet_tf.common.arrays import read_arrays
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.finite import not_finite
+from hrnet_tf.common.typed_yaml import differences, write_config
+from hrnet_tf.tasks.base.experiment import answering
+from hrnet_tf.tasks.base.manifest import Manifest, TaskManifest
+from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.training.configs import Config, read_run_config
+
+EPOCHS = "train.epochs: "
+SAMPLES_ADVICE = "copy it from where the run was trained, or train again"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A folder with one experiment.
+
+    Attributes:
+        folder: where everything lies.
+        config: what the experiment is.
+
+    Example:
+        ```python
+        run = Run.open("saved_models/demo")
+        model = run.model()
+        ```
+    """
+
+    folder: Path
+    config: Config
+
+    @classmethod
+    def open(cls, folder: str | Path, overrides: tuple[str, ...] = ()) -> "Run":
+        """Open a run that training has made.
+
+        Raises:
+            InputError: if the folder holds none.
+        """
+        return cls(Path(folder), read_run_config(folder, overrides))
+
+    @classmethod
+    def prepare(cls, config: Config) -> "Run":
+        """A new run, or the same one, interrupted; nothing is written yet.
+
+        Raises:
+            InputError: if the folder holds something else.
+        """
+        run = cls(Path(config.output), config)
+        last, done = run.last()
+        if last is not None:
+            run._check_same(cls.open(run.folder).config, done)
+        elif (
+            run.folder.exists()
+            and any(entry.name[0] != "." for entry in run.folder.iterdir())
+            and not run.settings.is_file()
+        ):
+            raise InputError(
+                f"{run.folder} is not empty and no run; choose another output=FOLDER."
+            )
+        return run
+
+    def _check_same(self, old: Config, done: int) -> None:
+        """Raise an InputError unless the run can go on under these settings."""
+        new = dataclasses.replace(self.config, output=old.output)
+        changes = differences(old, new)
+        if not changes:
+            return
+        others = [change for change in changes if not change.startswith(EPOCHS)]
+        if not others and new.train.epochs >= done and new.train.schedule == "step":
+            return
+        elsewhere = (
+            f"a new output=FOLDER and model.weights={self.best} begin from its network"
+        )
+        if others:
+            raise InputError(
+                f"{self.folder} holds a run with other settings "
+                f"({'; '.join(changes)}). Choose another folder with output=FOLDER, or "
+                f"repeat the old settings to go on; {elsewhere}."
+            )
+        if new.train.epochs < done:
+            raise InputError(
+                f"{self.folder} has {done} epochs behind it already, more than "
+                f"train.epochs={new.train.epochs}; leave the number as it was."
+            )
+        raise InputError(
+            f"{self.folder}: a training of {old.train.epochs} epochs cannot become one "
+            f"of {new.train.epochs}, as the learning rate of the schedule "
+            f"{new.train.schedule} follows from their number; {elsewhere}."
+        )
+
+    def create(self, manifest: TaskManifest) -> None:
+        """Make the folder, with the configuration and the manifest."""
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        manifest.write(self.manifest)
+        write_config(self.config, self.settings)  # only now is it a run
+
+    @property
+    def settings(self) -> Path:
+        """The configuration, with all defaults."""
+        return self.folder / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the weights."""
+        return self.folder / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The network with the highest validation score."""
+        return self.checkpoints / "best.keras"
+
+    @property
+    def manifest(self) -> Path:
+        """The model's facts, JSON."""
+        return self.folder / "manifest.json"
+
+    @property
+    def history(self) -> Path:
+        """Losses and metrics of every epoch, CSV."""
+        return self.folder / "history.csv"
+
+    @property
+    def samples(self) -> Path:
+        """Crops and an image that exports are checked on."""
+        return self.folder / "samples.npz"
+
+    def state_file(self, epochs: int | str) -> Path:
+        """The whole state of the training after so many epochs."""
+        number = epochs if isinstance(epochs, str) else f"{epochs:04d}"
+        return self.checkpoints / f"epoch_{number}.keras"
+
+    def last(self) -> tuple[Path | None, int]:
+        """The newest state of the training, and how many epochs it has behind it."""
+        found = sorted(self.checkpoints.glob("epoch_[0-9]*[0-9].keras"))
+        return (found[-1], int(found[-1].stem.split("_")[1])) if found else (None, 0)
+
+    @contextlib.contextmanager
+    def no_partial_files(self) -> Iterator[None]:
+        """Leave no checkpoint that is not whole, however this ends."""
+        try:
+            yield
+        finally:
+            for partial in self.checkpoints.glob("*.partial*"):
+                partial.unlink(missing_ok=True)
+
+    def read_samples(self) -> dict[str, np.ndarray]:
+        """What `samples` holds.
+
+        Raises:
+            InputError: if the file is missing or damaged.
+        """
+        found = read_arrays(self.samples, ("crops", "image_bytes"), SAMPLES_ADVICE)
+        crops = found["crops"]
+        if crops.dtype != np.uint8 or crops.ndim != 4 or not len(crops):
+            raise InputError(
+                f"{self.samples} is damaged (`crops` must be uint8 images, got "
+                f"{crops.dtype} {crops.shape}); {SAMPLES_ADVICE}."
+            )
+        return found
+
+    def model(self) -> keras.Model:
+        """The trained network, best weights, float32; it takes normalised images.
+
+        Raises:
+            InputError: if there are no weights yet, or they are not finite.
+        """
+        if not self.best.is_file():
+            raise InputError(
+                f"{self.folder} has no trained weights yet: {self.best.name} is "
+                "written after the first validation. Start the training again to go "
+                "on."
+            )
+        manifest = Manifest.read(self.manifest)
+        experiment = make_experiment(self.config)
+        network = answering(experiment.build_network(manifest, str(self.best)))
+        if layer := not_finite(network):
+            raise InputError(
+                f"{self.best} is of a training that has broken down: weights or "
+                f"statistics of {layer} are not finite. Train again, with a lower "
+                "train.learning_rate or train.clip_norm=1.0."
+            )
+        return network

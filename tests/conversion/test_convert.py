@@ -1,0 +1,307 @@
+"""Checkpoints to artefacts that can be checked later."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+import hrnet_tf
+from hrnet_tf import cli
+from hrnet_tf.checkpoints.published import PUBLISHED
+from hrnet_tf.checkpoints.weights import official_names
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.conversion import convert as conversion
+from hrnet_tf.conversion.convert import check_converted, convert, fixed_image
+from hrnet_tf.export.converted import export_converted
+from support.networks import with_statistics
+
+SMALL = {"modules": (1, 1, 1), "blocks": 1}
+KEPT = ["tiny.json", "tiny.keras", "tiny.txt"]
+
+
+def torch_layout(value):
+    return value.transpose(3, 2, 0, 1) if value.ndim == 4 else value
+
+
+@pytest.fixture(scope="module")
+def network():
+    return with_statistics(hrnet_tf.HRNetV1(4, 5, **SMALL))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("convert") / "pose.npz"
+    tensors = {n: torch_layout(v.numpy()) for n, v in official_names(network)}
+    np.savez(path, **tensors, **{"rpn_head.weight": np.zeros(3, np.float32)})
+    return path
+
+
+@pytest.fixture(scope="module")
+def converted(checkpoint, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    command = ["convert", str(checkpoint), "--out", str(folder / "tiny.keras")]
+    cli.main([*command, "--leave-out", "rpn_head", "--license", "CC0-1.0"])
+    return folder / "tiny.keras"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_command_writes_a_model_its_manifest_and_a_report(converted):
+    assert names(converted.parent) == KEPT
+
+
+def test_the_model_is_the_network(converted, network):
+    model = keras.models.load_model(converted)
+    for ours, theirs in zip(model.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_manifest_tells_where_it_comes_from_and_what_it_takes(
+    converted, checkpoint, network
+):
+    facts = json.loads(converted.with_suffix(".json").read_text())
+    content = checkpoint.read_bytes()
+    assert facts["source"]["file"] == "pose.npz"
+    assert facts["source"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert facts["source"]["bytes"] == len(content)
+    assert facts["license"] == "CC0-1.0"
+    assert (facts["task"], facts["model"]) == ("pose", "HRNetV1")
+    height, width, _ = network.input_shape[1:]
+    assert facts["arguments"] == {
+        "width": 4,
+        "modules": [1, 1, 1],
+        "blocks": 1,
+        "keypoints": 5,
+        "input_shape": [height, width, 3],
+    }
+    assert (facts["input"]["height"], facts["input"]["width"]) == (height, width)
+    assert facts["input"]["color_order"] == "RGB"
+    assert len(facts["input"]["mean"]) == len(facts["input"]["std"]) == 3
+    assert facts["versions"]["keras"] == keras.__version__
+
+
+def test_the_manifest_holds_the_answers_to_the_fixed_image(converted, network):
+    facts = json.loads(converted.with_suffix(".json").read_text())["outputs"]["output"]
+    height, width, _ = network.input_shape[1:]
+    answer = np.asarray(network(fixed_image(height, width), training=False))
+    assert facts["shape"] == [1, height // 4, width // 4, 5]
+    np.testing.assert_allclose(facts["std"], answer.std(), rtol=1e-4)
+    assert len(facts["values"]) == 16
+    np.testing.assert_allclose(facts["values"][0], answer[0, 0, 0, 0], rtol=1e-4)
+    np.testing.assert_allclose(facts["values"][-1], answer[0, -1, -1, -1], rtol=1e-4)
+
+
+def test_the_report_names_what_was_loaded_and_left_out(converted, network):
+    report = converted.with_suffix(".txt").read_text().splitlines()
+    assert f"{network.count_params():,} parameters" in report
+    assert "left out: rpn_head.weight" in report
+    assert "loaded: final_layer.bias" in report
+
+
+def test_the_fixed_image_is_a_formula():
+    image = fixed_image(4, 6)
+    assert image.shape == (1, 4, 6, 3)
+    assert image.dtype == np.float32
+    expected = np.sin(0.11 * 5 + 0.23 * 2 + 1) + np.sin(0.031 * 5 * 2)
+    np.testing.assert_allclose(image[0, 2, 5, 1], expected, rtol=1e-6)
+
+
+def test_a_converted_model_can_be_checked(converted, network):
+    assert check_converted(converted).count_params() == network.count_params()
+
+
+def test_a_changed_model_is_found(converted, tmp_path):
+    model = keras.models.load_model(converted)
+    layer = model.get_layer("stage4.0.branches.0.0.conv1")
+    layer.set_weights([1.1 * value for value in layer.get_weights()])
+    model.save(tmp_path / "tiny.keras")
+    manifest = converted.with_suffix(".json").read_text()
+    (tmp_path / "tiny.json").write_text(manifest)
+    with pytest.raises(InputError, match=r"does not answer .*: output differs by"):
+        check_converted(tmp_path / "tiny.keras")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda facts: facts["output"].update(shape=[1, 2]),
+            r"output is \[1, .*\[1, 2\]",
+        ),
+        (
+            lambda facts: facts.update(more={}),
+            r"has the outputs \['output'\], expected",
+        ),
+        (lambda facts: facts["output"].update(mean=float("nan")), "differs by nan"),
+    ],
+)
+def test_a_changed_manifest_is_found(change, said, converted, tmp_path):
+    (tmp_path / "tiny.keras").write_bytes(converted.read_bytes())
+    facts = json.loads(converted.with_suffix(".json").read_text())
+    change(facts["outputs"])
+    (tmp_path / "tiny.json").write_text(json.dumps(facts))
+    with pytest.raises(InputError, match=said):
+        check_converted(tmp_path / "tiny.keras")
+
+
+def test_a_model_without_its_manifest_cannot_be_checked(converted, tmp_path):
+    (tmp_path / "alone.keras").write_bytes(converted.read_bytes())
+    with pytest.raises(InputError, match=r"manifest alone\.json beside it"):
+        check_converted(tmp_path / "alone.keras")
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_nothing_is_overwritten(name, checkpoint, tmp_path):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=f"{name} is there already"):
+        convert(checkpoint, tmp_path / "tiny.keras", leave_out=["rpn_head"])
+    assert names(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_file_of_another_kind_is_not_written(checkpoint, tmp_path):
+    with pytest.raises(InputError, match=r"must end in \.keras, got .*tiny\.h5"):
+        convert(checkpoint, tmp_path / "tiny.h5")
+
+
+def test_an_error_leaves_nothing_behind(checkpoint, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"rpn_head\.weight has no place"):
+        convert(checkpoint, tmp_path / "tiny.keras")
+    assert names(tmp_path) == []
+
+    def wrong(_):
+        raise InputError("it differs")
+
+    monkeypatch.setattr(conversion, "check_converted", wrong)
+    with pytest.raises(InputError, match="it differs"):
+        convert(checkpoint, tmp_path / "tiny.keras", leave_out=["rpn_head"])
+    assert names(tmp_path) == []
+
+
+def test_a_published_file_has_its_own_license(checkpoint, tmp_path, monkeypatch):
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    row = replace(PUBLISHED[0], sha256=digest[:8], license="MIT")
+    monkeypatch.setattr(conversion, "PUBLISHED", (row,))
+    _, manifest, _ = convert(
+        checkpoint,
+        tmp_path / "tiny.keras",
+        leave_out=["rpn_head"],
+        license_name="CC0-1.0",
+    )
+    facts = json.loads(manifest.read_text())
+    assert facts["license"] == "MIT"
+    assert facts["source"]["page"] == row.page
+
+
+def test_a_labelling_network_keeps_the_rule_that_was_given(tmp_path):
+    model = with_statistics(hrnet_tf.HRNetV2(4, 3, **SMALL))
+    tensors = {n: torch_layout(v.numpy()) for n, v in official_names(model)}
+    np.savez(tmp_path / "labels.npz", **tensors)
+    command = ["convert", str(tmp_path / "labels.npz"), "--align-corners", "yes"]
+    cli.main([*command, "--out", str(tmp_path / "new" / "labels.keras")])
+    facts = json.loads((tmp_path / "new" / "labels.json").read_text())
+    assert facts["arguments"]["upsampling"] == "bilinear_align_corners"
+    assert facts["any_size"]
+    assert facts["license"] == "unknown"
+    assert facts["outputs"]["output"]["shape"] == [1, 32, 32, 3]
+
+
+# From a checkpoint to artefacts, without a run
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory):
+    """A keypoint set of five points."""
+    path = tmp_path_factory.mktemp("sets") / "five.yaml"
+    sigmas = [0.05] * 5
+    path.write_text(
+        f"name: five\nnames: [a, b, c, d, e]\nflip_pairs: []\nsigmas: {sigmas}\n"
+    )
+    return path
+
+
+def test_a_checkpoint_goes_on_to_an_artefact(checkpoint, five, network, tmp_path, rng):
+    command = ["convert", str(checkpoint), "--out", str(tmp_path / "tiny.keras")]
+    command += ["--leave-out", "rpn_head", "--export", "tflite", "--labels", str(five)]
+    cli.main(command)
+    assert names(tmp_path) == ["tiny", *KEPT]
+    predictor = hrnet_tf.load(tmp_path / "tiny" / "model.tflite")
+    assert predictor.manifest.keypoints.names == tuple("abcde")
+    height, width, _ = network.input_shape[1:]
+    crops = rng.integers(0, 256, (1, height, width, 3), np.uint8)
+    whole = hrnet_tf.PosePredictor.from_model(network, predictor.manifest)
+    _, scores = predictor.locate(crops)
+    np.testing.assert_allclose(scores, whole.locate(crops)[1], rtol=1e-4)
+
+
+def test_integers_are_calibrated_on_a_folder_of_images(converted, five, tmp_path, rng):
+    for number in range(3):
+        image = rng.integers(0, 256, (40, 60, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+    found = export_converted(converted, ["tflite_int8"], str(five), tmp_path)
+    manifest = hrnet_tf.load(found["tflite_int8"]).manifest
+    assert manifest.input.dtype == "int8"
+    shutil.rmtree(converted.with_suffix(""))
+
+
+def test_integers_need_a_folder_of_images(converted, five):
+    with pytest.raises(InputError, match=r"tflite_int8 needs images .*--calibration"):
+        export_converted(converted, ["tflite_int8"], str(five))
+    assert names(converted.parent) == KEPT
+
+
+def test_labels_that_do_not_fit_are_refused(converted):
+    with pytest.raises(InputError, match="finds 5 keypoints, the set coco has 17"):
+        export_converted(converted, ["tflite"])
+    assert names(converted.parent) == KEPT
+
+
+@pytest.fixture
+def classifier(tmp_path):
+    """A converted classifier of three classes."""
+    model = hrnet_tf.HRNetClassifier(4, 3, input_shape=(32, 32, 3), **SMALL)
+    tensors = {n: torch_layout(v.numpy()) for n, v in official_names(model)}
+    tensors["classifier.weight"] = tensors["classifier.weight"].T
+    np.savez(tmp_path / "classifier.npz", **tensors)
+    return convert(tmp_path / "classifier.npz", tmp_path / "three.keras")[0]
+
+
+def test_a_classifier_keeps_the_names_of_a_file(classifier, tmp_path):
+    (tmp_path / "names.txt").write_text("cat\ndog\nhen\n")
+    export_converted(classifier, ["onnx"], str(tmp_path / "names.txt"))
+    predictor = hrnet_tf.load(tmp_path / "three" / "model.onnx")
+    assert predictor.manifest.classes == ("cat", "dog", "hen")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("cat\ndog\n", "names 2 classes"), (None, "no file")]
+)
+def test_names_that_do_not_fit_are_refused(content, message, classifier, tmp_path):
+    if content is not None:
+        (tmp_path / "names.txt").write_text(content)
+    with pytest.raises(InputError, match=message):
+        export_converted(classifier, ["onnx"], str(tmp_path / "names.txt"))
+    assert not (tmp_path / "three").exists()
+
+
+def test_a_labelling_network_goes_on_with_its_rule_and_classes(tmp_path):
+    rule = "bilinear_align_corners"
+    model = hrnet_tf.HRNetV2(4, 20, ocr=True, upsampling=rule, **SMALL)
+    tensors = {n: torch_layout(v.numpy()) for n, v in official_names(model)}
+    np.savez(tmp_path / "labels.npz", **tensors)
+    command = ["convert", str(tmp_path / "labels.npz"), "--align-corners", "yes"]
+    command += ["--out", str(tmp_path / "ocr.keras"), "--export", "onnx"]
+    cli.main([*command, "--labels", "lip"])
+    predictor = hrnet_tf.load(tmp_path / "ocr" / "model.onnx")
+    assert predictor.manifest.output.align_corners
+    assert predictor.manifest.classes.flip_pairs
+    assert predictor.predict(np.zeros((37, 50, 3), np.uint8)).labels.shape == (37, 50)
+    with pytest.raises(InputError, match="cityscapes has 19 classes, the model has 20"):
+        export_converted(tmp_path / "ocr.keras", ["tflite"], "cityscapes")
