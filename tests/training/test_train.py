@@ -264,7 +264,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 two = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(cpu, two)
 import hrnet_tf
-hrnet_tf.training.train(hrnet_tf.read_config(sys.argv[1], sys.argv[2:]))
+hrnet_tf.train(hrnet_tf.read_config(sys.argv[1], sys.argv[2:]))
 print("threads:", tf.config.threading.get_intra_op_parallelism_threads())
 """
 

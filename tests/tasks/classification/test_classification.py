@@ -60,7 +60,7 @@ train:
 @pytest.fixture(scope="module")
 def run(colors, tmp_path_factory):
     output = tmp_path_factory.mktemp("runs") / "colors"
-    return hrnet_tf.training.train(settings_of(colors, output))
+    return hrnet_tf.train(settings_of(colors, output))
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_a_body_that_is_frozen_does_not_learn(run, colors, tmp_path, eagerly):
     weights = str(run.best)
     more = ["train.freeze_body=true", "train.epochs=1", "train.steps_per_epoch=1"]
     more.append(f"model.weights={weights}")
-    tuned = hrnet_tf.training.train(settings_of(colors, tmp_path / "tuned", *more))
+    tuned = hrnet_tf.train(settings_of(colors, tmp_path / "tuned", *more))
     changed = set()
     for layer, other in zip(run.model().layers, tuned.model().layers, strict=True):
         pairs = zip(layer.get_weights(), other.get_weights(), strict=True)
@@ -202,7 +202,7 @@ def test_whole_weights_and_a_body_exclude_each_other(colors, tmp_path):
 @pytest.mark.skipif(not KERAS_3, reason="layers of Keras 3")
 def test_mixed_images_train(colors, tmp_path, eagerly):
     more = ["data.augmentation.mixup=0.2", "train.label_smoothing=0.1"]
-    run = hrnet_tf.training.train(
+    run = hrnet_tf.train(
         settings_of(
             colors,
             tmp_path / "mixed",

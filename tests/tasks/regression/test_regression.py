@@ -76,7 +76,7 @@ train: {{epochs: 2, batch_size: 8, steps_per_epoch: 60, learning_rate: 0.01}}
 @pytest.fixture(scope="module")
 def run(shapes, tmp_path_factory):
     output = tmp_path_factory.mktemp("runs") / "shapes"
-    return hrnet_tf.training.train(settings_of(shapes, output))
+    return hrnet_tf.train(settings_of(shapes, output))
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_data_are_looked_at_before_training(shapes, tmp_path):
 )
 def test_other_losses_and_heads_train(more, shapes, tmp_path, eagerly):
     more = [*more, "train.epochs=1", "train.steps_per_epoch=1"]
-    run = hrnet_tf.training.train(settings_of(shapes, tmp_path / "run", *more))
+    run = hrnet_tf.train(settings_of(shapes, tmp_path / "run", *more))
     manifest = RegressionManifest.read(run.manifest)
     assert manifest.output.align_corners == ("berhu" in more[0])
     assert run.best.is_file()
@@ -225,7 +225,7 @@ def test_several_channels_train_and_are_drawn(shapes, tmp_path, eagerly):
     flow = "channels: [x, y], mirrored: [x], per_pixel: [x, y], missing: null"
     more = [f"data={{{flow}, targets: flow, unit_size: 1}}"]
     more += ["train.epochs=1", "train.steps_per_epoch=1"]
-    run = hrnet_tf.training.train(settings_of(tmp_path, tmp_path / "run", *more))
+    run = hrnet_tf.train(settings_of(tmp_path, tmp_path / "run", *more))
     answer = hrnet_tf.load(run.folder).predict(first_image(shapes))
     assert (answer.values.shape, answer.channels) == ((64, 72, 2), ("x", "y"))
     evaluation, _ = hrnet_tf.evaluate_run(run.folder, progress=False)

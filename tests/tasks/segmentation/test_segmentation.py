@@ -76,7 +76,7 @@ train:
 @pytest.fixture(scope="module")
 def run(shapes, tmp_path_factory):
     output = tmp_path_factory.mktemp("runs") / "shapes"
-    return hrnet_tf.training.train(settings_of(shapes, output))
+    return hrnet_tf.train(settings_of(shapes, output))
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_every_frame_of_a_video_is_labelled(run, shapes, tmp_path):
 
 def test_ocr_learns_and_answers_with_its_last_logits(shapes, tmp_path, eagerly):
     more = ["model.ocr=true", "train.epochs=1", "train.steps_per_epoch=1"]
-    run = hrnet_tf.training.train(settings_of(shapes, tmp_path / "ocr", *more))
+    run = hrnet_tf.train(settings_of(shapes, tmp_path / "ocr", *more))
     assert run.model().output_shape == (None, None, None, 2)
     answer = hrnet_tf.load(run.folder).predict(first_image(shapes))
     assert answer.labels.shape == (64, 72)
@@ -201,14 +201,14 @@ def test_hard_pixels_lovasz_and_dice_train(shapes, tmp_path, eagerly):
     more = ["train.hardest_pixels=100", "train.lovasz=0.5", "train.dice=0.5"]
     more += ["model.aspp=true", "model.features=8"]
     more += ["train.epochs=1", "train.steps_per_epoch=1"]
-    run = hrnet_tf.training.train(settings_of(shapes, tmp_path / "hard", *more))
+    run = hrnet_tf.train(settings_of(shapes, tmp_path / "hard", *more))
     assert run.best.is_file()
 
 
 def test_class_weights_that_are_not_there_are_asked_for(shapes, tmp_path):
     config = settings_of(shapes, tmp_path / "run", "train.class_weights=true")
     with pytest.raises(hrnet_tf.InputError, match="class set classes has no `weights`"):
-        hrnet_tf.training.train(config)
+        hrnet_tf.train(config)
 
 
 def test_masks_of_other_classes_are_refused(run, tmp_path, shapes):
