@@ -4,12 +4,9 @@ import keras
 import numpy as np
 
 import hrnet_tf
-from hrnet_tf.tasks.base.manifest import (
-    Decoding,
-    HeatmapOutput,
-    ImageInput,
-    PoseManifest,
-)
+from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.keypoints.manifest import Decoding, HeatmapOutput
+from hrnet_tf.tasks.pose.manifest import PoseManifest
 
 SIZE = (256, 192)  # height and width of a crop
 

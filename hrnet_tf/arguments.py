@@ -1,7 +1,6 @@
 """What may be written on the command line; read without importing anything heavy."""
 
 import argparse
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,17 +15,16 @@ from hrnet_tf.commands import (
     evaluate_command,
     export_command,
     predict_command,
-    shard_command,
     train_command,
     verify_command,
 )
+from hrnet_tf.common.arguments import ANEW, GOES_ON, add_settings, positive
+from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.version import __version__
 from hrnet_tf.export.names import DEFAULTS, NAMES
-from hrnet_tf.images.header import PIXEL_LIMIT
+from hrnet_tf.tasks import TASKS, predict_options
 
 # What becomes of a command that is interrupted.
-GOES_ON = "the same command goes on where it stopped"
-ANEW = "nothing was written; the same command begins anew"
 PICTURES = "finished pictures are kept; the list of what was found is not written"
 
 SETTING = re.compile(r"[A-Za-z_][\w.]*=")
@@ -57,22 +55,6 @@ class CommandParser(argparse.ArgumentParser):
         return settings, others
 
 
-def positive(text: str) -> int:
-    """A whole number from 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
-
-
-def number(text: str) -> float:
-    """A finite number."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"must be finite, got {text}")
-    return value
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     main = argparse.ArgumentParser(
@@ -92,11 +74,11 @@ def parser() -> argparse.ArgumentParser:
 
     command = add("train", train_command, GOES_ON)
     command.add_argument("config", help="YAML file, or a name of hrnet-tf configs")
-    _add_settings(command, "train.epochs=20")
+    add_settings(command, "train.epochs=20")
 
     command = add("evaluate", evaluate_command, ANEW)
     command.add_argument("run", help="folder that training has made")
-    _add_settings(command, "evaluate.refinement=dark")
+    add_settings(command, "evaluate.refinement=dark")
 
     command = add("predict", predict_command, PICTURES)
     command.add_argument("input", help="image, folder of images, or video")
@@ -106,30 +88,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--out", help="folder to write to; default: a new one in predictions/"
     )
-    command.add_argument(
-        "--boxes",
-        help="whom to look at: COCO results, JSON: `bbox` (x, y, width, height), "
-        "`score`, and `image_id` or `file_name`; of a video `image_id` is the number "
-        "of a frame, from 0; default: one person who fills the image",
-    )
-    command.add_argument(
-        "--annotations",
-        help="COCO annotations, JSON, that say the ids of the images and of the "
-        "people's category; default: ids are guessed from numbers in names, and said "
-        "so, and the category is 1",
-    )
-    command.add_argument(
-        "--box-threshold",
-        type=number,
-        default=0.3,
-        help="boxes with a lower score are left out; default: 0.3",
-    )
-    command.add_argument(
-        "--threshold", type=number, default=0.2, help="keypoints to draw; default: 0.2"
-    )
-    command.add_argument(
-        "--scores", action="store_true", help="write how sure each person is"
-    )
+    for option in predict_options():
+        command.add_argument(option.flag, **option.settings)
     command.add_argument(
         "--flip", action="store_true", help="average with the mirrored image"
     )
@@ -139,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
         help="larger images are not decoded; default: the run's data.pixel_limit, or "
         f"{PIXEL_LIMIT}",
     )
-    _add_settings(command, "evaluate.flip=true; of a run: look as `evaluate` does")
+    add_settings(command, "evaluate.flip=true; of a run: look as `evaluate` does")
 
     command = add("export", export_command, "formats that were finished are kept")
     command.add_argument("run", help="folder that training has made")
@@ -169,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
         default="NHWC",
         help="of what ONNX files take and give; default: NHWC",
     )
-    _add_settings(command, "data.root=FOLDER, for the images of a calibration")
+    add_settings(command, "data.root=FOLDER, for the images of a calibration")
 
     command = add("benchmark", benchmark_command, ANEW)
     command.add_argument("run", help="folder of a run that has been exported")
@@ -180,7 +140,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--rounds", type=positive, default=12, help="turns of each format; default: 12"
     )
-    _add_settings(command, "data.root=FOLDER")
+    add_settings(command, "data.root=FOLDER")
 
     command = add("verify", verify_command, ANEW)
     command.add_argument(
@@ -231,23 +191,8 @@ def parser() -> argparse.ArgumentParser:
         help="for the export of formats with integers: images like those to come",
     )
 
-    command = add("shard", shard_command, GOES_ON)
-    command.add_argument("root", help="folder that holds a folder of images a class")
-    command.add_argument("out", help="folder to write to; again: go on")
-    command.add_argument(
-        "--shards",
-        type=positive,
-        help="of training images; default: 1000 images in each",
-    )
-    command.add_argument("--workers", type=positive, help="default: one for each core")
-    command.add_argument(
-        "--validation-share",
-        type=number,
-        default=0.2,
-        help="to hold out where there is no val/; default: 0.2",
-    )
-    command.add_argument("--seed", type=int, default=0, help="default: 0")
-    _add_settings(command, "data.on_error=skip")
+    for own in (own for task in TASKS.values() for own in task.commands):
+        own.arguments(add(own.name, own.function, own.interrupted))
 
     data = commands.add_parser("data", help="look at data: hrnet-tf data check CONFIG")
     kinds = data.add_subparsers(
@@ -259,7 +204,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--out", help="folder to write to; default: surveys/ and the file's name"
     )
-    _add_settings(check, "data.root=FOLDER")
+    add_settings(check, "data.root=FOLDER")
 
     command = add("configs", configs_command, ANEW)
     command.add_argument("name", nargs="?", help="to copy; default: list all of them")
@@ -270,12 +215,3 @@ def parser() -> argparse.ArgumentParser:
         "--out", default="saved_models/demo", help="default: saved_models/demo"
     )
     return main
-
-
-def _add_settings(command: argparse.ArgumentParser, example: str) -> None:
-    command.add_argument(
-        "settings",
-        nargs="*",
-        metavar="key=value",
-        help=f"wins over the file, such as {example}",
-    )

@@ -8,25 +8,19 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hrnet_tf
+from hrnet_tf.common.arguments import must_exist
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.extras import require_runtime
 from hrnet_tf.common.free_names import free_path
 from hrnet_tf.common.messages import keep_in
+from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.shipped import copy_config, shipped_configs
 from hrnet_tf.export.names import NAMES, require_packages
-from hrnet_tf.images.header import PIXEL_LIMIT
-from hrnet_tf.training.configs import (
-    RUN_FILE,
-    read_config,
-    read_run_config,
-    read_shard_settings,
-)
-
-if TYPE_CHECKING:
-    from hrnet_tf.training.media import Viewer
+from hrnet_tf.tasks import TASKS, make_viewer, predict_options
+from hrnet_tf.training.configs import RUN_FILE, read_config, read_run_config
 
 
 def train_command(arguments: argparse.Namespace) -> None:
@@ -60,12 +54,12 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
 def predict_command(arguments: argparse.Namespace) -> None:
     """Draw what a model finds in images or a video."""
     model = Path(arguments.model or newest_run())
-    _must_exist(model, "the folder of a run or an exported model")
-    _must_exist(arguments.input, "an image, a folder of images or a video")
-    if arguments.boxes:
-        _must_exist(arguments.boxes, "COCO results, JSON")
-    if arguments.annotations:
-        _must_exist(arguments.annotations, "COCO annotations, JSON")
+    must_exist(model, "the folder of a run or an exported model")
+    must_exist(arguments.input, "an image, a folder of images or a video")
+    given = [option for option in predict_options() if option.given(arguments)]
+    for option in given:
+        if option.file:
+            must_exist(getattr(arguments, option.name), option.file)
     is_run = (model / RUN_FILE).is_file()
     config = read_run_config(model, arguments.settings) if is_run else None
     if not arguments.model:
@@ -77,7 +71,8 @@ def predict_command(arguments: argparse.Namespace) -> None:
 
     # A run scores and suppresses people as its evaluation does.
     predictor = load(model, flip=arguments.flip or None, overrides=arguments.settings)
-    viewer = _viewer(predictor, arguments, config and config.evaluate)
+    options = _options(predictor.manifest, arguments)
+    viewer = make_viewer(predictor, config and config.evaluate, **options)
     usual = config.data.pixel_limit if config else PIXEL_LIMIT
     limit = arguments.pixel_limit or usual
     summary = predict_files(viewer, arguments.input, arguments.out, limit)
@@ -86,37 +81,21 @@ def predict_command(arguments: argparse.Namespace) -> None:
         print(f"{len(summary.skipped)} images could not be read and were skipped")
 
 
-def _viewer(predictor: Any, arguments: argparse.Namespace, settings: Any) -> "Viewer":
-    from hrnet_tf.tasks.pose.predictor import PosePredictor
-    from hrnet_tf.tasks.regression.predictor import RegressionPredictor
-    from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
-    from hrnet_tf.training.media import (
-        ClassViewer,
-        MapViewer,
-        PoseViewer,
-        SegmentViewer,
-    )
+def _options(manifest: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is given to the viewer of a manifest's task, by name.
 
-    if isinstance(predictor, PosePredictor):
-        return PoseViewer(
-            predictor,
-            arguments.boxes,
-            arguments.threshold,
-            annotations=arguments.annotations,
-            box_threshold=arguments.box_threshold,
-            settings=settings,
-            scores=arguments.scores,
-        )
-    if arguments.boxes or arguments.annotations:
-        raise InputError(
-            "--boxes and --annotations are for models that find keypoints of people, "
-            f"this one is of {predictor.manifest.task}."
-        )
-    if isinstance(predictor, SegmentationPredictor):
-        return SegmentViewer(predictor)
-    if isinstance(predictor, RegressionPredictor):
-        return MapViewer(predictor)
-    return ClassViewer(predictor)
+    Raises:
+        InputError: if there are options that only other tasks have.
+    """
+    own = TASKS[manifest.task].options
+    flags = {option.flag for option in own}
+    for option in predict_options():
+        if option.flag not in flags and option.given(arguments):
+            raise InputError(
+                f"{option.flag} is for models that {option.whose}, this one is of "
+                f"{manifest.task}."
+            )
+    return {option.name: getattr(arguments, option.name) for option in own}
 
 
 def export_command(arguments: argparse.Namespace) -> None:
@@ -157,7 +136,7 @@ def benchmark_command(arguments: argparse.Namespace) -> None:
 
 def verify_command(arguments: argparse.Namespace) -> None:
     """Tell whether an exported model is unchanged and answers as recorded."""
-    _must_exist(arguments.artefact, "an exported model")
+    must_exist(arguments.artefact, "an exported model")
     require_runtime(arguments.artefact)
 
     hrnet_tf.import_public_names()
@@ -171,7 +150,7 @@ def verify_command(arguments: argparse.Namespace) -> None:
 
 def convert_command(arguments: argparse.Namespace) -> None:
     """Write a PyTorch checkpoint as a Keras model, with its facts beside it."""
-    _must_exist(arguments.file, "a .pth, .safetensors or .npz file")
+    must_exist(arguments.file, "a .pth, .safetensors or .npz file")
     require_packages(_formats(arguments.export or []))
     align = {None: None, "yes": True, "no": False}[arguments.align_corners]
 
@@ -197,26 +176,6 @@ def convert_command(arguments: argparse.Namespace) -> None:
         _print_artefacts(
             export_converted(files[0], formats, arguments.labels, arguments.calibration)
         )
-
-
-def shard_command(arguments: argparse.Namespace) -> None:
-    """Write a folder of images, a folder a class, as TFRecord shards."""
-    _must_exist(arguments.root, "a folder with a folder of images for each class")
-    settings = read_shard_settings(arguments.settings)
-
-    hrnet_tf.import_public_names()
-    from hrnet_tf.tasks.classification.shards import write_shards
-
-    counts = write_shards(
-        arguments.root,
-        arguments.out,
-        arguments.shards,
-        arguments.workers,
-        arguments.validation_share,
-        arguments.seed,
-        settings.data.on_error,
-    )
-    print(f"{arguments.out}: {counts['written']} shards written, {counts['kept']} kept")
 
 
 def check_command(arguments: argparse.Namespace) -> None:
@@ -268,11 +227,6 @@ def newest_run(parent: str | Path = "saved_models") -> Path:
             "or name one with --model."
         )
     return newest.parents[1]
-
-
-def _must_exist(path: str | Path, what: str) -> None:
-    if not Path(path).exists():
-        raise InputError(f"There is no such file or folder {path}; give {what}.")
 
 
 def _formats(chosen: list[str]) -> list[str]:

@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from typing import cast
 
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.drawn.action_folders import write_class_folders
@@ -13,10 +12,10 @@ from hrnet_tf.export.benchmark import benchmark_run
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.loading import load
 from hrnet_tf.export.names import require_packages
-from hrnet_tf.tasks.pose.config import PoseConfig
+from hrnet_tf.tasks import make_viewer
 from hrnet_tf.training.configs import read_config
 from hrnet_tf.training.evaluate import evaluate_run
-from hrnet_tf.training.media import PoseViewer, predict_files
+from hrnet_tf.training.media import predict_files
 from hrnet_tf.training.run import Run
 from hrnet_tf.training.train import train
 
@@ -67,7 +66,7 @@ def run_demo(out: str | Path) -> None:
 
 def draw_predictions(run: Run, folder: Path) -> Path:
     """Predict on some validation images, with the annotated people as boxes."""
-    section = cast(PoseConfig, run.config).data.validation
+    section = run.config.data.validation
     annotations = json.loads(Path(section.annotations).read_text())
     names = {
         image["id"]: image["file_name"] for image in annotations["images"][:PICTURES]
@@ -85,8 +84,8 @@ def draw_predictions(run: Run, folder: Path) -> Path:
     boxes = [{key: a[key] for key in ("image_id", "bbox")} for a in found]
     write_json(folder / "boxes.json", boxes)
     predictor, target = load(run.folder), folder / "drawn"
-    viewer = PoseViewer(
-        predictor, folder / "boxes.json", annotations=section.annotations
+    viewer = make_viewer(
+        predictor, boxes=folder / "boxes.json", annotations=section.annotations
     )
     predict_files(viewer, source, target)
     return target

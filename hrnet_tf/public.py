@@ -9,7 +9,6 @@ from hrnet_tf.convert import check_converted
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.loading import load
 from hrnet_tf.images.files import read_image
-from hrnet_tf.images.pictures import draw_classes, draw_labels, draw_map, draw_pose
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.images.sources import open_image
 from hrnet_tf.losses import (
@@ -24,24 +23,31 @@ from hrnet_tf.losses import (
 from hrnet_tf.networks.fine_tuning import freeze_body, freeze_layers, unfreeze
 from hrnet_tf.networks.transfer import load_body
 from hrnet_tf.optimizers import CoupledSGD
-from hrnet_tf.tasks.base.results import Classification, DenseMap, LabelMap, Pose
 from hrnet_tf.tasks.bottom_up.network import HigherHRNet
+from hrnet_tf.tasks.classification.drawing import draw_classes
 from hrnet_tf.tasks.classification.network import HRNetClassifier
 from hrnet_tf.tasks.classification.predictor import ImageClassifier, decode_predictions
+from hrnet_tf.tasks.classification.result import Classification
 from hrnet_tf.tasks.detection.network import HRNetV2p
+from hrnet_tf.tasks.keypoints.drawing import draw_pose
 from hrnet_tf.tasks.keypoints.heatmaps import HeatmapCodec
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.metrics import KeypointAccuracy
+from hrnet_tf.tasks.keypoints.result import Pose
 from hrnet_tf.tasks.landmarks.network import HRNetLandmarks
 from hrnet_tf.tasks.pose.network import HRNetV1
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.regression.channels import ChannelSet
+from hrnet_tf.tasks.regression.drawing import draw_map
 from hrnet_tf.tasks.regression.metrics import RegressionScore
 from hrnet_tf.tasks.regression.predictor import RegressionPredictor
+from hrnet_tf.tasks.regression.result import DenseMap
 from hrnet_tf.tasks.segmentation.classes import ClassSet
+from hrnet_tf.tasks.segmentation.drawing import draw_labels
 from hrnet_tf.tasks.segmentation.metrics import PixelAccuracy, SegmentationScore
 from hrnet_tf.tasks.segmentation.network import HRNetV2
 from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
+from hrnet_tf.tasks.segmentation.result import LabelMap
 from hrnet_tf.training.configs import read_config
 from hrnet_tf.training.evaluate import evaluate_run
 from hrnet_tf.training.train import train

@@ -3,6 +3,8 @@ import os
 import shutil
 from pathlib import Path
 
+from hrnet_tf.tasks import make_experiment
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
@@ -14,16 +16,12 @@ from hrnet_tf.common.arrays import write_arrays
 from hrnet_tf.common.compat import KERAS_3
 from hrnet_tf.drawn.action_folders import write_class_folders
 from hrnet_tf.drawn.figures import draw_data_set
-from hrnet_tf.tasks.base.manifest import (
-    Decoding,
-    HeatmapOutput,
-    ImageInput,
-    PoseManifest,
-)
-from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks.base.manifest import ImageInput
 from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
+from hrnet_tf.tasks.keypoints.config import CocoSection
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
-from hrnet_tf.tasks.pose.config import CocoSection
+from hrnet_tf.tasks.keypoints.manifest import Decoding, HeatmapOutput
+from hrnet_tf.tasks.pose.manifest import PoseManifest
 from hrnet_tf.training.configs import read_config
 from hrnet_tf.training.run import Run
 from support import served

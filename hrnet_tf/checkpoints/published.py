@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.networks.layers import Upsampling
+from hrnet_tf.common.upsampling import Upsampling
 
 # Classifiers, whose bodies all other networks start from.
 CLASSIFIER = "HRNetClassifier"

@@ -2,11 +2,42 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.reading import PIXEL_LIMIT, Orientation, Reading
 from hrnet_tf.common.upsampling import Upsampling
-from hrnet_tf.images.header import PIXEL_LIMIT, Orientation, Reading
+
+
+class Config(Protocol):
+    """What the configurations of all tasks have, frozen dataclasses.
+
+    Attributes:
+        task: name of the task.
+        output: the run's folder.
+        seed: of everything random.
+        model: a `NetworkSection` or what else describes a network.
+        data: with `on_error`, `orientation` and `pixel_limit`.
+        train: the recipe.
+        evaluate: how predictions are made and judged.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def task(self) -> str: ...  # noqa: D102
+    @property
+    def output(self) -> str: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+    @property
+    def model(self) -> Any: ...  # noqa: D102
+    @property
+    def data(self) -> Any: ...  # noqa: D102
+    @property
+    def train(self) -> Any: ...  # noqa: D102
+    @property
+    def evaluate(self) -> Any: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

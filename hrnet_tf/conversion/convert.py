@@ -18,14 +18,6 @@ from hrnet_tf.common.text_files import read_json, write_json
 from hrnet_tf.conversion.pretrained import Loaded, open_checkpoint
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
 
-TASKS = {
-    "HRNetClassifier": "classification",
-    "HRNetLandmarks": "landmarks",
-    "HRNetV1": "pose",
-    "HRNetV2": "segmentation",
-    "HRNetV2p": "detection",
-    "HigherHRNet": "bottom-up pose",
-}
 CHECKED_SIDE = 128  # pixels, of the fixed image for networks that take any size
 CHECKED_VALUES = 16  # of each output that are written down
 
@@ -155,8 +147,7 @@ def _manifest(loaded: Loaded, path: Path, license_name: str | None) -> dict[str,
     height, width = _checked_size(loaded.model)
     sides = loaded.model.input_shape[1:3]
     arguments = {"input_shape": [*sides, 3], **loaded.arguments}
-    head = loaded.facts.head
-    name = head.model if head else ""
+    network = loaded.facts.network
     return {
         "source": {
             "file": path.name,
@@ -166,8 +157,8 @@ def _manifest(loaded: Loaded, path: Path, license_name: str | None) -> dict[str,
             "score": row.score if row else None,
         },
         "license": row.license if row else license_name or "unknown",
-        "task": TASKS[name],
-        "model": name,
+        "task": network.task if network else "",
+        "model": network.name if network else "",
         "arguments": arguments,
         "input": dataclasses.asdict(ImageInput(height, width)),
         "any_size": None in sides,

@@ -9,45 +9,11 @@ import numpy as np
 from hrnet_tf.checkpoints.names import BODY
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks.backbone import SMALL_VARIANTS, Body
+from hrnet_tf.tasks import networks
+from hrnet_tf.tasks.base.checkpoint import Head, Network
 
 # The convolutions of a branch; the width doubles from branch to branch.
 BRANCH = re.compile(r"^stage[234]\.\d+\.branches\.([0-3])\.\d+\.conv[12]\.weight$")
-
-
-@dataclass(frozen=True)
-class Head:
-    """A kind of network, told by a tensor that no other has.
-
-    Attributes:
-        tensor: the tensor; its first length is the number of outputs.
-        model: the constructor in `hrnet_tf.tasks.networks`.
-        argument: what the constructor calls the number of outputs; "": it has none.
-        ranks: how many axes the tensor has.
-        name: the layers of the head begin with one of these.
-    """
-
-    tensor: str
-    model: str
-    argument: str
-    rank: int
-    names: tuple[str, ...]
-
-
-HEADS = (
-    Head(
-        "classifier.weight",
-        "HRNetClassifier",
-        "classes",
-        2,
-        ("classifier",),
-    ),
-    Head("cls_head.weight", "HRNetV2", "classes", 4, ("cls_head", "aux_head.3")),
-    Head("last_layer.3.weight", "HRNetV2", "classes", 4, ("last_layer.3",)),
-    Head("head.3.weight", "HRNetLandmarks", "landmarks", 4, ("head.3",)),
-    Head("neck.reduction_conv.0.weight", "HRNetV2p", "", 4, ()),
-    Head("final_layers.1.weight", "HigherHRNet", "keypoints", 4, ("final_layers",)),
-    Head("final_layer.weight", "HRNetV1", "keypoints", 4, ("final_layer",)),
-)
 
 
 @dataclass(frozen=True)
@@ -55,20 +21,20 @@ class Facts:
     """What a checkpoint is.
 
     Attributes:
-        head: its kind; None: a body alone, without any head.
+        network: its kind; None: a body alone, without any head.
+        head: of that network; None likewise.
         outputs: number of classes, keypoints or landmarks; 0 if it has none.
         width: as the constructors take it.
         modules: in stages 2, 3 and 4.
         blocks: residual blocks a branch in each module.
-        ocr: whether it has an OCR head.
     """
 
+    network: Network | None
     head: Head | None
     outputs: int
     width: int | str
     modules: tuple[int, ...]
     blocks: int
-    ocr: bool
 
 
 def infer(tensors: Mapping[str, np.ndarray], where: str) -> Facts:
@@ -97,7 +63,15 @@ def infer(tensors: Mapping[str, np.ndarray], where: str) -> Facts:
             len(stem),
         ),
     )
-    head = next((head for head in HEADS if _has(tensors, head)), None)
+    network, head = next(
+        (
+            (network, head)
+            for network in networks().values()
+            for head in network.heads
+            if _has(tensors, head)
+        ),
+        (None, None),
+    )
     named = next((name for name, s in SMALL_VARIANTS.items() if s == spec), None)
     if named is None and spec.bottlenecks != Body(spec.width).bottlenecks:
         raise InputError(
@@ -105,12 +79,12 @@ def infer(tensors: Mapping[str, np.ndarray], where: str) -> Facts:
             "planes in its first stage, which no variant of this package has."
         )
     return Facts(
+        network,
         head,
         len(tensors[head.tensor]) if head and head.argument else 0,
         named or spec.width,
         spec.modules,
         spec.blocks,
-        "cls_head.weight" in tensors,
     )
 
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from hrnet_tf.checkpoints.files import read_checkpoint
 from hrnet_tf.checkpoints.names import folded_gammas, official
 from hrnet_tf.checkpoints.weights import load_official
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion.facts import Facts, infer
-from hrnet_tf.tasks.networks import MODELS
+from hrnet_tf.tasks.base.checkpoint import Given
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +98,8 @@ def open_checkpoint(
     given = read_checkpoint(path)
     tensors = official(given, str(path))
     facts = infer(tensors, str(path))
-    head = facts.head
-    if head is None:
+    network, head = facts.network, facts.head
+    if network is None or head is None:
         raise InputError(
             f"{path} holds a body without a head, which could go on in any network; "
             f"build the one you want, such as hrnet_tf.HRNetV1({facts.width!r}), and "
@@ -113,9 +112,7 @@ def open_checkpoint(
     }
     if head.argument:
         made[head.argument] = facts.outputs if outputs is None else outputs
-    if head.model == "HRNetV2":
-        made["ocr"] = facts.ocr
-        made["upsampling"] = _corner_rule(path, given, facts, align_corners)
+    made |= network.more(Given(path, tuple(given), tensors, align_corners))
     skipped = tuple(leave_out)
     if outputs not in (None, facts.outputs):
         skipped += head.names
@@ -123,7 +120,7 @@ def open_checkpoint(
     if inplace_batch_norm:
         kept = folded_gammas(kept)
     made |= arguments
-    model = MODELS[head.model](**made)
+    model = network.constructor(**made)
     try:
         load_official(model, kept, new=skipped)
     except ValueError as error:
@@ -133,20 +130,6 @@ def open_checkpoint(
     if left_out:
         logger.info("left out, as asked for: %s", ", ".join(left_out))
     return Loaded(model, facts, made, tuple(kept), left_out)
-
-
-def _corner_rule(
-    path: Path, given: dict[str, np.ndarray], facts: Facts, align: bool | None
-) -> str:
-    if align is None and any("decode_head." in name for name in given):
-        align = False  # the framework that uses these names knows no other rule
-    if align is None:
-        usual = "True for the official ones" if facts.ocr else "see the documentation"
-        raise InputError(
-            f"{path} does not tell which corner rule its network resizes with; give "
-            f"align_corners=True or False ({usual})."
-        )
-    return "bilinear_align_corners" if align else "bilinear"
 
 
 def _begins(name: str, starts: Sequence[str]) -> bool:

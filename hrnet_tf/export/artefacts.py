@@ -17,8 +17,8 @@ from hrnet_tf.export.integrity import RECORD, beside, checksums, sealed
 from hrnet_tf.export.names import DEFAULTS, require_packages
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.records import record
-from hrnet_tf.tasks.base.manifest import Artefact, Manifest, TaskManifest
-from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks import make_experiment, read_manifest
+from hrnet_tf.tasks.base.manifest import Artefact, TaskManifest
 from hrnet_tf.training.run import Run
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def export_run(
     )
     if out and not Path(out).resolve().is_relative_to(run.folder.resolve()):
         check_free(targets)
-    manifest = Manifest.read(run.manifest)
+    manifest = read_manifest(run.manifest)
     model = run.model()
     if options.calibration is None and any(FORMATS[x].calibrated for x in formats):
         options = dataclasses.replace(options, calibration=training_images(run))
@@ -81,7 +81,7 @@ def training_images(run: Run, count: int = CALIBRATED_ON) -> np.ndarray:
         InputError: if the run's data are not there any more.
     """
     experiment = make_experiment(run.config)
-    data = experiment.training_data(Manifest.read(run.manifest))
+    data = experiment.training_data(read_manifest(run.manifest))
     size = run.config.train.batch_size
     found: list[np.ndarray] = []
     with data.errors_explained():
@@ -160,7 +160,7 @@ def exports_of(run: Run) -> dict[str, Path]:
     versions = [x for x in run.folder.glob("*.json") if x.stem.isdigit()]
     versions.sort(key=lambda path: int(path.stem))  # the highest is served
     for facts in (*versions, *sorted((run.folder / "export").glob("*.json"))):
-        artefact = Manifest.read(facts).artefact
+        artefact = read_manifest(facts).artefact
         if artefact is not None and facts.with_suffix("").exists():
             found[artefact.format] = facts.with_suffix("")
     return {name: found[name] for name in FORMATS if name in found}

@@ -28,11 +28,11 @@ from hrnet_tf.export.compare import shares_of_range
 from hrnet_tf.export.integrity import beside, check_unchanged
 from hrnet_tf.export.loading import open_predictor
 from hrnet_tf.export.processes.runtimes import open_artefact
+from hrnet_tf.export.signatures import decode
 from hrnet_tf.images.plots import draw_flavours
 from hrnet_tf.images.preprocess import preprocess_input
-from hrnet_tf.tasks.base.decoding import decode
-from hrnet_tf.tasks.base.manifest import Manifest, TaskManifest, versions
-from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks import make_experiment, read_manifest
+from hrnet_tf.tasks.base.manifest import TaskManifest, versions
 from hrnet_tf.training.run import Run
 
 logger = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ def benchmark_run(
     run = Run.open(folder, tuple(overrides))
     artefacts = _chosen(run, formats)
     threads = threads or os.cpu_count() or 1
-    manifest = Manifest.read(run.manifest)
+    manifest = read_manifest(run.manifest)
     crops = run.read_samples()["crops"]
     crops = np.resize(crops, (BATCH, *crops.shape[1:]))
     images = preprocess_input(crops, manifest.input.mean, manifest.input.std).numpy()
@@ -316,7 +316,7 @@ class Judge:
         if path is None:
             predictor = self.predictor.from_model(self.model, manifest)
         else:
-            facts = Manifest.read(beside(path, ".json"))
+            facts = read_manifest(beside(path, ".json"))
             predictor = open_predictor(
                 path,
                 dataclasses.replace(

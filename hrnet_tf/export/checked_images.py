@@ -3,7 +3,8 @@
 import tensorflow as tf
 
 from hrnet_tf.images.in_graph import require
-from hrnet_tf.tasks.base.manifest import Limits, TaskManifest
+from hrnet_tf.images.limits import Limits
+from hrnet_tf.tasks.base.manifest import TaskManifest
 
 
 def checked_images(

@@ -17,10 +17,10 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.export.formats import TOLERANCE, Format
 from hrnet_tf.export.processes import runtimes
 from hrnet_tf.export.requests import request_of
+from hrnet_tf.export.signatures import decode, serving_function, signature_of
 from hrnet_tf.images.preprocess import preprocess_input
-from hrnet_tf.tasks.base.decoding import decode
-from hrnet_tf.tasks.base.manifest import PoseManifest, TaskManifest
-from hrnet_tf.tasks.base.signatures import Signature, serving_function, signature_of
+from hrnet_tf.tasks.base.manifest import TaskManifest
+from hrnet_tf.tasks.base.serving import Signature
 
 COMPARED = 4  # crops
 
@@ -136,17 +136,7 @@ def _compare_served(
     """Raise an ExportError if the signature of encoded images answers otherwise."""
     serve = serving_function(lambda images: model(images, training=False), manifest)
     wanted = serve(*(runtimes.as_tensor(*pair) for pair in given.items()))
-    allowed = {
-        "scores": TOLERANCE * scale,
-        "probabilities": TOLERANCE,
-        "confidence": TOLERANCE,
-        "values": TOLERANCE * scale,
-        "size": 0,
-    }
-    if isinstance(manifest, PoseManifest):
-        # Between two equal neighbours rounding decides, by half a cell.
-        largest = float(given["boxes"][..., 2:].max()) * manifest.decoding.padding
-        allowed["keypoints"] = largest / min(manifest.output.size)
+    allowed = signature_of(manifest).allowed(manifest, given, TOLERANCE * scale)
     for key in allowed.keys() & wanted.keys():
         found = largest_difference(wanted[key].numpy(), answers[key])
         if not found <= allowed[key]:

@@ -1,7 +1,6 @@
 """Converted checkpoints to SavedModel, TFLite and ONNX."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.opencv import cv2
-from hrnet_tf.common.text_files import read_json, read_names
+from hrnet_tf.common.text_files import read_json
 from hrnet_tf.conversion.convert import check_converted, fixed_image
 from hrnet_tf.export.artefacts import (
     CALIBRATED_ON,
@@ -21,23 +20,10 @@ from hrnet_tf.export.artefacts import (
 from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.export.options import Options
 from hrnet_tf.images.files import read_image
+from hrnet_tf.tasks import networks
 from hrnet_tf.tasks.base.experiment import answering
-from hrnet_tf.tasks.base.manifest import (
-    ClassificationManifest,
-    Decoding,
-    HeatmapOutput,
-    ImageInput,
-    LogitMapOutput,
-    PoseManifest,
-    SegmentationManifest,
-    TaskManifest,
-    versions,
-)
-from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
-from hrnet_tf.tasks.segmentation.classes import ClassSet
+from hrnet_tf.tasks.base.manifest import ImageInput, TaskManifest
 from hrnet_tf.training.media import list_images
-
-STRIDE = 4  # crop pixels per heatmap cell, of every published network
 
 
 def export_converted(
@@ -91,59 +77,17 @@ def _images(folder: Path, manifest: TaskManifest) -> np.ndarray:
 
 def _manifest(facts: dict[str, Any], labels: str | None, path: Path) -> TaskManifest:
     name, arguments = facts["model"], facts["arguments"]
+    known = networks()
+    make = known[name].manifest if name in known else None
+    if make is None:
+        *others, last = sorted(name for name, row in known.items() if row.manifest)
+        raise InputError(
+            f"{path} is a network of the kind {name}; only {', '.join(others)} and "
+            f"{last} can be exported from a checkpoint."
+        )
     given = ImageInput(facts["input"]["height"], facts["input"]["width"])
     title = f"{name} width {arguments['width']}"
-    if name == "HRNetClassifier":
-        names = _class_names(labels, arguments["classes"])
-        return ClassificationManifest(title, given, names, versions=versions())
-    if name == "HRNetV1":
-        keypoints = KeypointSet.read(labels or "coco")
-        if len(keypoints) != arguments["keypoints"]:
-            raise InputError(
-                f"{path} finds {arguments['keypoints']} keypoints, the set "
-                f"{keypoints.name} has {len(keypoints)}; name another set or its YAML "
-                "file with --labels."
-            )
-        height, width = (side // STRIDE for side in given.size)
-        heatmaps = HeatmapOutput(height, width, STRIDE)
-        return PoseManifest(
-            title, given, heatmaps, keypoints, Decoding(), versions=versions()
-        )
-    if name == "HRNetV2":
-        classes = _class_set(labels, arguments["classes"])
-        output = LogitMapOutput(
-            align_corners=arguments["upsampling"] == "bilinear_align_corners"
-        )
-        given = replace(given, any_size=True)
-        return SegmentationManifest(title, given, output, classes, versions=versions())
-    raise InputError(
-        f"{path} is a network of the kind {name}; only HRNetV1, HRNetV2 and "
-        "HRNetClassifier can be exported from a checkpoint."
-    )
-
-
-def _class_set(source: str | None, count: int) -> ClassSet:
-    if source is None:
-        return ClassSet("numbered", _class_names(None, count))
-    classes = ClassSet.read(source)
-    if len(classes) != count:
-        raise InputError(
-            f"The class set {classes.name} has {len(classes)} classes, the model has "
-            f"{count}; name another set or its file with --labels."
-        )
-    return classes
-
-
-def _class_names(file: str | None, count: int) -> tuple[str, ...]:
-    if file is None:
-        return tuple(f"class {number}" for number in range(count))
-    names = read_names(file, unique=False)  # two of ImageNet's are called crane
-    if len(names) != count:
-        raise InputError(
-            f"{file} names {len(names)} classes, the model has {count}; it must hold "
-            "one name a line."
-        )
-    return names
+    return make(title, given, arguments, labels, path)
 
 
 def _samples(manifest: TaskManifest) -> dict[str, np.ndarray]:

@@ -13,12 +13,11 @@ from hrnet_tf.export.quantisation import RECIPES
 from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.export.tflite import quantised, write_decoded, write_tflite
 from hrnet_tf.tasks.base.manifest import TaskManifest
+from hrnet_tf.tasks.base.serving import TOLERANCE
 
 # Writes a network that takes normalised images, and returns the facts of what it wrote.
 Writer = Callable[[keras.Model, TaskManifest, Path, Options], TaskManifest]
 
-# The largest difference from the Keras model, as a share of the answers' range.
-TOLERANCE = 1e-3
 
 TFLITE = "TFLite built-in"
 

@@ -10,7 +10,8 @@ from typing import Any
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.hashing import sha256_of
 from hrnet_tf.export.processes.runtimes import OWN_MANIFEST
-from hrnet_tf.tasks.base.manifest import Artefact, Manifest, TaskManifest
+from hrnet_tf.tasks import read_manifest
+from hrnet_tf.tasks.base.manifest import Artefact, TaskManifest
 
 RECORD = ".npz"  # what the name of a record adds to its artefact's
 
@@ -90,7 +91,7 @@ def changes(path: Path, facts: Path) -> Changes:
     Raises:
         InputError: if the manifest is broken, or tells nothing of files.
     """
-    artefact = Manifest.read(facts).artefact
+    artefact = read_manifest(facts).artefact
     if artefact is None or not artefact.files:
         raise InputError(
             f"{facts} tells nothing of the files of {path}; export the model again."

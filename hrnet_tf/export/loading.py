@@ -11,27 +11,11 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.extras import require_runtime
 from hrnet_tf.export.integrity import check_unchanged, find_manifest
 from hrnet_tf.export.processes.runtimes import RUNTIMES, open_artefact
-from hrnet_tf.tasks.base.decoding import reader
-from hrnet_tf.tasks.base.manifest import (
-    DenseManifest,
-    Manifest,
-    PoseManifest,
-    TaskManifest,
-)
+from hrnet_tf.export.signatures import reader
+from hrnet_tf.tasks import make_experiment, parts_of, read_manifest
+from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.tasks.base.predictor import on_arrays
-from hrnet_tf.tasks.classification.predictor import ImageClassifier
-from hrnet_tf.tasks.experiments import make_experiment
-from hrnet_tf.tasks.pose.predictor import PosePredictor
-from hrnet_tf.tasks.regression.predictor import RegressionPredictor
-from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
 from hrnet_tf.training.run import Run
-
-PREDICTORS: dict[str, Any] = {
-    "pose": PosePredictor,
-    "classification": ImageClassifier,
-    "segmentation": SegmentationPredictor,
-    "regression": RegressionPredictor,
-}
 
 
 def load(
@@ -73,21 +57,21 @@ def load(
         )
     if (path / "config.yaml").is_file():
         run = Run.open(path, tuple(overrides))
-        manifest = Manifest.read(run.manifest)
+        manifest = read_manifest(run.manifest)
         if overrides:
             manifest = make_experiment(run.config).judged(manifest)
             orientation = run.config.data.orientation
             seen = replace(manifest.input, orientation=orientation)
             manifest = replace(manifest, input=seen)
         manifest = _with(manifest, flip)
-        return PREDICTORS[manifest.task].from_model(run.model(), manifest)
+        return parts_of(manifest).predictor.from_model(run.model(), manifest)
     if overrides:
         raise InputError(
             f"{overrides[0]}: settings are for runs; those of {path}, an exported "
             "model, are fixed."
         )
     facts = find_manifest(path)
-    manifest = _with(Manifest.read(facts), flip)
+    manifest = _with(read_manifest(facts), flip)
     _check_kind(path)
     check_unchanged(path, facts)
     return open_predictor(path, manifest)
@@ -101,7 +85,7 @@ def open_predictor(path: Path, manifest: TaskManifest) -> Any:
     """
     _check_kind(path)
     require_runtime(path)
-    runtime, predictor = open_artefact(path), PREDICTORS[manifest.task]
+    runtime, predictor = open_artefact(path), parts_of(manifest).predictor
 
     def answers(images: tf.Tensor) -> dict[str, tf.Tensor]:
         found = runtime(images.numpy())
@@ -128,8 +112,4 @@ def _with(manifest: TaskManifest, flip: bool | None) -> TaskManifest:
             "A file that decodes by itself cannot average with the mirrored image; "
             "load one of another format to flip."
         )
-    if isinstance(manifest, PoseManifest):
-        return replace(manifest, decoding=replace(manifest.decoding, flip=flip))
-    if isinstance(manifest, DenseManifest):
-        return replace(manifest, views=replace(manifest.views, flip=flip))
-    return replace(manifest, flip=flip)
+    return manifest.with_flip(flip)

@@ -21,7 +21,8 @@ from hrnet_tf.export.onnx_rules import CHANNELS_FIRST_RULES
 from hrnet_tf.export.onnx_shapes import simplify_shapes
 from hrnet_tf.export.options import Options
 from hrnet_tf.networks.fold import StandIns, constant_graph, fold
-from hrnet_tf.tasks.base.manifest import LogitsOutput, TaskManifest
+from hrnet_tf.tasks.base.manifest import TaskManifest
+from hrnet_tf.tasks.classification.manifest import LogitsOutput
 
 # From 18 on tf2onnx does not move transposes past the mean of a classifier's maps.
 OPSET = 17

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from hrnet_tf.common.opencv import cv2
+from hrnet_tf.common.reading import Orientation, Reading
+from hrnet_tf.export.signatures import limits_of, signature_of
 from hrnet_tf.images.files import decode
-from hrnet_tf.images.header import Orientation, Reading
 from hrnet_tf.images.in_graph import JPEG, PNG
-from hrnet_tf.tasks.base.manifest import Limits, TaskManifest
-from hrnet_tf.tasks.base.signatures import limits_of, signature_of
+from hrnet_tf.images.limits import Limits
+from hrnet_tf.tasks.base.manifest import TaskManifest
 
 
 def request_of(
@@ -20,23 +21,20 @@ def request_of(
 
     Args:
         manifest: its limits hold.
-        samples: `image_bytes`, the content of an image file, uint8; for pose also
-            `boxes`, float32 `(people, 4)`, x, y, width, height in pixels.
+        samples: `image_bytes`, the content of an image file, uint8, and what else the
+            signature's `request` takes.
 
     Returns:
         By name, in the signature's order. What is neither JPEG nor PNG or beyond the
-        limits is written anew, as PNG. `boxes` have a row more than there are people,
-        so that what comes of padding is seen as well.
+        limits is written anew, as PNG.
     """
     encoded, factor = _servable(
         samples["image_bytes"], limits_of(manifest), manifest.input.orientation
     )
     request = {"image_bytes": encoded}
-    if manifest.task == "pose":
-        boxes = samples["boxes"] * np.float32(factor)
-        request["boxes"] = np.pad(boxes, ((0, 1), (0, 0)))[None]
-        request["people"] = np.array([len(boxes)], np.int32)
-    return {spec.name: request[spec.name] for spec in signature_of(manifest).inputs}
+    signature = signature_of(manifest)
+    request |= signature.request(samples, factor)
+    return {spec.name: request[spec.name] for spec in signature.inputs}
 
 
 def _servable(

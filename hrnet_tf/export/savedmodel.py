@@ -14,11 +14,11 @@ from hrnet_tf.export.integrity import checksums, sealed
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.processes.runtimes import OWN_MANIFEST, as_tensor
 from hrnet_tf.export.requests import request_of
+from hrnet_tf.export.signatures import limits_of, serving_function, signature_of
 from hrnet_tf.export.warmup import write_warmup
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.networks.fold import StandIns, constant_graph, fold
 from hrnet_tf.tasks.base.manifest import Artefact, TaskManifest
-from hrnet_tf.tasks.base.signatures import limits_of, serving_function, signature_of
 
 
 def write_savedmodel(

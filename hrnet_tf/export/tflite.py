@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.quantisation import RECIPES, measure_ranges, quantise
+from hrnet_tf.export.signatures import decode
 from hrnet_tf.export.tflite_metadata import NAME as TFLITE_METADATA
 from hrnet_tf.export.tflite_metadata import append_labels, tflite_metadata
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.networks.fold import StandIns, constant_graph, fold
-from hrnet_tf.tasks.base.decoding import decode
 from hrnet_tf.tasks.base.manifest import TaskManifest
 
 METADATA = "manifest"  # the manifest's name inside the file

@@ -11,29 +11,14 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from hrnet_tf.tasks.base.manifest import (
-    ClassificationManifest,
-    SegmentationManifest,
-    TaskManifest,
-)
+from hrnet_tf.tasks import parts_of
+from hrnet_tf.tasks.base.manifest import TaskManifest
+from hrnet_tf.tasks.base.serving import Answer
 
 NAME = "TFLITE_METADATA"  # of the buffer in the file
 LABELS = "labels.txt"
 
-DESCRIPTIONS = {
-    "image": "One RGB image: (value - mean) / std of values in 0..255.",
-    "heatmaps": "A heatmap a keypoint.",
-    "logits": "A number a class, before softmax.",
-    "maps": "Numbers of every cell.",
-    "keypoints": "x and y of each keypoint in pixels of the input.",
-    "scores": "How sure each keypoint is.",
-    "probabilities": "A share a class.",
-    "labels": "The class of each pixel.",
-    "confidence": "How sure each label is, 0 to 1.",
-    "values": "Numbers of every pixel.",
-}
-# Of these outputs the last axis, or the value, is a class.
-AXIS_OF_CLASSES, VALUE_IS_CLASS = ("logits", "probabilities"), ("labels",)
+INPUT = "One RGB image: (value - mean) / std of values in 0..255."
 
 # Numbers that the schema gives to its choices.
 RGB, IMAGE_PROPERTIES, NORMALIZATION = 1, 2, 1
@@ -54,15 +39,18 @@ def tflite_metadata(manifest: TaskManifest, outputs: Sequence[str]) -> bytes:
         outputs: names of what the file gives, in its order.
     """
     builder = flatbuffers.Builder(1024)
-    given = _tensor(builder, "image", *_image_fields(builder, manifest))
+    given = _tensor(builder, "image", INPUT, *_image_fields(builder, manifest))
+    known = parts_of(manifest).decoder.answers
     answers = []
     for name in outputs:
         files = None
-        if class_names(manifest) and name in (*AXIS_OF_CLASSES, *VALUE_IS_CLASS):
-            kind = VALUE_LABELS if name in VALUE_IS_CLASS else AXIS_LABELS
+        answer = known.get(name, Answer(""))
+        if manifest.class_names and answer.classes:
+            kind = VALUE_LABELS if answer.classes == "value" else AXIS_LABELS
             labels = _table(builder, _text(builder, LABELS), None, (BYTE, kind))
             files = _list(builder, [labels])
-        answers.append(_tensor(builder, name, None, None, None, None, files))
+        told = name, answer.description
+        answers.append(_tensor(builder, *told, None, None, None, None, files))
     graph = _table(
         builder, None, None, _list(builder, [given]), _list(builder, answers)
     )
@@ -83,20 +71,11 @@ def tflite_metadata(manifest: TaskManifest, outputs: Sequence[str]) -> bytes:
 
 def append_labels(path: str | Path, manifest: TaskManifest) -> None:
     """Put the names of classes behind a file, as a zip archive, if it has classes."""
-    names = class_names(manifest)
+    names = manifest.class_names
     if names:
         with zipfile.ZipFile(path, "a") as archive:
             # The date is fixed, so that the same export is the same file.
             archive.writestr(zipfile.ZipInfo(LABELS), "\n".join(names) + "\n")
-
-
-def class_names(manifest: TaskManifest) -> tuple[str, ...]:
-    """Names of the classes that a network tells apart; none for other tasks."""
-    if isinstance(manifest, ClassificationManifest):
-        return manifest.classes
-    if isinstance(manifest, SegmentationManifest):
-        return manifest.classes.names
-    return ()
 
 
 def _image_fields(builder: Any, manifest: TaskManifest) -> list[Field]:
@@ -114,8 +93,8 @@ def _image_fields(builder: Any, manifest: TaskManifest) -> list[Field]:
     return [None, (OFFSET, content), units, (OFFSET, statistics)]
 
 
-def _tensor(builder: Any, name: str, *fields: Field) -> int:
-    titles = _text(builder, name), _text(builder, DESCRIPTIONS[name])
+def _tensor(builder: Any, name: str, description: str, *fields: Field) -> int:
+    titles = _text(builder, name), _text(builder, description)
     return _table(builder, *titles, *fields)
 
 

@@ -8,8 +8,8 @@ from hrnet_tf.export.compare import ExportError, ask_in_fresh_process, share_of_
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.integrity import RECORD, Changes, beside, changes
 from hrnet_tf.export.records import read_record
-from hrnet_tf.tasks.base.manifest import Manifest
-from hrnet_tf.tasks.base.signatures import signature_of
+from hrnet_tf.export.signatures import signature_of
+from hrnet_tf.tasks import read_manifest
 
 # How much integers may differ between processors, as a share of the range.
 INTEGER_TOLERANCE = 0.02
@@ -89,7 +89,7 @@ def verify(path: str | Path) -> Verification:
             f"{path} has no manifest {facts.name} beside it; give what "
             "`hrnet-tf export` has written, together with the files beside it."
         )
-    manifest = Manifest.read(facts)
+    manifest = read_manifest(facts)
     artefact = manifest.artefact
     if artefact is None or artefact.format not in FORMATS:
         raise InputError(

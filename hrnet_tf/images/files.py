@@ -15,18 +15,15 @@ from PIL import Image
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.opencv import cv2
+from hrnet_tf.common.reading import PIXEL_LIMIT, UPRIGHT, Orientation, Reading
 from hrnet_tf.images.header import (
     BITS,
     NO_IMAGE,
-    PIXEL_LIMIT,
     SAMPLE_FORMAT,
     SAMPLES,
     TURN,
-    UPRIGHT,
     WHOLE,
     Header,
-    Orientation,
-    Reading,
     read_header,
 )
 from hrnet_tf.images.png import check_chunks

@@ -12,17 +12,12 @@ CIPA DC-008 (EXIF), section 4.6.4.
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.reading import UPRIGHT, Reading
 from hrnet_tf.images.png import SIGNATURE as PNG
 from hrnet_tf.images.png import check_chunk, chunks
-
-# As viewers show them, turned by their EXIF tag; or as their pixels are stored.
-Orientation = Literal["upright", "stored"]
-
-# Pixels of an image; Pillow refuses more, too.
-PIXEL_LIMIT = 178_956_970
 
 JPEG = b"\xff\xd8\xff"
 NO_IMAGE = "the image cannot be decoded: it is broken, empty or no image"
@@ -34,30 +29,6 @@ WIDTH, HEIGHT, BITS, PHOTOMETRIC, TURN, SAMPLES = 256, 257, 258, 262, 274, 277
 TILE_WIDTH, TILE_HEIGHT, SAMPLE_FORMAT = 322, 323, 339
 MIN_IS_BLACK, PALETTE = 1, 3  # of PHOTOMETRIC
 WHOLE = 1  # of SAMPLE_FORMAT
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How image files are taken.
-
-    Attributes:
-        orientation: `"upright"`, as viewers show them, or `"stored"`.
-        pixel_limit: of an image, a mask or a map; larger ones are refused before they
-            are decoded.
-    """
-
-    orientation: Orientation = "upright"
-    pixel_limit: int = PIXEL_LIMIT
-
-    def __post_init__(self):
-        if self.orientation not in get_args(Orientation):
-            raise InputError(
-                f"The orientation must be one of {', '.join(get_args(Orientation))}, "
-                f"got {self.orientation!r}."
-            )
-
-
-UPRIGHT = Reading()
 
 
 @dataclass(frozen=True)

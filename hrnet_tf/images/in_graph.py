@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from hrnet_tf.common.reading import Orientation
 from hrnet_tf.images.files import JPEG_METHOD
-from hrnet_tf.images.header import Orientation
+from hrnet_tf.images.limits import Limits
 from hrnet_tf.images.orientation import MOST_PARTS, orientation_of, turned
-from hrnet_tf.tasks.base.manifest import Limits
-from hrnet_tf.tasks.pose.predictor import CHUNK
 
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -205,3 +204,7 @@ def _size(content: tf.Tensor, is_jpeg: tf.Tensor, index: tf.Tensor) -> tf.Tensor
 def _png_size(content: tf.Tensor) -> tf.Tensor:
     sides = tf.strings.substr(content, PNG_HEAD - 8, 8)
     return tf.io.decode_raw(sides, tf.int32, little_endian=False)[::-1]
+
+
+# The most crops that go through the network at once.
+CHUNK = 32

@@ -255,3 +255,6 @@ def _note(text: str, side: int) -> np.ndarray:
     paper = _paper(side // 2, side)
     draw_text(paper, text, (GAP, side // 4 - SMALLEST), SMALLEST)
     return paper
+
+
+UNKNOWN = (150, 150, 150)  # RGB of numbers that nothing is known of

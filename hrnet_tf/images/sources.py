@@ -11,9 +11,9 @@ from urllib.request import Request, url2pathname, urlopen
 import numpy as np
 
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.reading import PIXEL_LIMIT, Orientation, Reading
 from hrnet_tf.common.version import __version__
 from hrnet_tf.images.files import decode, read_image
-from hrnet_tf.images.header import PIXEL_LIMIT, Orientation, Reading
 from hrnet_tf.images.preprocess import check_image
 
 # An image to predict from: uint8 RGB `(height, width, 3)`, a path, or an address that

@@ -1,1 +1,132 @@
-"""One folder a task."""
+"""The table of tasks: the only place above which no task is named.
+
+What stands above (training, conversion, export, the command line) asks here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.typed_yaml import load_yaml, merge
+from hrnet_tf.tasks.base.task import Option, Parts, Task
+from hrnet_tf.tasks.classification import TASK as CLASSIFICATION
+from hrnet_tf.tasks.pose import TASK as POSE
+from hrnet_tf.tasks.regression import TASK as REGRESSION
+from hrnet_tf.tasks.segmentation import TASK as SEGMENTATION
+
+if TYPE_CHECKING:
+    from hrnet_tf.common.config import Config
+    from hrnet_tf.tasks.base.checkpoint import Network
+    from hrnet_tf.tasks.base.experiment import Experiment
+    from hrnet_tf.tasks.base.manifest import TaskManifest
+    from hrnet_tf.tasks.base.viewer import Viewer
+
+TASKS: dict[str, Task] = {
+    task.name: task for task in (POSE, CLASSIFICATION, SEGMENTATION, REGRESSION)
+}
+DEFAULT = POSE.name  # of configurations that name no task
+
+# Folders with a network whose checkpoints can be read, see their `checkpoint.py`.
+WITH_CHECKPOINTS = (
+    "classification",
+    "segmentation",
+    "landmarks",
+    "detection",
+    "bottom_up",
+    "pose",
+)
+
+
+def register_task(task: Task) -> None:
+    """Add a task of your own: configurations, training, commands, exports know it then.
+
+    Args:
+        task: its row; see `hrnet_tf.tasks.base.task.Task`.
+
+    Raises:
+        InputError: if there is another task of this name.
+
+    Example:
+        ```python
+        hrnet_tf.register_task(Task("brightness", BrightnessConfig, parts))
+        hrnet_tf.train(hrnet_tf.read_config("brightness.yaml"))
+        ```
+    """
+    if TASKS.setdefault(task.name, task) != task:
+        raise InputError(
+            f"There is a task {task.name} already; give yours another name than "
+            f"{', '.join(TASKS)}."
+        )
+
+
+def find_task(name: Any, where: str | Path) -> Task:
+    """The task of this name.
+
+    Args:
+        name: what stands under `task`.
+        where: the file that it stands in, for errors.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if not isinstance(name, str) or name not in TASKS:
+        raise InputError(
+            f"{where}: `task` must be one of {', '.join(TASKS)}, got {name!r}."
+        )
+    return TASKS[name]
+
+
+def parts_of(described: TaskManifest | Config) -> Parts:
+    """The parts of the task of a manifest or a configuration."""
+    return TASKS[described.task].parts()
+
+
+def make_experiment(config: Config) -> Experiment:
+    """The experiment that a configuration describes."""
+    return parts_of(config).experiment(config)
+
+
+def make_viewer(predictor: Any, settings: Any = None, **options: Any) -> Viewer:
+    """What looks at files with a predictor.
+
+    Args:
+        predictor: such as `hrnet_tf.load` gives.
+        settings: a configuration's `evaluate`; None: the defaults.
+        options: of the predictor's task, by name; see `Task.options`.
+    """
+    return parts_of(predictor.manifest).viewer(predictor, settings=settings, **options)
+
+
+def predict_options() -> list[Option]:
+    """What `hrnet-tf predict` takes for models of one task or another; a flag once."""
+    every = [option for task in TASKS.values() for option in task.options]
+    return list({option.flag: option for option in every}.values())
+
+
+def read_manifest(path: str | Path) -> TaskManifest:
+    """Read a manifest file of any task.
+
+    Raises:
+        InputError: if it is broken, or of no task; see `typed_yaml.merge`.
+
+    Example:
+        ```python
+        manifest = read_manifest("saved_models/demo/manifest.json")
+        manifest.task, manifest.input.size  # "pose", (128, 96)
+        ```
+    """
+    given = load_yaml(Path(path))
+    task = find_task(given.get("task"), path)
+    return merge(task.parts().manifest, given, where=str(path))
+
+
+def networks() -> dict[str, Network]:
+    """Every network of the family whose checkpoints can be read, by its constructor."""
+    modules = (
+        importlib.import_module(f"{__name__}.{folder}.checkpoint")
+        for folder in WITH_CHECKPOINTS
+    )
+    return {module.NETWORK.name: module.NETWORK for module in modules}

@@ -11,8 +11,8 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.data.survey import Survey
 from hrnet_tf.images.pictures import write_image
+from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.base.experiment import TrainingData
-from hrnet_tf.tasks.experiments import make_experiment
 from hrnet_tf.training.configs import Config
 
 SHOWN = 32  # samples on the sheet, at most

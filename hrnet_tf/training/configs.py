@@ -7,23 +7,13 @@ from typing import cast
 
 from omegaconf import OmegaConf
 
+from hrnet_tf.common.config import Config
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.shipped import find_config
 from hrnet_tf.common.typed_yaml import load_yaml, merge
-from hrnet_tf.tasks.classification.config import ClassificationConfig, ShardSettings
-from hrnet_tf.tasks.pose.config import PoseConfig
-from hrnet_tf.tasks.regression.config import RegressionConfig
-from hrnet_tf.tasks.segmentation.config import SegmentationConfig
-
-Config = PoseConfig | ClassificationConfig | SegmentationConfig | RegressionConfig
+from hrnet_tf.tasks import DEFAULT, find_task
 
 RUN_FILE = "config.yaml"  # in a run's folder
-CONFIGS: dict[str, type[Config]] = {
-    "pose": PoseConfig,
-    "classification": ClassificationConfig,
-    "segmentation": SegmentationConfig,
-    "regression": RegressionConfig,
-}
 
 
 def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -51,12 +41,8 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """
     path = find_config(path)
     given = load_yaml(path)
-    task = cast(dict, OmegaConf.to_container(given)).get("task", "pose")
-    if not isinstance(task, str) or task not in CONFIGS:
-        raise InputError(
-            f"{path}: `task` must be one of {', '.join(CONFIGS)}, got {task!r}."
-        )
-    schema = CONFIGS[task]
+    named = cast(dict, OmegaConf.to_container(given)).get("task", DEFAULT)
+    schema = find_task(named, path).config
     config = merge(schema, load_yaml(path, schema), overrides, where=str(path))
     inside = path.name == RUN_FILE and (path.parent / "checkpoints").is_dir()
     if inside and not any(override.startswith("output=") for override in overrides):
@@ -86,8 +72,3 @@ def read_run_config(folder: str | Path, overrides: Sequence[str] = ()) -> Config
             "that `hrnet-tf train` has made."
         )
     return read_config(path, overrides)
-
-
-def read_shard_settings(overrides: Sequence[str]) -> ShardSettings:
-    """What `hrnet-tf shard` is told as `key=value`; see `read_config` for errors."""
-    return merge(ShardSettings, OmegaConf.create(), overrides, where="hrnet-tf shard")

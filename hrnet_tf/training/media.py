@@ -15,32 +15,13 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import writing
 from hrnet_tf.common.opencv import cv2
 from hrnet_tf.common.progress import progress_bar
+from hrnet_tf.common.reading import PIXEL_LIMIT, UPRIGHT, Reading
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.images.files import read_image
 from hrnet_tf.images.folders import IMAGES, VIDEOS, is_clutter, is_image, is_video
-from hrnet_tf.images.header import PIXEL_LIMIT, UPRIGHT, Reading
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.images.video import VideoFile
-from hrnet_tf.tasks.base.viewers import (
-    NOT_FINITE,
-    ClassViewer,
-    MapViewer,
-    PoseViewer,
-    SegmentViewer,
-    Viewer,
-)
-
-__all__ = [
-    "ClassViewer",
-    "MapViewer",
-    "PoseViewer",
-    "SegmentViewer",
-    "Summary",
-    "Viewer",
-    "list_images",
-    "look_at_video",
-    "predict_files",
-]
+from hrnet_tf.tasks.base.viewer import NOT_FINITE, Viewer
 
 logger = logging.getLogger(__name__)
 

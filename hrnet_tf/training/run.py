@@ -12,9 +12,9 @@ from hrnet_tf.common.arrays import read_arrays
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.finite import not_finite
 from hrnet_tf.common.typed_yaml import differences, write_config
+from hrnet_tf.tasks import make_experiment, read_manifest
 from hrnet_tf.tasks.base.experiment import answering
-from hrnet_tf.tasks.base.manifest import Manifest, TaskManifest
-from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.training.configs import Config, read_run_config
 
 EPOCHS = "train.epochs: "
@@ -180,7 +180,7 @@ class Run:
                 "written after the first validation. Start the training again to go "
                 "on."
             )
-        manifest = Manifest.read(self.manifest)
+        manifest = read_manifest(self.manifest)
         experiment = make_experiment(self.config)
         network = answering(experiment.build_network(manifest, str(self.best)))
         if layer := not_finite(network):

@@ -19,9 +19,9 @@ from hrnet_tf.common.messages import keep_in
 from hrnet_tf.common.progress import moves
 from hrnet_tf.common.run_lock import training_in
 from hrnet_tf.networks.fine_tuning import freeze_body, freeze_layers
+from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.base.experiment import Evaluator, Experiment, answering
 from hrnet_tf.tasks.base.manifest import TaskManifest
-from hrnet_tf.tasks.experiments import make_experiment
 from hrnet_tf.training.callbacks import (
     AveragedWeights,
     BestNetwork,

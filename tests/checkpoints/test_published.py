@@ -21,9 +21,11 @@ from hrnet_tf.checkpoints.weights import official_names
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks import constructors as common
 from hrnet_tf.networks import transfer
-from hrnet_tf.tasks.networks import MODELS
+from hrnet_tf.tasks import networks
 from support.networks import with_statistics
 from support.served import TINY
+
+MODELS = {name: row.constructor for name, row in networks().items()}
 
 CONTENT = bytes(range(256)) * 20_000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -7,7 +7,9 @@ import pytest
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.typed_yaml import write_config
-from hrnet_tf.tasks.base.manifest import ClassificationManifest, ImageInput, Manifest
+from hrnet_tf.tasks import read_manifest
+from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.keypoints.keypoint_set import FOLDER as KEYPOINTS
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.segmentation.classes import FOLDER as CLASSES
@@ -55,7 +57,7 @@ def kind(request, experiment, tiny_manifest, tmp_path):
         tiny_manifest.write(path)
     else:
         ClassificationManifest("tiny", ImageInput(32, 32), ("a", "b")).write(path)
-    return path, Manifest.read
+    return path, read_manifest
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)

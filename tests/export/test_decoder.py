@@ -17,19 +17,15 @@ from hrnet_tf.export.onnx import write_onnx
 from hrnet_tf.export.options import Options
 from hrnet_tf.images.preprocess import central_crop, crop_of_box, preprocess_input
 from hrnet_tf.networks.layers import resize_bilinear
-from hrnet_tf.tasks.base.manifest import (
-    ClassificationManifest,
-    ImageInput,
-    LogitMapOutput,
-    MapOutput,
-    RegressionManifest,
-    SegmentationManifest,
-)
+from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.keypoints.heatmaps import REFINEMENTS, HeatmapCodec
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.regression.channels import ChannelSet
+from hrnet_tf.tasks.regression.manifest import MapOutput, RegressionManifest
 from hrnet_tf.tasks.regression.predictor import regressor
 from hrnet_tf.tasks.segmentation.classes import ClassSet
+from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
 from hrnet_tf.tasks.segmentation.predictor import label_pixels, scorer
 from support.networks import with_statistics
 from support.served import TINY

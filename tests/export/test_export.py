@@ -22,10 +22,9 @@ from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.processes.runtimes import call_signature, open_artefact
 from hrnet_tf.export.savedmodel import write_savedmodel
+from hrnet_tf.export.signatures import signature_of
 from hrnet_tf.export.tflite import write_tflite
-from hrnet_tf.tasks.base.manifest import Manifest
-from hrnet_tf.tasks.base.signatures import signature_of
-from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks import make_experiment, read_manifest
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.training.run import Run
 from support.networks import rescaled
@@ -189,7 +188,7 @@ def test_the_facts_lie_beside_every_artefact(name, exported):
 
 def test_a_manifest_is_read_as_it_was_written(tiny_manifest, tmp_path):
     tiny_manifest.write(tmp_path / "manifest.json")
-    assert Manifest.read(tmp_path / "manifest.json") == tiny_manifest
+    assert read_manifest(tmp_path / "manifest.json") == tiny_manifest
 
 
 def test_artefacts_lie_in_the_folder_of_their_run(exported, run_folder):
@@ -325,14 +324,14 @@ def test_a_version_below_one_is_refused():
 
 
 def test_a_savedmodel_says_its_limits_and_what_all_its_files_are(exported):
-    facts = Manifest.read(exported["savedmodel"].with_name("1.json"))
+    facts = read_manifest(exported["savedmodel"].with_name("1.json"))
     assert facts.limits == signature_of(facts).limits
     assert {
         "1/saved_model.pb",
         "1/assets.extra/manifest.json",
         "1/assets.extra/tf_serving_warmup_requests",
     } < facts.artefact.files.keys()
-    own = Manifest.read(exported["savedmodel"] / "assets.extra" / "manifest.json")
+    own = read_manifest(exported["savedmodel"] / "assets.extra" / "manifest.json")
     assert replace(own, artefact=None) == replace(facts, artefact=None)
     stated = facts.artefact.files.items() - own.artefact.files.items()
     assert {name for name, _ in stated} == {"1.npz", "1/assets.extra/manifest.json"}

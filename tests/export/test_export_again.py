@@ -12,7 +12,7 @@ from hrnet_tf.export import artefacts as artefacts_module
 from hrnet_tf.export.artefacts import export_model, export_run
 from hrnet_tf.export.integrity import Changes, changes
 from hrnet_tf.export.options import Options
-from hrnet_tf.tasks.base.manifest import Manifest
+from hrnet_tf.tasks import read_manifest
 from hrnet_tf.training.run import Run
 from support.networks import rescaled
 
@@ -33,7 +33,7 @@ def test_an_export_that_is_killed_is_none_that_is_taken_for_good(
         put(source, target)
 
     monkeypatch.setattr(artefacts_module, "put", die)
-    manifest = Manifest.read(run_folder / "manifest.json")
+    manifest = read_manifest(run_folder / "manifest.json")
     samples = np.load(run_folder / "samples.npz")
     with contextlib.suppress(KeyboardInterrupt):
         export_model(

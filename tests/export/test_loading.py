@@ -9,8 +9,7 @@ import hrnet_tf
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.export.integrity import Changes, changes
 from hrnet_tf.export.verify import verify
-from hrnet_tf.tasks.base.manifest import Manifest
-from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks import make_experiment, read_manifest
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.training.run import Run
 
@@ -20,7 +19,7 @@ BOXES = [(0, 0, 70, 90), (10, 20, 30, 40)]
 
 @pytest.fixture(scope="module")
 def expected(run_folder, tiny_model):
-    manifest = Manifest.read(Run.open(run_folder).manifest)
+    manifest = read_manifest(Run.open(run_folder).manifest)
     return PosePredictor.from_model(tiny_model, manifest).predict(IMAGE, BOXES)
 
 
@@ -36,7 +35,7 @@ def test_a_run_is_opened_with_its_best_weights(run_folder, expected):
 def test_a_run_with_settings_looks_as_its_evaluation_with_them_does(run_folder):
     settings = ("evaluate.flip=false", "evaluate.refinement=none", "data.padding=1.5")
     run = Run.open(run_folder, settings)
-    evaluator = make_experiment(run.config).evaluator(Manifest.read(run.manifest))
+    evaluator = make_experiment(run.config).evaluator(read_manifest(run.manifest))
     found = hrnet_tf.load(run_folder, overrides=settings).manifest
     assert found == evaluator.manifest
     assert found.decoding != hrnet_tf.load(run_folder).manifest.decoding

@@ -17,15 +17,12 @@ from hrnet_tf.export.onnx_int8 import write_onnx_int8
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.processes.runtimes import open_artefact
 from hrnet_tf.images.preprocess import preprocess_input
+from hrnet_tf.tasks import read_manifest
 from hrnet_tf.tasks.base.experiment import answering
-from hrnet_tf.tasks.base.manifest import (
-    ClassificationManifest,
-    ImageInput,
-    LogitMapOutput,
-    Manifest,
-    SegmentationManifest,
-)
+from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.segmentation.classes import ClassSet
+from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
 from support.networks import with_statistics
 from support.served import TINY
 
@@ -167,7 +164,7 @@ def test_a_file_holds_its_own_facts(name, networks, written, tmp_path):
     if name == "pose":
         output = replace(manifest.output, layout="NCHW")
         expected = replace(expected, output=output)
-    assert Manifest.read(tmp_path / "manifest.json") == expected
+    assert read_manifest(tmp_path / "manifest.json") == expected
 
 
 def test_layers_without_a_rule_are_converted_too(rng, tmp_path):
@@ -187,7 +184,7 @@ def test_channels_first_is_asked_for_on_the_command_line(run_folder, tmp_path, r
     settings = ["--format", "onnx", "--layout", "nchw", "--out", str(tmp_path / "x")]
     main(["export", str(run_folder), *settings])
     path = tmp_path / "x" / "model.onnx"
-    facts = Manifest.read(tmp_path / "x" / "model.onnx.json")
+    facts = read_manifest(tmp_path / "x" / "model.onnx.json")
     assert (facts.input.layout, facts.output.layout) == ("NCHW", "NCHW")
     assert facts.artefact.operations == f"ONNX opset {OPSET}"
     image = rng.integers(0, 256, (90, 50, 3), np.uint8)
@@ -199,7 +196,7 @@ def test_channels_first_is_asked_for_on_the_command_line(run_folder, tmp_path, r
 
 def test_formats_without_a_layout_keep_theirs(run_folder, tmp_path):
     export_run(run_folder, ["tflite"], tmp_path, Options("NCHW"))
-    assert Manifest.read(tmp_path / "model.tflite.json").input.layout == "NHWC"
+    assert read_manifest(tmp_path / "model.tflite.json").input.layout == "NHWC"
 
 
 # int8
@@ -283,7 +280,7 @@ def test_int8_files_are_valid_and_hold_their_facts(name, layout, in_int8):
 def test_a_run_is_calibrated_on_its_training_images(run_folder, tmp_path):
     path = export_run(run_folder, ["onnx_int8"], tmp_path)["onnx_int8"]
     assert path == tmp_path / "model_int8.onnx"
-    facts = Manifest.read(tmp_path / "model_int8.onnx.json")
+    facts = read_manifest(tmp_path / "model_int8.onnx.json")
     assert facts.artefact.format == "onnx_int8"
     assert facts.input.dtype == "float32"
     image = np.zeros((90, 50, 3), np.uint8)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from hrnet_tf.export.checked_images import checked_images
 from hrnet_tf.images.in_graph import PNG
-from hrnet_tf.tasks.base.manifest import Limits
+from hrnet_tf.images.limits import Limits
 from support.served import FILES, SIGNATURES, ask_anything, megabytes
 
 SENTENCE = r"not compatible with expected|must (hold|have)|images of \d+x\d+ pixels"

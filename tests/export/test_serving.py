@@ -7,19 +7,17 @@ import tensorflow as tf
 
 import hrnet_tf
 from hrnet_tf.export.requests import request_of
+from hrnet_tf.export.signatures import serving_function, signature_of
+from hrnet_tf.images.in_graph import CHUNK
+from hrnet_tf.images.limits import Limits
 from hrnet_tf.images.preprocess import crop_matrix, crop_of_box, warp
-from hrnet_tf.tasks.base.manifest import (
-    ClassificationManifest,
-    ImageInput,
-    Limits,
-    LogitMapOutput,
-    SegmentationManifest,
-    Views,
-)
-from hrnet_tf.tasks.base.signatures import serving_function, signature_of
-from hrnet_tf.tasks.pose.predictor import CHUNK, PosePredictor
+from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
+from hrnet_tf.tasks.dense.manifest import Views
+from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.pose.serving import crop_people
 from hrnet_tf.tasks.segmentation.classes import ClassSet
+from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
 from support.spots import spot_image, spot_manifest, spot_network
 
 # OpenCV 4 rounds positions to 1/32 pixel, version 5 does not.

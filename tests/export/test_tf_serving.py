@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from hrnet_tf.export.loading import PREDICTORS
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.requests import request_of
 from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.export.warmup import WARMUP
+from hrnet_tf.tasks import parts_of
 from support.served import (
     BOXES,
     FILES,
@@ -38,7 +38,7 @@ protocols = pytest.mark.parametrize("protocol", ["rest", "grpc"])
 @pytest.fixture(scope="module")
 def predictors(networks):
     return {
-        task: PREDICTORS[pair[1].task].from_model(*pair)
+        task: parts_of(pair[1]).predictor.from_model(*pair)
         for task, pair in networks.items()
     }
 

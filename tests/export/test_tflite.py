@@ -13,9 +13,9 @@ from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.processes.runtimes import open_artefact
+from hrnet_tf.export.signatures import decode
 from hrnet_tf.export.tflite import METADATA
-from hrnet_tf.tasks.base.decoding import decode
-from hrnet_tf.tasks.base.manifest import Manifest
+from hrnet_tf.tasks import read_manifest
 from support.spots import spot_manifest, spot_network
 
 KINDS = [name for name in FORMATS if name.startswith("tflite")]
@@ -42,7 +42,7 @@ def crops(run_folder):
 
 
 def facts_of(path):
-    return Manifest.read(path.with_name(f"{path.name}.json"))
+    return read_manifest(path.with_name(f"{path.name}.json"))
 
 
 @pytest.mark.parametrize("kind", FACTS)

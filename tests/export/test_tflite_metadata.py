@@ -13,13 +13,10 @@ from hrnet_tf.export import flatbuffer
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.tflite_metadata import NAME, tflite_metadata
-from hrnet_tf.tasks.base.manifest import (
-    ClassificationManifest,
-    ImageInput,
-    LogitMapOutput,
-    SegmentationManifest,
-)
+from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.segmentation.classes import ClassSet
+from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
 
 CLASSES = ("sky", "road", "tree")
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from hrnet_tf import InputError, read_image
+from hrnet_tf.common.reading import PIXEL_LIMIT, Reading
 from hrnet_tf.images.files import (
     check_size,
     decode,
@@ -17,7 +18,7 @@ from hrnet_tf.images.files import (
     stored_windows,
     turned,
 )
-from hrnet_tf.images.header import PIXEL_LIMIT, Reading, read_header
+from hrnet_tf.images.header import read_header
 from hrnet_tf.tasks.segmentation.masks import read_mask
 from support.stored import ORIENTATION, TURNS, encoded, stored_of
 

@@ -10,9 +10,9 @@ import pytest
 
 import hrnet_tf
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.export.loading import PREDICTORS
 from hrnet_tf.images import sources as image_sources
 from hrnet_tf.images.sources import open_image
+from hrnet_tf.tasks import TASKS, parts_of
 
 
 class Silent(SimpleHTTPRequestHandler):
@@ -51,10 +51,10 @@ def test_names_with_spaces_are_read_by_their_address(photo, tmp_path):
     np.testing.assert_array_equal(open_image(path.as_uri()), open_image(photo))
 
 
-@pytest.mark.parametrize("task", sorted(PREDICTORS))
+@pytest.mark.parametrize("task", sorted(TASKS))
 def test_a_predictor_takes_every_source(task, networks, photo, sources):
     network, manifest = networks[task]
-    predictor = PREDICTORS[task].from_training(network, manifest)
+    predictor = parts_of(manifest).predictor.from_training(network, manifest)
     expected = predictor.predict(hrnet_tf.read_image(photo))
     for source in sources:
         found = predictor.predict(source)

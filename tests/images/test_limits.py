@@ -9,21 +9,25 @@ import pytest
 from PIL import Image
 
 from hrnet_tf import InputError
-from hrnet_tf.data.survey import survey_images, survey_maps, survey_masks, survey_people
 from hrnet_tf.tasks.classification.config import ImageAugmentation
 from hrnet_tf.tasks.classification.images import open_images
 from hrnet_tf.tasks.classification.pipeline import ImageReader, training_images
+from hrnet_tf.tasks.classification.survey import survey_images
 from hrnet_tf.tasks.keypoints.people import People
 from hrnet_tf.tasks.pose.augment import plain_crops
 from hrnet_tf.tasks.pose.pipeline import CropReader, crop_batches
 from hrnet_tf.tasks.pose.predictor import PosePredictor
+from hrnet_tf.tasks.pose.survey import survey_people
+from hrnet_tf.tasks.pose.viewer import PoseViewer
 from hrnet_tf.tasks.regression.config import MapSection
 from hrnet_tf.tasks.regression.maps import open_maps, read_map
 from hrnet_tf.tasks.regression.pipeline import MapReader
+from hrnet_tf.tasks.regression.survey import survey_maps
 from hrnet_tf.tasks.segmentation.config import MaskSection
 from hrnet_tf.tasks.segmentation.masks import open_masks, read_mask
 from hrnet_tf.tasks.segmentation.pipeline import MaskReader
-from hrnet_tf.training.media import PoseViewer, predict_files
+from hrnet_tf.tasks.segmentation.survey import survey_masks
+from hrnet_tf.training.media import predict_files
 from support.spots import spot_image, spot_manifest, spot_network
 from support.stored import encoded
 

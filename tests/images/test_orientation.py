@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from hrnet_tf import read_image
-from hrnet_tf.data.survey import survey_people
-from hrnet_tf.images.header import Reading
+from hrnet_tf.common.reading import Reading
 from hrnet_tf.tasks.classification.config import ImageAugmentation
 from hrnet_tf.tasks.classification.images import open_images
 from hrnet_tf.tasks.classification.pipeline import (
@@ -24,6 +23,7 @@ from hrnet_tf.tasks.dense.pipeline import training_pairs
 from hrnet_tf.tasks.keypoints.people import People
 from hrnet_tf.tasks.pose.augment import plain_crops
 from hrnet_tf.tasks.pose.pipeline import CropReader, crop_batches
+from hrnet_tf.tasks.pose.survey import survey_people
 from hrnet_tf.tasks.regression.config import MapSection
 from hrnet_tf.tasks.regression.maps import open_maps, read_map
 from hrnet_tf.tasks.regression.pipeline import MapReader

@@ -10,12 +10,14 @@ import pytest
 import tensorflow as tf
 
 import hrnet_tf
-from hrnet_tf.export.loading import PREDICTORS
+from hrnet_tf.common.reading import Reading
+from hrnet_tf.export.signatures import serving_function, signature_of
 from hrnet_tf.images import orientation as orientation_module
 from hrnet_tf.images.files import decode
-from hrnet_tf.images.header import Reading, read_header
+from hrnet_tf.images.header import read_header
 from hrnet_tf.images.in_graph import checked_files, decode_rgb
-from hrnet_tf.tasks.base.signatures import CROPPED, serving_function, signature_of
+from hrnet_tf.tasks import parts_of
+from hrnet_tf.tasks.base.serving import CROPPED
 from support.served import BOXES, IMAGES, SIGNATURES, ask_anything
 from support.stored import TURNS, encoded, stored_of
 
@@ -204,7 +206,7 @@ def test_a_server_answers_of_photos_as_viewers_show_them(task, server, networks)
         inputs["boxes"] = np.array([BOXES[0]] * len(files), np.float32)
         inputs["people"] = np.ones(len(files), np.int32)
     answer = ask_anything(server, task, SIGNATURES[task], inputs)
-    predictor = PREDICTORS[manifest.task].from_model(model, manifest)
+    predictor = parts_of(manifest).predictor.from_model(model, manifest)
     given = (BOXES[0],) if task == "pose" else ()
     for number, content in enumerate(files):
         expected = predictor.predict(decode(content), *given)
@@ -226,6 +228,6 @@ def test_a_run_of_stored_images_is_served_stored_ones(networks):
     content = turned_files()[5]
     answer = graph(tf.constant([content]))
     assert answer["size"].numpy().tolist() == [[140, 120]]
-    predictor = PREDICTORS["segmentation"].from_model(model, manifest)
+    predictor = parts_of(manifest).predictor.from_model(model, manifest)
     expected = predictor.predict(decode(content, Reading("stored")))
     assert (answer["labels"].numpy()[0] == expected.labels).mean() > 0.999

@@ -5,20 +5,22 @@ import pytest
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.files import read_image
 from hrnet_tf.images.lettering import PAPER
-from hrnet_tf.images.pictures import (
+from hrnet_tf.images.pictures import write_image
+from hrnet_tf.tasks.classification.drawing import draw_classes
+from hrnet_tf.tasks.classification.result import Classification
+from hrnet_tf.tasks.keypoints.drawing import (
     LEFT,
     MIDDLE,
     RIGHT,
-    draw_classes,
-    draw_labels,
     draw_pose,
     keypoint_colors,
     person_color,
     show_pose,
-    write_image,
 )
-from hrnet_tf.tasks.base.results import Classification, LabelMap, Pose
+from hrnet_tf.tasks.keypoints.result import Pose
 from hrnet_tf.tasks.segmentation.classes import IGNORED, ClassSet
+from hrnet_tf.tasks.segmentation.drawing import draw_labels
+from hrnet_tf.tasks.segmentation.result import LabelMap
 from support.spots import COLORS
 
 POINTS = [(10, 20), (30, 40), (50, 40)]  # red, green, blue; a line joins the last two

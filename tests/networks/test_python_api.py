@@ -11,9 +11,14 @@ from hrnet_tf import losses
 from hrnet_tf.common.compat import KERAS_3
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks import constructors as common
-from hrnet_tf.tasks.base import results
-from hrnet_tf.tasks.networks import MODELS
+from hrnet_tf.tasks import networks
+from hrnet_tf.tasks.classification import result as classification
+from hrnet_tf.tasks.keypoints import result as keypoints
+from hrnet_tf.tasks.regression import result as regression
+from hrnet_tf.tasks.segmentation import result as segmentation
 from support.served import TINY
+
+MODELS = {name: row.constructor for name, row in networks().items()}
 
 CLASSES = 3
 IMAGES = np.random.default_rng(0).standard_normal((2, 32, 64, 3)).astype(np.float32)
@@ -132,7 +137,7 @@ def test_a_file_opened_without_the_package_names_it(tmp_path):
 
 
 def test_public_parts_are_at_the_top():
-    for module in (losses, results):
+    for module in (losses, keypoints, classification, segmentation, regression):
         for name, thing in vars(module).items():
             if inspect.isclass(thing) and thing.__module__.startswith("hrnet_tf."):
                 assert getattr(hrnet_tf, name) is thing

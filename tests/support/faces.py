@@ -4,8 +4,8 @@ import copy
 import json
 from pathlib import Path
 
+from hrnet_tf.tasks.keypoints.config import CocoSection
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
-from hrnet_tf.tasks.pose.config import CocoSection
 
 FACE = KeypointSet(
     name="face",

@@ -23,16 +23,12 @@ import hrnet_tf
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.tasks.base.experiment import answering
-from hrnet_tf.tasks.base.manifest import (
-    ClassificationManifest,
-    ImageInput,
-    LogitMapOutput,
-    MapOutput,
-    RegressionManifest,
-    SegmentationManifest,
-)
+from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.regression.channels import ChannelSet
+from hrnet_tf.tasks.regression.manifest import MapOutput, RegressionManifest
 from hrnet_tf.tasks.segmentation.classes import ClassSet
+from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
 from support.spots import spot_image, spot_manifest, spot_network
 
 # All four branches, one block each: quick to build, and nothing is left out.

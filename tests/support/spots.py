@@ -8,14 +8,11 @@ from keras import layers
 
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.images.preprocess import MEAN, STD
-from hrnet_tf.tasks.base.manifest import (
-    Decoding,
-    HeatmapOutput,
-    ImageInput,
-    PoseManifest,
-)
+from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.keypoints.config import CocoSection
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
-from hrnet_tf.tasks.pose.config import CocoSection
+from hrnet_tf.tasks.keypoints.manifest import Decoding, HeatmapOutput
+from hrnet_tf.tasks.pose.manifest import PoseManifest
 
 COLORS = KeypointSet(
     "colors",

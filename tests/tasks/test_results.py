@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from hrnet_tf.tasks.base.results import Pose
+from hrnet_tf.tasks.keypoints.result import Pose
 from support.spots import COLORS
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from hrnet_tf import InputError, read_config
 from hrnet_tf.drawn.action_folders import write_class_folders
-from hrnet_tf.tasks.base.results import DenseMap, LabelMap
+from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.classification.pipeline import validation_images
-from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks.regression.result import DenseMap
+from hrnet_tf.tasks.segmentation.result import LabelMap
 
 
 class Perfect:

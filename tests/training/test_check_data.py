@@ -11,7 +11,7 @@ from hrnet_tf.data.survey import Survey
 from hrnet_tf.drawn.figures import ACTIONS, CLASSES
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.images.sheets import GAP
-from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.segmentation.masks import read_mask
 from hrnet_tf.training.check_data import check_data, draw_samples
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 import hrnet_tf
 from hrnet_tf import InputError
 from hrnet_tf.common.finite import not_finite
+from hrnet_tf.tasks import make_experiment
 from hrnet_tf.training.callbacks import StaysFinite
 from hrnet_tf.training.check_data import check_data
 from hrnet_tf.training.evaluate import evaluate_run
@@ -332,7 +333,6 @@ def test_keypoints_that_never_occur_are_named(data, config_of, caplog):
     for item in content["annotations"]:
         item["keypoints"] = [0, 0, 0, *item.get("keypoints", [0] * 51)[3:]]
     path.write_text(json.dumps(content))
-    from hrnet_tf.tasks.experiments import make_experiment
 
     experiment = make_experiment(config_of("pose"))
     experiment.training_data(experiment.make_manifest()).check()

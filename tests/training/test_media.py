@@ -7,7 +7,8 @@ import pytest
 import hrnet_tf
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.tasks.pose.predictor import PosePredictor
-from hrnet_tf.training.media import PoseViewer, predict_files
+from hrnet_tf.tasks.pose.viewer import PoseViewer
+from hrnet_tf.training.media import predict_files
 from support.spots import spot_image, spot_manifest, spot_network
 
 IMAGE = spot_image((60, 80), [(30, 20), (20, 40), (50, 45)], radius=4)

@@ -12,7 +12,7 @@ from hrnet_tf.common.compat import averaged_values
 from hrnet_tf.common.config import Component, TrainSection
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.preprocess import preprocess_input
-from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.pose.experiment import PoseExperiment, weighted
 from hrnet_tf.training.recipe import make_optimizer
 from hrnet_tf.training.run import Run

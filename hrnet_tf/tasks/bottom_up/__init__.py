@@ -1,1 +1,1 @@
-"""The task: bottom_up."""
+"""Bottom-up pose: the network; nothing trains it yet."""

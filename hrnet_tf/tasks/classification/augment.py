@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from hrnet_tf.common.config import ColorSection
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.data.colors import _one_by_one, recolor_batch
 from hrnet_tf.tasks.classification.config import ImageAugmentation
 
 # (key, images, labels, weights) -> (images, labels, weights)
@@ -85,22 +85,6 @@ def augment_batch(settings: ImageAugmentation, classes: int) -> Augment:
     return augment
 
 
-def recolor_batch(
-    settings: ColorSection,
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The step that changes the colours of a batch: of a key and uint8 images."""
-    if not settings.changes_colors:
-        return lambda key, images: images
-    change = _recolored(settings)
-    return lambda key, images: _one_by_one(change, key, images)
-
-
-def batch_key(seed: int, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
-    """The key of a batch: of the epoch and of its first sample's place in it."""
-    key = tf.random.fold_in(tf.constant([seed, 0], tf.int64), epoch)
-    return tf.random.fold_in(key, position)
-
-
 def _check_layers(settings: ImageAugmentation) -> None:
     layers = {"mixup": "MixUp", "cutmix": "CutMix", "randaugment": "RandAugment"}
     for name, layer in layers.items():
@@ -110,45 +94,6 @@ def _check_layers(settings: ImageAugmentation) -> None:
                 f"{keras.__version__} does not have; set it to 0, or install Keras 3.9 "
                 "or newer with TensorFlow 2.16 or newer."
             )
-
-
-def _one_by_one(
-    change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-    key: tf.Tensor,
-    images: tf.Tensor,
-) -> tf.Tensor:
-    """Apply `change`, of a key and float32 0..1, to each of some uint8 images."""
-
-    def one(pair):
-        image, number = pair
-        image = tf.image.convert_image_dtype(image, tf.float32)
-        image = change(tf.random.fold_in(key, number), image)
-        return tf.image.convert_image_dtype(image, tf.uint8, saturate=True)
-
-    pairs = (images, tf.range(tf.shape(images)[0]))
-    # Batches already run in parallel.
-    changed = tf.map_fn(one, pairs, fn_output_signature=tf.uint8, parallel_iterations=1)
-    return tf.ensure_shape(changed, images.shape)
-
-
-def _recolored(settings: ColorSection) -> Callable:
-    def change(key, image):
-        keys = [tf.random.fold_in(key, number) for number in range(4)]
-        if settings.brightness:
-            image = tf.image.stateless_random_brightness(
-                image, settings.brightness, keys[0]
-            )
-        if settings.contrast:
-            low, high = 1 - settings.contrast, 1 + settings.contrast
-            image = tf.image.stateless_random_contrast(image, low, high, keys[1])
-        if settings.saturation:
-            low, high = 1 - settings.saturation, 1 + settings.saturation
-            image = tf.image.stateless_random_saturation(image, low, high, keys[2])
-        if settings.hue:
-            image = tf.image.stateless_random_hue(image, settings.hue, keys[3])
-        return image
-
-    return change
 
 
 def _randomly_augmented(settings: ImageAugmentation) -> Callable:

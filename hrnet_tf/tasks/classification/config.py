@@ -1,8 +1,11 @@
 """What the configuration of an image classification experiment may say."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from omegaconf import OmegaConf
 
 from hrnet_tf.common.config import (
     ColorSection,
@@ -14,6 +17,7 @@ from hrnet_tf.common.config import (
     proper_share,
 )
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.typed_yaml import merge
 
 
 @dataclass(frozen=True)
@@ -159,3 +163,8 @@ class ClassificationConfig:
     data: ImageSection = field(default_factory=ImageSection)
     train: ClassificationTrain = field(default_factory=ClassificationTrain)
     evaluate: ClassificationEvaluate = field(default_factory=ClassificationEvaluate)
+
+
+def read_shard_settings(overrides: Sequence[str]) -> ShardSettings:
+    """What `hrnet-tf shard` is told as `key=value`; see `read_config` for errors."""
+    return merge(ShardSettings, OmegaConf.create(), overrides, where="hrnet-tf shard")

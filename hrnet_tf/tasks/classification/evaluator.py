@@ -9,16 +9,17 @@ import numpy as np
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.progress import progress_bar
-from hrnet_tf.data.survey import Survey, survey_images
-from hrnet_tf.data.usable import check_images, unreadable
+from hrnet_tf.data.survey import Survey
+from hrnet_tf.data.usable import unreadable
 from hrnet_tf.images.plots import draw_confusion_matrix
 from hrnet_tf.images.sheets import Tile, contact_sheet
-from hrnet_tf.tasks.base.manifest import ClassificationManifest
 from hrnet_tf.tasks.classification.config import ClassificationEvaluate, ImageSection
 from hrnet_tf.tasks.classification.images import LabelledImages
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.classification.metrics import ClassificationScores
 from hrnet_tf.tasks.classification.pipeline import ImageReader, validation_images
 from hrnet_tf.tasks.classification.predictor import ImageClassifier
+from hrnet_tf.tasks.classification.survey import check_images, survey_images
 from hrnet_tf.tasks.classification.views import CentralView
 
 SHOWN = 24  # images in a picture

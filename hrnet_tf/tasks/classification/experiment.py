@@ -9,20 +9,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.data.survey import Survey, survey_images
-from hrnet_tf.data.usable import check_images, warn_of_unseen
+from hrnet_tf.data.survey import Survey
+from hrnet_tf.data.usable import warn_of_unseen
 from hrnet_tf.images.sheets import COLUMNS, Tile, contact_sheet
+from hrnet_tf.networks.building import build_network
 from hrnet_tf.tasks.base.experiment import behind_normalisation, named_loss
-from hrnet_tf.tasks.base.manifest import ClassificationManifest, ImageInput, versions
+from hrnet_tf.tasks.base.manifest import ImageInput, versions
 from hrnet_tf.tasks.classification.config import ClassificationConfig
 from hrnet_tf.tasks.classification.evaluator import (
     ClassificationEvaluator,
     judged_classes,
 )
 from hrnet_tf.tasks.classification.images import LabelledImages, open_images
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
+from hrnet_tf.tasks.classification.network import HRNetClassifier
 from hrnet_tf.tasks.classification.pipeline import ImageReader, training_images
 from hrnet_tf.tasks.classification.predictor import ImageClassifier
-from hrnet_tf.tasks.networks import build_network
+from hrnet_tf.tasks.classification.survey import check_images, survey_images
 
 
 class ClassificationExperiment:
@@ -64,6 +67,7 @@ class ClassificationExperiment:
         section = replace(self.config.model, weights=weights, body=body)
         count = len(manifest.classes)
         return build_network(
+            HRNetClassifier,
             section,
             count,
             synchronized=synchronized,

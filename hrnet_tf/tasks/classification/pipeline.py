@@ -14,17 +14,15 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.reading import UPRIGHT, Reading
+from hrnet_tf.data.colors import batch_key
+from hrnet_tf.data.parallel import AHEAD, in_parallel
 from hrnet_tf.data.problems import BrokenImages, Policy
 from hrnet_tf.images.files import decode, decode_windows, stored_windows
-from hrnet_tf.images.header import UPRIGHT, Reading, read_header
-from hrnet_tf.tasks.classification.augment import (
-    ImageAugmentation,
-    augment_batch,
-    batch_key,
-)
+from hrnet_tf.images.header import read_header
+from hrnet_tf.tasks.classification.augment import ImageAugmentation, augment_batch
 from hrnet_tf.tasks.classification.images import LabelledImages, ShardImages
 from hrnet_tf.tasks.classification.views import CentralView, RandomView, View
-from hrnet_tf.tasks.pose.pipeline import AHEAD, in_parallel
 
 logger = logging.getLogger(__name__)
 

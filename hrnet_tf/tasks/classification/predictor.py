@@ -10,9 +10,9 @@ from keras.applications import imagenet_utils
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.preprocess import central_crop, preprocess_input
 from hrnet_tf.images.sources import ImageSource
-from hrnet_tf.tasks.base.manifest import ClassificationManifest
 from hrnet_tf.tasks.base.predictor import Predictor
-from hrnet_tf.tasks.base.results import Classification
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
+from hrnet_tf.tasks.classification.result import Classification
 
 
 def classifier(

@@ -1,13 +1,25 @@
 """Encoded images to classes, inside a graph."""
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
 from hrnet_tf.images.in_graph import AT_ONCE, checked_files, decode_rgb, in_parts
+from hrnet_tf.images.limits import Limits
 from hrnet_tf.images.preprocess import central_crop
-from hrnet_tf.tasks.base.manifest import ClassificationManifest, Limits
 from hrnet_tf.tasks.base.predictor import Network
+from hrnet_tf.tasks.base.serving import (
+    CROPPED,
+    IMAGES,
+    TOLERANCE,
+    Answer,
+    Answers,
+    Decoder,
+    Request,
+    Signature,
+)
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.classification.predictor import classifier
 
 
@@ -46,3 +58,23 @@ def serve_classes(
         return {"probabilities": probabilities, "label": label}
 
     return serve
+
+
+def decode_classes(logits: tf.Tensor, manifest: ClassificationManifest) -> Answers:
+    """`probabilities` `(n, classes)`."""
+    return {"probabilities": tf.nn.softmax(logits)}
+
+
+def _allowed(manifest: Any, request: Request, tolerance: float) -> dict[str, float]:
+    return {"probabilities": TOLERANCE}
+
+
+DECODER = Decoder(
+    decode_classes,
+    lambda found, _: found["probabilities"],
+    {
+        "logits": Answer("A number a class, before softmax.", classes="axis"),
+        "probabilities": Answer("A share a class.", classes="axis"),
+    },
+)
+SIGNATURE = Signature("classify", (IMAGES,), serve_classes, CROPPED, allowed=_allowed)

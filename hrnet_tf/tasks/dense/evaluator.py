@@ -14,8 +14,8 @@ from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_rows
 from hrnet_tf.data.usable import unreadable
 from hrnet_tf.images.pictures import write_image
-from hrnet_tf.tasks.base.manifest import DenseManifest, Views
 from hrnet_tf.tasks.dense.config import DenseEvaluate, DenseSection
+from hrnet_tf.tasks.dense.manifest import DenseManifest, Views
 from hrnet_tf.tasks.dense.pipeline import PairReader, Sample
 
 SHOWN = 6  # images in a picture of some

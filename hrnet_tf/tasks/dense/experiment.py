@@ -1,6 +1,7 @@
 """What experiments with an answer for every pixel share."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -10,17 +11,20 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.data.survey import Survey
+from hrnet_tf.networks.building import build_network
 from hrnet_tf.networks.layers import Upsampling, aligns_corners, dense_rule
 from hrnet_tf.tasks.base.experiment import behind_normalisation
-from hrnet_tf.tasks.base.manifest import ImageInput, Views, versions
+from hrnet_tf.tasks.base.manifest import ImageInput, versions
 from hrnet_tf.tasks.dense.config import DenseModel, DenseSection
 from hrnet_tf.tasks.dense.evaluator import judged_pixels
+from hrnet_tf.tasks.dense.manifest import Views
 from hrnet_tf.tasks.dense.pipeline import PairReader, training_pairs
-from hrnet_tf.tasks.networks import build_network
 
 
 class DenseExperiment:
     """See `hrnet_tf.tasks.base.experiment.Experiment`."""
+
+    constructor: Callable[..., keras.Model]
 
     def __init__(self, config: Any):
         self.config = config
@@ -67,6 +71,7 @@ class DenseExperiment:
         body = self.config.model.body if weights is None else None
         section = replace(self.config.model, weights=weights, body=body)
         return build_network(
+            self.constructor,
             section,
             outputs,
             synchronized=synchronized,

@@ -14,14 +14,14 @@ import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.data.array_cache import ArrayCache
+from hrnet_tf.data.colors import batch_key, recolor_batch
+from hrnet_tf.data.parallel import AHEAD, in_parallel
 from hrnet_tf.data.problems import BrokenImages
 from hrnet_tf.images.files import check_size, decode
 from hrnet_tf.images.header import read_header
-from hrnet_tf.tasks.classification.augment import batch_key, recolor_batch
 from hrnet_tf.tasks.dense.augment import NUMBERS, Cut, cut_image, random_cut
 from hrnet_tf.tasks.dense.config import DenseSection
 from hrnet_tf.tasks.dense.pairs import PairedImages
-from hrnet_tf.tasks.pose.pipeline import AHEAD, in_parallel
 
 Sample = tuple[np.ndarray, np.ndarray]
 

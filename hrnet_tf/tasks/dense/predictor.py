@@ -10,8 +10,8 @@ import tensorflow as tf
 from hrnet_tf.common.opencv import cv2
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.networks.layers import resize_bilinear
-from hrnet_tf.tasks.base.manifest import DenseManifest
 from hrnet_tf.tasks.base.predictor import Network, Predictor
+from hrnet_tf.tasks.dense.manifest import DenseManifest
 
 
 def answers_at_pixels(

@@ -6,95 +6,13 @@ from typing import Any
 import tensorflow as tf
 
 from hrnet_tf.images.in_graph import checked_files, decode_rgb, map_flat, require
-from hrnet_tf.tasks.base.manifest import (
-    DenseManifest,
-    Limits,
-    RegressionManifest,
-    SegmentationManifest,
-)
-from hrnet_tf.tasks.base.predictor import Network
-from hrnet_tf.tasks.dense.predictor import look_at_whole, size_of_look
-from hrnet_tf.tasks.regression.predictor import regressor
-from hrnet_tf.tasks.segmentation.classes import IGNORED
-from hrnet_tf.tasks.segmentation.predictor import label_pixels, scorer
+from hrnet_tf.images.limits import Limits
+from hrnet_tf.networks.layers import resize_bilinear
+from hrnet_tf.tasks.dense.manifest import DenseManifest
+from hrnet_tf.tasks.dense.predictor import size_of_look
 
 
-def serve_labels(
-    network: Network, manifest: SegmentationManifest, limits: Limits
-) -> Callable:
-    """From JPEG or PNG bytes to a label for every pixel: nothing is left to prepare.
-
-    Args:
-        network: normalised images of any size to logits.
-        manifest: what the network takes, and its classes.
-        limits: what is refused.
-
-    Returns:
-        A function of `image_bytes` (strings `(n,)`) to a dictionary: `labels`, uint8
-        `(n, height, width)`, indices of the manifest's classes, `confidence`, float32
-        `(n, height, width)`, and `size`, int32 `(n, 2)`, height and width of each
-        image. The first two are as large as the largest image; beyond an image's own
-        size they are 255 and 0. Each image is looked at whole and once, at the size
-        that the manifest's `views` say; their scales and window do not count. It fails
-        with InvalidArgument beyond the limits.
-    """
-    look = look_at_whole(scorer(network, manifest), manifest)
-
-    def answer(image: tf.Tensor) -> tf.Tensor:
-        labels, confidence = label_pixels(look(image)[0])
-        return tf.stack([tf.cast(labels, tf.float32), confidence], axis=-1)
-
-    def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        found, sizes = _of_pixels(answer, image_bytes, manifest, limits, 2)
-        rows, columns = (
-            tf.sequence_mask(sizes[:, axis], tf.shape(found)[axis + 1])
-            for axis in (0, 1)
-        )
-        inside = rows[:, :, None] & columns[:, None]
-        labels = tf.where(inside, found[..., 0], IGNORED)
-        return {
-            "labels": tf.cast(labels, tf.uint8),
-            "confidence": found[..., 1],
-            "size": sizes,
-        }
-
-    return serve
-
-
-def serve_maps(
-    network: Network, manifest: RegressionManifest, limits: Limits
-) -> Callable:
-    """From JPEG or PNG bytes to numbers of every pixel: nothing is left to prepare.
-
-    Args:
-        network: normalised images of any size to a map.
-        manifest: what the network takes, and what its numbers mean.
-        limits: what is refused.
-
-    Returns:
-        A function of `image_bytes` (strings `(n,)`) to a dictionary: `values`, float32
-        `(n, height, width, channels)`, and `size`, int32 `(n, 2)`, height and width of
-        each image. The values are as large as the largest image; beyond an image's own
-        size they are 0. Each image is looked at whole and once, at the size that the
-        manifest's `views` say; their scales and window do not count. It fails with
-        InvalidArgument beyond the limits.
-    """
-    look = look_at_whole(regressor(network, manifest), manifest)
-    powers = tf.constant(manifest.channels.powers, tf.float32)
-
-    def answer(image: tf.Tensor) -> tf.Tensor:
-        seen, factor = look(image)
-        return seen / tf.pow(factor, powers)
-
-    def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        channels = len(manifest.channels)
-        values, sizes = _of_pixels(answer, image_bytes, manifest, limits, channels)
-        return {"values": values, "size": sizes}
-
-    return serve
-
-
-def _of_pixels(
+def answers_of_images(
     answer: Callable[[tf.Tensor], tf.Tensor],
     image_bytes: tf.Tensor,
     manifest: DenseManifest,
@@ -153,3 +71,9 @@ def _fitting(index: tf.Tensor, seen: tf.Tensor, manifest: DenseManifest) -> list
         *(index, seen),
     )
     return [fitting]
+
+
+def at_pixels(maps: tf.Tensor, manifest: DenseManifest) -> tf.Tensor:
+    """Maps of cells, resized to the input's size."""
+    size = tf.constant(manifest.input.size)
+    return resize_bilinear(maps, size, manifest.output.align_corners)

@@ -1,1 +1,1 @@
-"""The task: detection."""
+"""Detection: the backbone; nothing trains it yet."""

@@ -20,6 +20,7 @@ from hrnet_tf.tasks.keypoints.coco_checks import (
 from hrnet_tf.tasks.keypoints.coco_doubts import box_doubts, doubts
 from hrnet_tf.tasks.keypoints.coco_files import find_category, index, read_annotations
 from hrnet_tf.tasks.keypoints.coco_repairs import Repairs, mend, mend_areas
+from hrnet_tf.tasks.keypoints.config import CocoSection
 from hrnet_tf.tasks.keypoints.detections import (
     Detections,
     ImageIndex,
@@ -28,7 +29,6 @@ from hrnet_tf.tasks.keypoints.detections import (
 )
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.people import People
-from hrnet_tf.tasks.pose.config import CocoSection
 
 logger = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""The task: landmarks."""
+"""Facial landmarks: the network; nothing trains it yet."""

@@ -12,6 +12,7 @@ from hrnet_tf.common.config import (
     share,
 )
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.tasks.keypoints.config import CocoSection
 
 
 @dataclass(frozen=True)
@@ -20,16 +21,6 @@ class PoseModel(NetworkSection):
 
     name: Literal["HRNetV1"] = "HRNetV1"
     size: tuple[int, int] = (256, 192)  # height and width of a crop
-
-
-@dataclass(frozen=True)
-class CocoSection:
-    """One part of a data set."""
-
-    annotations: str = "???"  # COCO keypoint annotations, JSON
-    images: str = "???"  # folder of the images
-    boxes: str | None = None  # a detector's boxes, COCO results; None: annotated ones
-    box_threshold: float = 0.0  # detections with a lower score are left out
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,23 @@ import numpy as np
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_json
-from hrnet_tf.data.survey import Survey, survey_people
-from hrnet_tf.data.usable import check_people, unreadable
+from hrnet_tf.data.survey import Survey
+from hrnet_tf.data.usable import unreadable
 from hrnet_tf.images.lettering import PAPER
-from hrnet_tf.images.pictures import show_pose
 from hrnet_tf.images.preprocess import warp
 from hrnet_tf.images.sheets import contact_sheet
-from hrnet_tf.tasks.base.manifest import PoseManifest
-from hrnet_tf.tasks.base.results import Pose
 from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
 from hrnet_tf.tasks.keypoints.coco_scores import average_precision
+from hrnet_tf.tasks.keypoints.drawing import show_pose
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.people import People
+from hrnet_tf.tasks.keypoints.result import Pose
 from hrnet_tf.tasks.pose.augment import plain_crops
 from hrnet_tf.tasks.pose.config import DataSection, EvaluateSection
+from hrnet_tf.tasks.pose.manifest import PoseManifest
 from hrnet_tf.tasks.pose.pipeline import CropReader, crop_batches
 from hrnet_tf.tasks.pose.predictor import PosePredictor, choose_people
+from hrnet_tf.tasks.pose.survey import check_people, survey_people
 
 SHOWN = 16  # crops in a picture
 

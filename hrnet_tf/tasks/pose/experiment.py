@@ -12,29 +12,27 @@ from keras import layers
 from hrnet_tf.common.compat import CHANNELS_LAST
 from hrnet_tf.common.components import create
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.data.survey import Survey, survey_people
-from hrnet_tf.data.usable import check_people, warn_of_unseen
-from hrnet_tf.images.pictures import show_pose
+from hrnet_tf.data.survey import Survey
+from hrnet_tf.data.usable import warn_of_unseen
 from hrnet_tf.images.sheets import COLUMNS, contact_sheet
+from hrnet_tf.networks.building import build_network
 from hrnet_tf.tasks.base.experiment import behind_normalisation
-from hrnet_tf.tasks.base.manifest import (
-    Decoding,
-    HeatmapOutput,
-    ImageInput,
-    PoseManifest,
-    versions,
-)
-from hrnet_tf.tasks.base.results import Pose
+from hrnet_tf.tasks.base.manifest import ImageInput, versions
 from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
+from hrnet_tf.tasks.keypoints.drawing import show_pose
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.losses import KeypointLoss
+from hrnet_tf.tasks.keypoints.manifest import Decoding, HeatmapOutput
 from hrnet_tf.tasks.keypoints.metrics import KeypointAccuracy
 from hrnet_tf.tasks.keypoints.people import People
-from hrnet_tf.tasks.networks import build_network
+from hrnet_tf.tasks.keypoints.result import Pose
 from hrnet_tf.tasks.pose.config import AugmentationSection, PoseConfig
 from hrnet_tf.tasks.pose.evaluator import PoseEvaluator, judged_people
+from hrnet_tf.tasks.pose.manifest import PoseManifest
+from hrnet_tf.tasks.pose.network import HRNetV1
 from hrnet_tf.tasks.pose.pipeline import CropReader, random_epochs, training_batches
 from hrnet_tf.tasks.pose.predictor import PosePredictor
+from hrnet_tf.tasks.pose.survey import check_people, survey_people
 
 
 class PoseExperiment:
@@ -69,7 +67,7 @@ class PoseExperiment:
         body = self.config.model.body if weights is None else None
         section = replace(self.config.model, weights=weights, body=body)
         count = len(manifest.keypoints)
-        return build_network(section, count, synchronized=synchronized)
+        return build_network(HRNetV1, section, count, synchronized=synchronized)
 
     def training_data(self, manifest: PoseManifest) -> "PoseTrainingData":
         """Everyone with keypoints."""

@@ -10,6 +10,7 @@ from pycocotools.coco import COCO
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.data.problems import Problems
+from hrnet_tf.tasks.base.viewer import ids_by_name
 from hrnet_tf.tasks.keypoints.detections import (
     Detections,
     ImageIndex,
@@ -188,18 +189,10 @@ class ImageInputs:
 
     def _all_ids(self, may_guess: bool) -> list[ImageId]:
         paths = [Path(path) for path in self._paths]
-        numbers = [int(p.stem) if p.stem.isdecimal() else None for p in paths]
-        times = Counter(numbers)
-        ids: list[ImageId] = []
-        for index, (path, number) in enumerate(zip(paths, numbers, strict=True)):
-            alone = times[number] == 1 and number not in self._index_of
-            if index in self._id_of:
-                ids.append(self._id_of[index])
-            elif may_guess and number is not None and alone:
-                ids.append(number)
-            else:
-                ids.append(path.name)
-        return ids
+        ids: list[ImageId] = [path.name for path in paths]
+        if may_guess:
+            ids = ids_by_name(paths, self._index_of)
+        return [self._id_of.get(index, image_id) for index, image_id in enumerate(ids)]
 
 
 class FrameInputs:

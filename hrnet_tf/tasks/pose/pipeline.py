@@ -5,7 +5,6 @@ compiled step. The first time that an image is needed Python reads it, with ever
 from then on TensorFlow does, which need not wait for Python's lock.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,16 +12,16 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.reading import UPRIGHT, Reading
+from hrnet_tf.data.parallel import AHEAD, in_parallel
 from hrnet_tf.data.problems import BrokenImages, Policy
 from hrnet_tf.images.files import check_size, decode, decode_windows, stored_windows
-from hrnet_tf.images.header import UPRIGHT, Header, Reading, read_header
+from hrnet_tf.images.header import Header, read_header
 from hrnet_tf.images.preprocess import source_windows, transform, warp
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.people import People
 from hrnet_tf.tasks.pose.augment import random_crops
 from hrnet_tf.tasks.pose.config import AugmentationSection
-
-AHEAD = 2  # batches that are made before they are needed
 
 # One epoch, given its number: whom to crop, int64 (n,); matrices from image to crop
 # pixels, float64 (n, 2, 3); keypoints in crop pixels with weights, float32 (n,
@@ -273,16 +272,3 @@ def crop_batches(
     if rest:
         batches = batches.concatenate(load(slice(count - rest, count), rest))
     return batches.prefetch(AHEAD)
-
-
-def in_parallel(
-    samples: tf.data.Dataset, batch_size: int, load: Callable
-) -> tf.data.Dataset:
-    """Full batches of samples, loaded on every core, in order."""
-    options = tf.data.Options()
-    # At times tf.data's own tuning leaves all but one core idle.
-    options.autotune.enabled = False
-    batches = samples.batch(batch_size, drop_remainder=True)
-    cores = os.cpu_count() or 1
-    batches = batches.map(load, num_parallel_calls=cores, deterministic=True)
-    return batches.with_options(options)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.images.boxes import check_boxes, check_scores
+from hrnet_tf.images.in_graph import CHUNK
 from hrnet_tf.images.preprocess import (
     crop_matrix,
     crop_of_box,
@@ -16,18 +17,15 @@ from hrnet_tf.images.preprocess import (
     warp,
 )
 from hrnet_tf.images.sources import ImageSource
-from hrnet_tf.tasks.base.manifest import PoseManifest
 from hrnet_tf.tasks.base.predictor import Predictor
-from hrnet_tf.tasks.base.results import Pose
 from hrnet_tf.tasks.keypoints.coco_scores import (
     person_scores,
     suppress,
     suppress_softly,
 )
+from hrnet_tf.tasks.keypoints.result import Pose
 from hrnet_tf.tasks.pose.config import EvaluateSection
-
-# The most crops that go through the network at once.
-CHUNK = 32
+from hrnet_tf.tasks.pose.manifest import PoseManifest
 
 
 def flip_back(

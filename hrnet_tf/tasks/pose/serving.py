@@ -1,7 +1,10 @@
 """Encoded images and boxes to keypoints, inside a graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.images.boxes import SMALLEST
@@ -12,8 +15,18 @@ from hrnet_tf.images.in_graph import (
     map_flat,
     require,
 )
-from hrnet_tf.tasks.base.manifest import Limits, PoseManifest
+from hrnet_tf.images.limits import Limits
 from hrnet_tf.tasks.base.predictor import Network
+from hrnet_tf.tasks.base.serving import (
+    CROPPED,
+    IMAGES,
+    Answer,
+    Answers,
+    Decoder,
+    Request,
+    Signature,
+)
+from hrnet_tf.tasks.pose.manifest import PoseManifest
 from hrnet_tf.tasks.pose.predictor import locator
 
 
@@ -189,3 +202,54 @@ def crop_people(
 
     crops = tf.TensorSpec((*size, 3), tf.uint8)
     return tf.map_fn(crop, transforms, fn_output_signature=crops)
+
+
+def decode_keypoints(heatmaps: tf.Tensor, manifest: PoseManifest) -> Answers:
+    """`keypoints` `(n, k, 2)`, x and y in pixels of the crop, and `scores` `(n, k)`."""
+    cells, scores = manifest.codec.decode(heatmaps)
+    return {"keypoints": cells * float(manifest.output.stride), "scores": scores}
+
+
+def encode_keypoints(answers: Answers, manifest: PoseManifest) -> Any:
+    """What `locator` gives, from decoded answers."""
+    return answers["keypoints"] / manifest.output.stride, answers["scores"]
+
+
+def _request(samples: Mapping[str, np.ndarray], factor: float) -> Request:
+    """`boxes` have a row more than there are people: what comes of padding is seen."""
+    boxes = samples["boxes"] * np.float32(factor)
+    return {
+        "boxes": np.pad(boxes, ((0, 1), (0, 0)))[None],
+        "people": np.array([len(boxes)], np.int32),
+    }
+
+
+def _allowed(
+    manifest: PoseManifest, request: Request, tolerance: float
+) -> dict[str, float]:
+    # Between two equal neighbours rounding decides, by half a cell.
+    largest = float(request["boxes"][..., 2:].max()) * manifest.decoding.padding
+    return {"scores": tolerance, "keypoints": largest / min(manifest.output.size)}
+
+
+DECODER = Decoder(
+    decode_keypoints,
+    encode_keypoints,
+    {
+        "heatmaps": Answer("A heatmap a keypoint."),
+        "keypoints": Answer("x and y of each keypoint in pixels of the input."),
+        "scores": Answer("How sure each keypoint is."),
+    },
+)
+SIGNATURE = Signature(
+    "keypoints",
+    (
+        IMAGES,
+        tf.TensorSpec((None, None, 4), tf.float32, "boxes"),
+        tf.TensorSpec((None,), tf.int32, "people"),
+    ),
+    serve_keypoints,
+    replace(CROPPED, people=2048),
+    _request,
+    _allowed,
+)

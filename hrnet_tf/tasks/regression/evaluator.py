@@ -9,15 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.data.survey import Survey, survey_maps
-from hrnet_tf.data.usable import check_maps
-from hrnet_tf.images.legends import draw_values, values_legends
+from hrnet_tf.data.survey import Survey
 from hrnet_tf.images.sheets import Tile, contact_sheet
-from hrnet_tf.tasks.base.manifest import RegressionManifest
 from hrnet_tf.tasks.dense.config import DenseEvaluate
 from hrnet_tf.tasks.dense.evaluator import DenseEvaluation, DenseEvaluator, Shown
 from hrnet_tf.tasks.regression.channels import robust_spans
 from hrnet_tf.tasks.regression.config import MapSection
+from hrnet_tf.tasks.regression.drawing import draw_values, values_legends
+from hrnet_tf.tasks.regression.manifest import RegressionManifest
 from hrnet_tf.tasks.regression.maps import MappedImages
 from hrnet_tf.tasks.regression.metrics import (
     COLUMNS,
@@ -27,6 +26,7 @@ from hrnet_tf.tasks.regression.metrics import (
 )
 from hrnet_tf.tasks.regression.pipeline import MapReader
 from hrnet_tf.tasks.regression.predictor import RegressionPredictor
+from hrnet_tf.tasks.regression.survey import check_maps, survey_maps
 
 
 @dataclass(frozen=True)

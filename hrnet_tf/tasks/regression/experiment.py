@@ -8,20 +8,21 @@ import keras
 import numpy as np
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.data.survey import Survey, survey_maps
-from hrnet_tf.data.usable import check_maps
-from hrnet_tf.images.legends import draw_values, values_legends
+from hrnet_tf.data.survey import Survey
 from hrnet_tf.images.sheets import COLUMNS, contact_sheet
 from hrnet_tf.tasks.base.experiment import named_loss
-from hrnet_tf.tasks.base.manifest import MapOutput, RegressionManifest
 from hrnet_tf.tasks.dense.experiment import DenseExperiment, PairTrainingData
 from hrnet_tf.tasks.regression.channels import robust_spans
 from hrnet_tf.tasks.regression.config import RegressionConfig
+from hrnet_tf.tasks.regression.drawing import draw_values, values_legends
 from hrnet_tf.tasks.regression.evaluator import RegressionEvaluator
 from hrnet_tf.tasks.regression.losses import DenseRegression
+from hrnet_tf.tasks.regression.manifest import MapOutput, RegressionManifest
 from hrnet_tf.tasks.regression.maps import MappedImages, open_maps, read_map
 from hrnet_tf.tasks.regression.pipeline import MapReader
 from hrnet_tf.tasks.regression.predictor import RegressionPredictor
+from hrnet_tf.tasks.regression.survey import check_maps, survey_maps
+from hrnet_tf.tasks.segmentation.network import HRNetV2
 
 OPACITY = 0.7  # of targets that are drawn on images
 LOOKED_AT = 64  # maps that tell from where to where numbers go
@@ -31,6 +32,7 @@ class RegressionExperiment(DenseExperiment):
     """See `hrnet_tf.tasks.base.experiment.Experiment`."""
 
     predictor = RegressionPredictor
+    constructor = staticmethod(HRNetV2)
     config: RegressionConfig
 
     @cached_property

@@ -10,9 +10,10 @@ import numpy as np
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.opencv import cv2
+from hrnet_tf.common.reading import Reading
 from hrnet_tf.data.problems import Problems
 from hrnet_tf.images.files import decode_values, read_values
-from hrnet_tf.images.header import PALETTE, PHOTOMETRIC, SAMPLES, Header, Reading
+from hrnet_tf.images.header import PALETTE, PHOTOMETRIC, SAMPLES, Header
 from hrnet_tf.images.png import GREY, RGB, check_chunks, kind_of
 from hrnet_tf.tasks.dense.pairs import (
     Layout,

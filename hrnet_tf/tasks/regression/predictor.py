@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.images.sources import ImageSource
-from hrnet_tf.tasks.base.manifest import RegressionManifest
 from hrnet_tf.tasks.base.predictor import Network
-from hrnet_tf.tasks.base.results import DenseMap
 from hrnet_tf.tasks.dense.predictor import DensePredictor, answers_at_pixels
+from hrnet_tf.tasks.regression.manifest import RegressionManifest
+from hrnet_tf.tasks.regression.result import DenseMap
 
 
 def regressor(

@@ -8,21 +8,20 @@ from typing import Any
 import numpy as np
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.data.survey import Survey, survey_masks
-from hrnet_tf.data.usable import check_masks
-from hrnet_tf.images.legends import labels_legend
+from hrnet_tf.data.survey import Survey
 from hrnet_tf.images.lettering import SMALLEST
-from hrnet_tf.images.pictures import draw_labels
 from hrnet_tf.images.plots import draw_confusion_matrix
 from hrnet_tf.images.sheets import Tile, contact_sheet
-from hrnet_tf.tasks.base.manifest import SegmentationManifest
 from hrnet_tf.tasks.dense.config import DenseEvaluate
 from hrnet_tf.tasks.dense.evaluator import DenseEvaluation, DenseEvaluator, Shown
 from hrnet_tf.tasks.segmentation.config import MaskSection
+from hrnet_tf.tasks.segmentation.drawing import draw_labels, labels_legend
+from hrnet_tf.tasks.segmentation.manifest import SegmentationManifest
 from hrnet_tf.tasks.segmentation.masks import MaskedImages
 from hrnet_tf.tasks.segmentation.metrics import Scores, confusion_matrix
 from hrnet_tf.tasks.segmentation.pipeline import MaskReader
 from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
+from hrnet_tf.tasks.segmentation.survey import check_masks, survey_masks
 
 COLUMNS = 6  # of a sheet: two images, labelled by hand and by the network
 

@@ -8,35 +8,36 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.data.survey import Survey, survey_masks
-from hrnet_tf.data.usable import check_masks
-from hrnet_tf.images.legends import labels_legend
+from hrnet_tf.data.survey import Survey
 from hrnet_tf.images.lettering import SMALLEST
-from hrnet_tf.images.pictures import draw_labels
 from hrnet_tf.images.sheets import COLUMNS, contact_sheet
 from hrnet_tf.networks.weighted_losses import WeightedSum
 from hrnet_tf.tasks.base.experiment import named_loss
-from hrnet_tf.tasks.base.manifest import LogitMapOutput, SegmentationManifest
-from hrnet_tf.tasks.base.results import LabelMap
 from hrnet_tf.tasks.dense.experiment import DenseExperiment, PairTrainingData
 from hrnet_tf.tasks.segmentation.classes import IGNORED
 from hrnet_tf.tasks.segmentation.config import SegmentationConfig
 from hrnet_tf.tasks.segmentation.dice import SoftDice
+from hrnet_tf.tasks.segmentation.drawing import draw_labels, labels_legend
 from hrnet_tf.tasks.segmentation.evaluator import SegmentationEvaluator
 from hrnet_tf.tasks.segmentation.losses import (
     DenseCrossEntropy,
     HardPixelCrossEntropy,
     LovaszSoftmax,
 )
+from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
 from hrnet_tf.tasks.segmentation.masks import MaskedImages, open_masks
+from hrnet_tf.tasks.segmentation.network import HRNetV2
 from hrnet_tf.tasks.segmentation.pipeline import MaskReader
 from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
+from hrnet_tf.tasks.segmentation.result import LabelMap
+from hrnet_tf.tasks.segmentation.survey import check_masks, survey_masks
 
 
 class SegmentationExperiment(DenseExperiment):
     """See `hrnet_tf.tasks.base.experiment.Experiment`."""
 
     predictor = SegmentationPredictor
+    constructor = staticmethod(HRNetV2)
     config: SegmentationConfig
 
     @cached_property

@@ -8,6 +8,7 @@ import numpy as np
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.opencv import cv2
+from hrnet_tf.common.reading import UPRIGHT, Reading
 from hrnet_tf.common.text_files import MARK, read_text
 from hrnet_tf.data.parts import find_part
 from hrnet_tf.data.problems import Problems
@@ -23,9 +24,7 @@ from hrnet_tf.images.header import (
     PALETTE,
     PHOTOMETRIC,
     SAMPLES,
-    UPRIGHT,
     Header,
-    Reading,
 )
 from hrnet_tf.images.png import GREY, INDEXED, check_chunks, kind_of, to_grey
 from hrnet_tf.tasks.dense.pairs import (

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from hrnet_tf.images.sources import ImageSource
-from hrnet_tf.tasks.base.manifest import SegmentationManifest
 from hrnet_tf.tasks.base.predictor import Network
-from hrnet_tf.tasks.base.results import LabelMap
 from hrnet_tf.tasks.dense.predictor import DensePredictor, answers_at_pixels
+from hrnet_tf.tasks.segmentation.manifest import SegmentationManifest
+from hrnet_tf.tasks.segmentation.result import LabelMap
 
 HIGHEST = 80.0  # logits are cut here, so that the sum of a few exponentials is finite
 

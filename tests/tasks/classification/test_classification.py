@@ -15,10 +15,13 @@ from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.export.processes.runtimes import call_signature
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.images.preprocess import central_crop
-from hrnet_tf.tasks.base.manifest import ClassificationManifest, ImageInput
+from hrnet_tf.tasks import read_manifest
+from hrnet_tf.tasks.base.manifest import ImageInput
 from hrnet_tf.tasks.classification.experiment import ClassificationExperiment
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.classification.predictor import ImageClassifier, decode_predictions
-from hrnet_tf.training.media import ClassViewer, predict_files
+from hrnet_tf.tasks.classification.viewer import ClassViewer
+from hrnet_tf.training.media import predict_files
 
 COLORS = {"blue": (30, 40, 200), "green": (40, 200, 50), "red": (210, 30, 40)}
 
@@ -80,7 +83,7 @@ def test_training_leaves_a_run_that_has_learnt(run):
         rows = list(csv.DictReader(file))
     assert len(rows) == 3
     assert max(float(row["val_top1"]) for row in rows) == 1.0
-    manifest = ClassificationManifest.read(run.manifest)
+    manifest = read_manifest(run.manifest)
     assert manifest.classes == tuple(COLORS)
     for name in ("curves.png", "overlays/epoch_0003.jpg", "checkpoints/best.keras"):
         assert (run.folder / name).is_file()

@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 
 from hrnet_tf import InputError, cli
-from hrnet_tf.data.survey import survey_images
 from hrnet_tf.tasks.classification import shards as shards_module
 from hrnet_tf.tasks.classification.images import open_images
 from hrnet_tf.tasks.classification.pipeline import ImageReader
 from hrnet_tf.tasks.classification.shard_index import read_index
 from hrnet_tf.tasks.classification.shards import verify_shards, write_shards
+from hrnet_tf.tasks.classification.survey import survey_images
 
 COUNTS = {"ant": 9, "bee": 6}
 

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 import hrnet_tf
-from hrnet_tf.tasks.pose.predictor import CHUNK, PosePredictor, flip_back
+from hrnet_tf.images.in_graph import CHUNK
+from hrnet_tf.tasks.pose.predictor import PosePredictor, flip_back
 from support.official import channels_last, read_arrays
 from support.served import TINY
 from support.spots import spot_image, spot_manifest, spot_network

@@ -14,7 +14,8 @@ from hrnet_tf.tasks.keypoints.coco_scores import average_precision
 from hrnet_tf.tasks.pose.config import DataSection, EvaluateSection
 from hrnet_tf.tasks.pose.evaluator import PoseEvaluator
 from hrnet_tf.tasks.pose.predictor import PosePredictor
-from hrnet_tf.training.media import PoseViewer, predict_files
+from hrnet_tf.tasks.pose.viewer import PoseViewer
+from hrnet_tf.training.media import predict_files
 from support.spots import COLORS, spot_image, spot_manifest, spot_network, write_crowd
 
 IMAGE = spot_image((60, 80), [(30, 20), (20, 40), (50, 45)], radius=4)

@@ -9,7 +9,6 @@ import tensorflow as tf
 from PIL import Image
 
 from hrnet_tf import InputError
-from hrnet_tf.data.survey import survey_maps
 from hrnet_tf.tasks.dense.augment import Cut, random_cut
 from hrnet_tf.tasks.dense.config import DenseAugmentation
 from hrnet_tf.tasks.dense.pipeline import training_pairs
@@ -17,6 +16,7 @@ from hrnet_tf.tasks.regression.channels import ChannelSet
 from hrnet_tf.tasks.regression.config import MapSection
 from hrnet_tf.tasks.regression.maps import open_maps, read_map
 from hrnet_tf.tasks.regression.pipeline import MapReader, cut_map
+from hrnet_tf.tasks.regression.survey import survey_maps
 from support.sides import picture
 
 NAN = float("nan")

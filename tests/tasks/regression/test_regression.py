@@ -14,23 +14,21 @@ from hrnet_tf import cli
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.export.processes.runtimes import call_signature
-from hrnet_tf.images.legends import as_text
+from hrnet_tf.export.signatures import serving_function
 from hrnet_tf.images.lettering import PAPER, letter_size
-from hrnet_tf.images.pictures import draw_map, draw_values, write_image
+from hrnet_tf.images.pictures import write_image
 from hrnet_tf.images.preprocess import MEAN, STD
 from hrnet_tf.images.sheets import GAP
-from hrnet_tf.tasks.base.manifest import (
-    ImageInput,
-    MapOutput,
-    RegressionManifest,
-    Views,
-)
-from hrnet_tf.tasks.base.results import DenseMap
-from hrnet_tf.tasks.base.signatures import serving_function
-from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.tasks import make_experiment, read_manifest
+from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.dense.manifest import Views
 from hrnet_tf.tasks.regression.channels import ChannelSet
+from hrnet_tf.tasks.regression.drawing import as_text, draw_map, draw_values
+from hrnet_tf.tasks.regression.manifest import MapOutput, RegressionManifest
 from hrnet_tf.tasks.regression.predictor import RegressionPredictor
-from hrnet_tf.training.media import MapViewer, predict_files
+from hrnet_tf.tasks.regression.result import DenseMap
+from hrnet_tf.tasks.regression.viewer import MapViewer
+from hrnet_tf.training.media import predict_files
 
 GROUND, SQUARE = 3.0, 1.0  # metres
 
@@ -93,7 +91,7 @@ def test_training_leaves_a_run_that_has_learnt(run):
     with open(run.history, newline="") as file:
         rows = list(csv.DictReader(file))
     assert max(float(row["val_r2"]) for row in rows) > 0.6
-    assert RegressionManifest.read(run.manifest).channels == ChannelSet(("depth",))
+    assert read_manifest(run.manifest).channels == ChannelSet(("depth",))
     for name in ("curves.png", "overlays/epoch_0002.jpg", "checkpoints/best.keras"):
         assert (run.folder / name).is_file()
 
@@ -208,7 +206,7 @@ def test_data_are_looked_at_before_training(shapes, tmp_path):
 def test_other_losses_and_heads_train(more, shapes, tmp_path, eagerly):
     more = [*more, "train.epochs=1", "train.steps_per_epoch=1"]
     run = hrnet_tf.train(settings_of(shapes, tmp_path / "run", *more))
-    manifest = RegressionManifest.read(run.manifest)
+    manifest = read_manifest(run.manifest)
     assert manifest.output.align_corners == ("berhu" in more[0])
     assert run.best.is_file()
 
@@ -414,7 +412,7 @@ def test_the_same_number_has_one_colour_in_a_whole_run(photo, tmp_path):
 
 
 def test_a_manifest_knows_from_where_to_where_the_data_go(run):
-    ((low, high),) = RegressionManifest.read(run.manifest).spans
+    ((low, high),) = read_manifest(run.manifest).spans
     assert low == pytest.approx(SQUARE)
     assert high == pytest.approx(GROUND)
 
@@ -458,7 +456,7 @@ def test_the_manifest_survives_a_file(tmp_path):
     spans = tuple((0.0, float(n)) for n in range(len(manifest.channels)))
     manifest = replace(manifest, spans=spans)
     manifest.write(tmp_path / "manifest.json")
-    assert RegressionManifest.read(tmp_path / "manifest.json") == manifest
+    assert read_manifest(tmp_path / "manifest.json") == manifest
 
 
 def test_a_network_may_start_from_a_body(shapes, tmp_path):

@@ -13,22 +13,20 @@ from hrnet_tf.common.opencv import cv2
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.export.processes.runtimes import call_signature
-from hrnet_tf.images.pictures import draw_labels, write_image, write_labels
-from hrnet_tf.tasks.base.manifest import (
-    ImageInput,
-    LogitMapOutput,
-    Manifest,
-    SegmentationManifest,
-    Views,
-)
-from hrnet_tf.tasks.base.results import LabelMap
-from hrnet_tf.tasks.base.signatures import serving_function
-from hrnet_tf.tasks.experiments import make_experiment
+from hrnet_tf.export.signatures import serving_function
+from hrnet_tf.images.pictures import write_image
+from hrnet_tf.tasks import make_experiment, read_manifest
+from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.dense.manifest import Views
 from hrnet_tf.tasks.segmentation.classes import ClassSet
+from hrnet_tf.tasks.segmentation.drawing import draw_labels, write_labels
+from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
 from hrnet_tf.tasks.segmentation.masks import read_mask
 from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
+from hrnet_tf.tasks.segmentation.result import LabelMap
+from hrnet_tf.tasks.segmentation.viewer import SegmentViewer
 from hrnet_tf.training.configs import read_run_config
-from hrnet_tf.training.media import SegmentViewer, predict_files
+from hrnet_tf.training.media import predict_files
 
 NAMES = ("ground", "left", "right")
 CLASSES = ClassSet("sides", NAMES, flip_pairs=(("left", "right"),))
@@ -93,7 +91,7 @@ def test_training_leaves_a_run_that_has_learnt(run):
     with open(run.history, newline="") as file:
         rows = list(csv.DictReader(file))
     assert max(float(row["val_mean_iou"]) for row in rows) > 0.8
-    assert SegmentationManifest.read(run.manifest).classes.names == ("ground", "square")
+    assert read_manifest(run.manifest).classes.names == ("ground", "square")
     for name in ("curves.png", "overlays/epoch_0002.jpg", "checkpoints/best.keras"):
         assert (run.folder / name).is_file()
 
@@ -121,7 +119,7 @@ def test_several_views_are_evaluated_under_another_name(run):
 def test_prediction_takes_the_views_of_an_evaluation(run, shapes):
     settings = ("evaluate.scales=[0.5,1.0]", "evaluate.flip=true")
     config = read_run_config(run.folder, settings)
-    evaluator = make_experiment(config).evaluator(Manifest.read(run.manifest))
+    evaluator = make_experiment(config).evaluator(read_manifest(run.manifest))
     predictor = hrnet_tf.load(run.folder, overrides=settings)
     assert predictor.manifest == evaluator.manifest
     assert predictor.manifest.views.scales == (0.5, 1.0)
@@ -357,4 +355,4 @@ def test_a_label_map_refuses_other_shapes():
 def test_the_manifest_survives_a_file(tmp_path):
     manifest = replace(predictor_of(Views(scales=(0.5, 1.0))).manifest, versions={})
     manifest.write(tmp_path / "manifest.json")
-    assert SegmentationManifest.read(tmp_path / "manifest.json") == manifest
+    assert read_manifest(tmp_path / "manifest.json") == manifest

@@ -1,4 +1,4 @@
-"""Networks ready for `fit`: body, head, default loss and metrics."""
+"""Networks as configurations describe them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,41 +11,21 @@ from hrnet_tf.common.config import Component, NetworkSection
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks.layers import LayerFactory
 from hrnet_tf.networks.transfer import load_body_of
-from hrnet_tf.tasks.bottom_up.network import HigherHRNet
-from hrnet_tf.tasks.classification.network import HRNetClassifier
-from hrnet_tf.tasks.detection.network import HRNetV2p
-from hrnet_tf.tasks.landmarks.network import HRNetLandmarks
-from hrnet_tf.tasks.pose.network import HRNetV1
-from hrnet_tf.tasks.segmentation.network import HRNetV2
-
-__all__ = [
-    "MODELS",
-    "HRNetClassifier",
-    "HRNetLandmarks",
-    "HRNetV1",
-    "HRNetV2",
-    "HRNetV2p",
-    "HigherHRNet",
-    "build_network",
-]
-
-MODELS: dict[str, Callable[..., keras.Model]] = {
-    "HRNetClassifier": HRNetClassifier,
-    "HRNetLandmarks": HRNetLandmarks,
-    "HRNetV1": HRNetV1,
-    "HRNetV2": HRNetV2,
-    "HRNetV2p": HRNetV2p,
-    "HigherHRNet": HigherHRNet,
-}
 
 
 def build_network(
-    section: NetworkSection, outputs: int, *, synchronized: bool = False, **more: Any
+    constructor: Callable[..., keras.Model],
+    section: NetworkSection,
+    outputs: int,
+    *,
+    synchronized: bool = False,
+    **more: Any,
 ) -> keras.Model:
     """Build the network that a configuration describes.
 
     Args:
-        section: the configuration's `model`; its `name` is one of `MODELS`.
+        constructor: such as `hrnet_tf.HRNetV2`.
+        section: the configuration's `model`.
         outputs: number of keypoints or classes.
         synchronized: whether batch norm shares its statistics between devices.
         more: arguments of this constructor alone, or in place of these.
@@ -66,7 +46,7 @@ def build_network(
             "normalization": _layer(section.normalization, "model.normalization"),
             "activation": _layer(section.activation, "model.activation"),
         }
-        network = MODELS[section.name](section.width, outputs, **arguments | more)
+        network = constructor(section.width, outputs, **arguments | more)
         if section.body is not None:
             load_body_of(network, section.body, section.width)
         return network

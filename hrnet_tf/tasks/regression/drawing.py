@@ -1,76 +1,71 @@
-"""Legends of pictures: what the colours of labels and of numbers mean."""
+"""Numbers of pixels as colours, and what the colours mean."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from hrnet_tf.common.opencv import cv2
-from hrnet_tf.images.lettering import PAPER, SMALLEST, letter_size
+from hrnet_tf.images.lettering import (
+    SMALLEST,
+    letter_size,
+)
 from hrnet_tf.images.sheets import (
+    MOST,
     NARROWEST,
+    UNKNOWN,
     Entry,
     beside,
     color_bar,
+    enlarged,
+    enlargement,
+    fit,
     legend_strip,
+    stacked,
     swatch_side,
 )
-from hrnet_tf.tasks.segmentation.classes import ClassSet
-
-UNKNOWN = (150, 150, 150)  # RGB of numbers that nothing is known of
-LEAST_SHARE = 0.001  # of an image, that a class in its legend covers
-NOT_COUNTED = "does not count"
+from hrnet_tf.tasks.regression.result import DenseMap
 
 Span = tuple[float, float]
 
 
-def labels_legend(
-    maps: Sequence[np.ndarray],
-    classes: ClassSet,
-    width: int,
-    lines: int | None = None,
-    size: int | None = None,
+def draw_map(
+    image: np.ndarray,
+    answer: DenseMap,
+    spans: Sequence[Span] | None = None,
+    titles: Sequence[str] = (),
 ) -> np.ndarray:
-    """A strip that says what the colours of labels mean, of those that occur.
+    """An image, and beside it each channel of a map with the numbers of its colours.
 
     Args:
-        maps: labels, uint8 `(height, width)` each; others than the classes' do not
-            count.
-        classes: what they mean.
-        width: in pixels.
-        lines: see `draw_labels`.
-        size: of the letters, in pixels; None: what suits the width.
+        image: uint8 RGB, `(height, width, 3)`; small ones are made larger, huge ones
+            smaller.
+        answer: numbers of the same height and width; NaN is grey.
+        spans: the numbers of the lowest and of the highest colour of each channel;
+            None: those of this map.
+        titles: of the channels, such as `depth (m)`; empty: their names.
+
+    Returns:
+        uint8 RGB, higher than the image by a strip, and wider.
     """
-    parts = [np.bincount(labels.ravel(), minlength=256) for labels in maps]
-    counts = np.sum(parts, axis=0)
-    total = max(1, int(counts.sum()))
-    size = size or letter_size(width)
-    seen = [i for i in range(len(classes)) if counts[i] >= LEAST_SHARE * total]
-    if lines is None:
-        seen.sort(key=lambda index: -counts[index])
-    entries = []
-    for index in seen:
-        percent = 100 * counts[index] / total
-        share = f"{percent:.0f} %" if percent >= 1 else "< 1 %"
-        # Numbers that change from frame to frame would make a video restless.
-        name = classes.names[index] if lines else f"{classes.names[index]} {share}"
-        entries.append(Entry(name, _swatch(classes, index, size)))
-    if counts[len(classes) :].any():
-        entries.append(Entry(NOT_COUNTED, _swatch(classes, None, size)))
-    return legend_strip(entries, width, size, lines)
+    columns = [_panel(image)]
+    for index, title in enumerate(titles or answer.channels):
+        values = answer.values[..., index]
+        if spans is None:
+            known = values[np.isfinite(values)]
+            span = (float(known.min()), float(known.max())) if len(known) else (0.0, 1)
+        else:
+            span = spans[index]
+        panel = _panel(draw_values(values, span))
+        bar = values_legend(title, span, panel.shape[1], clipped=spans is not None)
+        columns.append(stacked(panel, bar))
+    return beside(*columns)
 
 
-def _swatch(classes: ClassSet, index: int | None, size: int) -> np.ndarray:
-    """What a class looks like on paper; the background: chequered; None: hatched."""
-    side = swatch_side(size)
-    y, x = np.indices((side, side))
-    if index is None:
-        period = max(4, side // 3)
-        marked = (x + y) % period < period // 2
-        return np.where(marked[..., None], UNKNOWN, PAPER).astype(np.uint8)
-    if index == classes.background_index:
-        marked = (x * 4 // side + y * 4 // side) % 2 == 0
-        return np.where(marked[..., None], (200, 200, 200), 255).astype(np.uint8)
-    return np.full((side, side, 3), classes.colors[index], np.uint8)
+def _panel(image: np.ndarray) -> np.ndarray:
+    """An image that stands beside others: neither tiny nor huge."""
+    if max(image.shape[:2]) > MOST:
+        return fit(image, MOST)
+    return enlarged(image, enlargement(image.shape))
 
 
 def draw_values(values: np.ndarray, span: Span) -> np.ndarray:

@@ -1,0 +1,103 @@
+"""What tells a network of the family by its checkpoint, and what its files become."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.text_files import read_names
+from hrnet_tf.tasks.base.manifest import ImageInput, TaskManifest
+
+
+@dataclass(frozen=True)
+class Head:
+    """A kind of head, told by a tensor that no other has.
+
+    Attributes:
+        tensor: the tensor; its first length is the number of outputs.
+        argument: what the constructor calls the number of outputs; "": it has none.
+        rank: how many axes the tensor has.
+        names: the layers of the head begin with one of these.
+    """
+
+    tensor: str
+    argument: str
+    rank: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A checkpoint, as far as constructors ask.
+
+    Attributes:
+        path: the file.
+        stored: names of its tensors, as they are in the file.
+        tensors: the tensors under their official names.
+        align_corners: the corner rule that the user has given.
+    """
+
+    path: Path
+    stored: tuple[str, ...]
+    tensors: Mapping[str, np.ndarray]
+    align_corners: bool | None
+
+
+def no_more(given: Given) -> dict[str, Any]:
+    """What a constructor takes that only its checkpoints tell: nothing."""
+    return {}
+
+
+# Title, input, arguments of the constructor, `--labels`, the model's file.
+ManifestMaker = Callable[
+    [str, ImageInput, Mapping[str, Any], str | None, Path], TaskManifest
+]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of the family, as checkpoints hold it.
+
+    Attributes:
+        constructor: builds it.
+        task: what it is for, in a word or two.
+        heads: its heads.
+        more: further arguments that a checkpoint tells.
+        manifest: the facts of a converted one, for exports; None: it has none yet.
+    """
+
+    constructor: Callable[..., keras.Model]
+    task: str
+    heads: tuple[Head, ...]
+    more: Callable[[Given], dict[str, Any]] = no_more
+    manifest: ManifestMaker | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the constructor."""
+        return self.constructor.__name__
+
+
+def class_names(file: str | None, count: int) -> tuple[str, ...]:
+    """Names of the classes of a converted checkpoint.
+
+    Args:
+        file: a name a line; None: they are numbered.
+        count: how many there must be.
+
+    Raises:
+        InputError: if there are others.
+    """
+    if file is None:
+        return tuple(f"class {number}" for number in range(count))
+    names = read_names(file, unique=False)  # two of ImageNet's are called crane
+    if len(names) != count:
+        raise InputError(
+            f"{file} names {len(names)} classes, the model has {count}; it must hold "
+            "one name a line."
+        )
+    return names

@@ -1,0 +1,92 @@
+"""What exported graphs have around a network: answers decoded, encoded images taken.
+
+TensorFlow Serving puts requests together along the first dimension, so all that a
+signature takes and gives has it: one entry an image.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf.images.limits import Limits
+from hrnet_tf.tasks.base.predictor import Network
+
+Answers = dict[str, tf.Tensor]
+Request = dict[str, np.ndarray]
+
+# While crops are cut out, an image takes 15 bytes a pixel: half a gigabyte at most.
+CROPPED = Limits(side=8192, pixels=2**25, images=256)
+# Of what a network sees whole, its maps take a kilobyte a pixel: some gigabytes.
+SEEN_WHOLE = Limits(side=8192, pixels=2**22, images=16)
+
+IMAGES = tf.TensorSpec((None,), tf.string, "image_bytes")
+
+# The largest difference from the Keras model, as a share of the answers' range.
+TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of a network, or of a file that decodes by itself.
+
+    Attributes:
+        description: for people, one sentence.
+        classes: what of it is a class: its last `axis`, or its `value`.
+    """
+
+    description: str
+    classes: Literal["", "axis", "value"] = ""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """From what a network answers to what users want to know, and back.
+
+    Attributes:
+        decode: heatmaps or logits and a manifest to answers by name.
+        encode: these answers and a manifest to what the task's predictor works on.
+        answers: what all of them are, by name: the network's own too.
+    """
+
+    decode: Callable[[tf.Tensor, Any], Answers]
+    encode: Callable[[Answers, Any], Any]
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+
+
+def only_images(samples: Mapping[str, np.ndarray], factor: float) -> Request:
+    """What a request holds beside the image where a signature takes nothing else."""
+    return {}
+
+
+def nothing_compared(
+    manifest: Any, request: Request, tolerance: float
+) -> dict[str, float]:
+    """How far a signature's answers may differ where none is compared."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature of SavedModels that takes encoded images.
+
+    Attributes:
+        name: of the signature.
+        inputs: what it takes; `image_bytes` first.
+        make: gives the function, for a network, a manifest and limits.
+        limits: what it refuses, unless the manifest says otherwise.
+        request: what a request holds beside `image_bytes`, by name, of the samples of a
+            run and of how many times larger their image was made.
+        allowed: how far answers may differ from the model's, by name, for a manifest,
+            a request and `TOLERANCE` in the unit of the network's answer; what is not
+            named is not compared.
+    """
+
+    name: str
+    inputs: tuple[tf.TensorSpec, ...]
+    make: Callable[[Network, Any, Limits], Callable]
+    limits: Limits
+    request: Callable[[Mapping[str, np.ndarray], float], Request] = only_images
+    allowed: Callable[[Any, Request, float], dict[str, float]] = nothing_compared

@@ -1,0 +1,10 @@
+"""Checkpoints of bottom-up pose networks."""
+
+from hrnet_tf.tasks.base.checkpoint import Head, Network
+from hrnet_tf.tasks.bottom_up.network import HigherHRNet
+
+NETWORK = Network(
+    HigherHRNet,
+    "bottom-up pose",
+    (Head("final_layers.1.weight", "keypoints", 4, ("final_layers",)),),
+)

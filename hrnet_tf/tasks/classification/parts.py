@@ -1,0 +1,17 @@
+"""The parts of the task, tied together."""
+
+from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.classification.experiment import ClassificationExperiment
+from hrnet_tf.tasks.classification.manifest import ClassificationManifest
+from hrnet_tf.tasks.classification.predictor import ImageClassifier
+from hrnet_tf.tasks.classification.serving import DECODER, SIGNATURE
+from hrnet_tf.tasks.classification.viewer import ClassViewer
+
+PARTS = Parts(
+    ClassificationManifest,
+    ClassificationExperiment,
+    ImageClassifier,
+    ClassViewer,
+    SIGNATURE,
+    DECODER,
+)

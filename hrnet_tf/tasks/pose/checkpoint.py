@@ -1,0 +1,44 @@
+"""Checkpoints of top-down pose networks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.tasks.base.checkpoint import Head, Network
+from hrnet_tf.tasks.base.manifest import ImageInput, versions
+from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
+from hrnet_tf.tasks.keypoints.manifest import Decoding, HeatmapOutput
+from hrnet_tf.tasks.pose.manifest import PoseManifest
+from hrnet_tf.tasks.pose.network import HRNetV1
+
+STRIDE = 4  # crop pixels per heatmap cell, of every published network
+
+
+def _manifest(
+    title: str,
+    given: ImageInput,
+    arguments: Mapping[str, Any],
+    labels: str | None,
+    path: Path,
+) -> PoseManifest:
+    keypoints = KeypointSet.read(labels or "coco")
+    if len(keypoints) != arguments["keypoints"]:
+        raise InputError(
+            f"{path} finds {arguments['keypoints']} keypoints, the set "
+            f"{keypoints.name} has {len(keypoints)}; name another set or its YAML "
+            "file with --labels."
+        )
+    height, width = (side // STRIDE for side in given.size)
+    heatmaps = HeatmapOutput(height, width, STRIDE)
+    return PoseManifest(
+        title, given, heatmaps, keypoints, Decoding(), versions=versions()
+    )
+
+
+NETWORK = Network(
+    HRNetV1,
+    "pose",
+    (Head("final_layer.weight", "keypoints", 4, ("final_layer",)),),
+    manifest=_manifest,
+)

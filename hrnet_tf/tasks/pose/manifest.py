@@ -1,0 +1,31 @@
+"""The facts of a trained top-down pose model."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from hrnet_tf.tasks.base.manifest import Manifest
+from hrnet_tf.tasks.keypoints.heatmaps import HeatmapCodec
+from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
+from hrnet_tf.tasks.keypoints.manifest import Decoding, HeatmapOutput
+
+
+@dataclass(frozen=True)
+class PoseManifest(Manifest):
+    """The facts of a trained top-down pose model."""
+
+    output: HeatmapOutput
+    keypoints: KeypointSet
+    decoding: Decoding
+    task: Literal["pose"] = "pose"
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def codec(self) -> HeatmapCodec:
+        """Between keypoints and heatmaps."""
+        return HeatmapCodec(
+            self.output.stride, self.decoding.sigma, self.decoding.refinement
+        )
+
+    def with_flip(self, flip: bool) -> "PoseManifest":
+        """The same, averaged with the mirrored image or not."""
+        return replace(self, decoding=replace(self.decoding, flip=flip))

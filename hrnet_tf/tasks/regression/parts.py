@@ -1,0 +1,17 @@
+"""The parts of the task, tied together."""
+
+from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.regression.experiment import RegressionExperiment
+from hrnet_tf.tasks.regression.manifest import RegressionManifest
+from hrnet_tf.tasks.regression.predictor import RegressionPredictor
+from hrnet_tf.tasks.regression.serving import DECODER, SIGNATURE
+from hrnet_tf.tasks.regression.viewer import MapViewer
+
+PARTS = Parts(
+    RegressionManifest,
+    RegressionExperiment,
+    RegressionPredictor,
+    MapViewer,
+    SIGNATURE,
+    DECODER,
+)

@@ -1,0 +1,17 @@
+"""The parts of the task, tied together."""
+
+from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.segmentation.experiment import SegmentationExperiment
+from hrnet_tf.tasks.segmentation.manifest import SegmentationManifest
+from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
+from hrnet_tf.tasks.segmentation.serving import DECODER, SIGNATURE
+from hrnet_tf.tasks.segmentation.viewer import SegmentViewer
+
+PARTS = Parts(
+    SegmentationManifest,
+    SegmentationExperiment,
+    SegmentationPredictor,
+    SegmentViewer,
+    SIGNATURE,
+    DECODER,
+)
