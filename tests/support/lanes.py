@@ -20,6 +20,7 @@ ONE_LANE = {
     "test_command_line",
     "test_detections",
     "test_documents",
+    "test_earlier_files",
     "test_evaluators",
     "test_figures",
     "test_folders",
