@@ -1,10 +1,9 @@
 """The whole way on small data: draw, train, evaluate, predict, export."""
 
-import json
 import shutil
 from pathlib import Path
+from typing import cast
 
-from hrnet_tf.common.text_files import write_json
 from hrnet_tf.drawn.action_folders import write_class_folders
 from hrnet_tf.drawn.figures import draw_data_set
 from hrnet_tf.export.artefacts import export_run
@@ -12,15 +11,15 @@ from hrnet_tf.export.benchmark import benchmark_run
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.loading import load
 from hrnet_tf.export.names import require_packages
-from hrnet_tf.tasks import make_viewer
+from hrnet_tf.tasks import DEFAULT, TASKS, make_viewer
+from hrnet_tf.tasks.base.task import Demo
 from hrnet_tf.training.configs import read_config
 from hrnet_tf.training.evaluate import evaluate_run
 from hrnet_tf.training.media import predict_files
 from hrnet_tf.training.run import Run
 from hrnet_tf.training.train import train
 
-CONFIG = "pose/demo"
-PICTURES = 12
+CONFIG = f"{DEFAULT}/demo"
 
 
 def run_demo(out: str | Path) -> None:
@@ -42,12 +41,13 @@ def run_demo(out: str | Path) -> None:
     draw_data_set(data)
     write_class_folders(data, data / "classes")
     print("2/5  training")
-    run = train(read_config(CONFIG, [f"output={folder}", *_settings(data)]))
+    demo = cast(Demo, TASKS[DEFAULT].parts().demo)
+    run = train(read_config(CONFIG, [f"output={folder}", *demo.settings(data)]))
     print("3/5  evaluating on unseen images")
     evaluation, _ = evaluate_run(run.folder)
     print(evaluation.table())
     print("4/5  drawing predictions")
-    pictures = draw_predictions(run, out / "predictions")
+    pictures = draw_predictions(run, demo, out / "predictions")
     print("5/5  exporting, each format compared with the model in a process of its own")
     export_run(run.folder, tuple(FORMATS))
     measured, _ = benchmark_run(run.folder)
@@ -64,39 +64,10 @@ def run_demo(out: str | Path) -> None:
     print(f"in Python  hrnet_tf.load({str(run.folder)!r}).predict(image)")
 
 
-def draw_predictions(run: Run, folder: Path) -> Path:
-    """Predict on some validation images, with the annotated people as boxes."""
-    section = run.config.data.validation
-    annotations = json.loads(Path(section.annotations).read_text())
-    names = {
-        image["id"]: image["file_name"] for image in annotations["images"][:PICTURES]
-    }
+def draw_predictions(run: Run, demo: Demo, folder: Path) -> Path:
+    """Predict on some validation images, with what the task's viewer is given."""
     shutil.rmtree(folder, ignore_errors=True)
-    source = folder / "images"
-    source.mkdir(parents=True)
-    for name in names.values():
-        shutil.copy(Path(section.images) / name, source / name)
-    found = [
-        a
-        for a in annotations["annotations"]
-        if "keypoints" in a and a["image_id"] in names
-    ]
-    boxes = [{key: a[key] for key in ("image_id", "bbox")} for a in found]
-    write_json(folder / "boxes.json", boxes)
-    predictor, target = load(run.folder), folder / "drawn"
-    viewer = make_viewer(
-        predictor, boxes=folder / "boxes.json", annotations=section.annotations
-    )
-    predict_files(viewer, source, target)
+    source, options = demo.pictures(run.config, folder)
+    target = folder / "drawn"
+    predict_files(make_viewer(load(run.folder), **options), source, target)
     return target
-
-
-def _settings(data: Path) -> list[str]:
-    return [
-        f"data.{part}.{key}={data / path}"
-        for part, split in (("train", "train"), ("validation", "val"))
-        for key, path in (
-            ("annotations", f"annotations/person_keypoints_{split}.json"),
-            ("images", f"images/{split}"),
-        )
-    ]

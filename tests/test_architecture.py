@@ -1,6 +1,7 @@
 """The package's own shape: which folder imports which, and how long files are."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,49 @@ def test_every_folder_has_a_rank():
     folders = {path.parent.relative_to(PACKAGE).as_posix() for path in MODULES}
     inner = {"networks/heads", "export/processes"}
     assert {"" if name == "." else name for name in folders} - inner == RANK.keys()
+
+
+# What imports the parts of tasks to offer them by one name, and what is copied beside
+# exports, where nothing else of the package is.
+LISTS = {"public.py", "losses.py", "export/decoder.py"}
+ABOVE_THE_TABLE = [
+    path
+    for path in MODULES
+    if RANK[folder_of(path.relative_to(PACKAGE).parts)] > RANK["tasks"]
+    and path.relative_to(PACKAGE).as_posix() not in LISTS
+]
+# Of classes and functions that one task has.
+OWN = re.compile(r"^(Pose|Segment|Classif|ImageClassif|Regress|Landmark|Detect)")
+
+
+@pytest.mark.parametrize("path", ABOVE_THE_TABLE, ids=module_name)
+def test_no_task_is_named_above_the_table(path):
+    tasks = {name.name for name in (PACKAGE / "tasks").iterdir() if name.is_dir()}
+    shared = {"base", "keypoints", "dense", "__pycache__"}
+    named = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            start = node.module.split(".")[:3]
+            if start[:2] == ["hrnet_tf", "tasks"] and start[2:] not in ([], ["base"]):
+                named.append(node.module)
+        elif isinstance(node, ast.Constant) and node.value in tasks - shared:
+            named.append(node.value)
+        elif isinstance(node, ast.Name) and OWN.match(node.id):
+            named.append(node.id)
+    assert not named
+
+
+def test_a_task_is_one_folder_and_one_row():
+    """Nothing but the table, the lists of public names and the folder knows a task."""
+    allowed = {"tasks/__init__.py", *LISTS}
+    for task in ("pose", "classification", "landmarks", "bottom_up", "detection"):
+        told = f"hrnet_tf.tasks.{task}"
+        knows = {
+            path.relative_to(PACKAGE).as_posix()
+            for path in MODULES
+            if told in path.read_text()
+        }
+        assert {p for p in knows if not p.startswith(f"tasks/{task}/")} <= allowed
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)

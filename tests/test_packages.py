@@ -108,6 +108,7 @@ import hrnet_tf
 from hrnet_tf import demo
 from hrnet_tf.training.configs import read_config
 from hrnet_tf.drawn.figures import draw_data_set
+from hrnet_tf.tasks.pose.demo import DEMO
 from hrnet_tf.training.train import train
 
 tf.config.run_functions_eagerly(True)  # a few steps need no graph
@@ -117,7 +118,7 @@ draw_data_set(data, train=4, validation=4)
 short = ["train.epochs=1", "train.steps_per_epoch=1", "train.drop_at=[]"]
 small = ["model.size=[32,32]", "model.modules=[1,1,1]", "train.batch_size=2"]
 small += ["model.width=4"]
-run = train(read_config(demo.CONFIG, [*demo._settings(data), *short, *small]))
+run = train(read_config(demo.CONFIG, [*DEMO.settings(data), *short, *small]))
 print(run.folder)
 """
 

@@ -19,6 +19,7 @@ from hrnet_tf.export.processes import runtimes
 from hrnet_tf.export.requests import request_of
 from hrnet_tf.export.signatures import decode, serving_function, signature_of
 from hrnet_tf.images.preprocess import preprocess_input
+from hrnet_tf.tasks import parts_of
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.tasks.base.serving import Signature
 
@@ -87,7 +88,7 @@ def compare(
     inputs = {"images": images.numpy(), **given}
     answers = ask_in_fresh_process(artefact, signature, inputs)
     difference = max(
-        share_of_range(name, value.numpy(), answers[name])
+        share_of_range(manifest, name, value.numpy(), answers[name])
         for name, value in wanted.items()
     )
     allowed = LARGEST if chosen.tolerance is None else chosen.tolerance
@@ -102,16 +103,19 @@ def compare(
     return Comparison(difference, inputs, answers)
 
 
-def share_of_range(name: str, expected: np.ndarray, found: np.ndarray) -> float:
+def share_of_range(
+    manifest: TaskManifest, name: str, expected: np.ndarray, found: np.ndarray
+) -> float:
     """How far two answers are apart, as a share of the first one's range.
 
     Returns:
-        The largest difference; of labels the share that differs, and of keypoints the
-        mean, since rounding decides between two equal ones. Infinite for other shapes,
+        The largest difference; the mean where the task's `Answer` says that rounding
+        decides, which of labels is the share that differs. Infinite for other shapes,
         and for what is no number.
     """
     shares = shares_of_range(expected, found)
-    on_average = name in ("labels", "keypoints")
+    answer = parts_of(manifest).decoder.answers.get(name)
+    on_average = answer is not None and answer.rounded
     return float(shares.mean() if on_average else shares.max(initial=0.0))
 
 

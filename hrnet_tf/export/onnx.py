@@ -22,7 +22,6 @@ from hrnet_tf.export.onnx_shapes import simplify_shapes
 from hrnet_tf.export.options import Options
 from hrnet_tf.networks.fold import StandIns, constant_graph, fold
 from hrnet_tf.tasks.base.manifest import TaskManifest
-from hrnet_tf.tasks.classification.manifest import LogitsOutput
 
 # From 18 on tf2onnx does not move transposes past the mean of a classifier's maps.
 OPSET = 17
@@ -95,7 +94,7 @@ def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
 def with_layout(manifest: TaskManifest, layout: str) -> TaskManifest:
     """The facts of the same network with its input, and maps it answers, laid out."""
     given = dataclasses.replace(manifest.input, layout=layout)
-    if isinstance(manifest.output, LogitsOutput):
+    if not hasattr(manifest.output, "layout"):  # it is no map
         return dataclasses.replace(manifest, input=given)
     output = dataclasses.replace(manifest.output, layout=layout)
     return dataclasses.replace(manifest, input=given, output=output)  # type: ignore

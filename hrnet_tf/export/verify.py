@@ -105,7 +105,7 @@ def verify(path: str | Path) -> Verification:
             inputs, recorded = read_record(answers)
             found = ask_in_fresh_process(path, signature_of(manifest), inputs)
             differences = {
-                name: share_of_range(name, value, found[name])
+                name: share_of_range(manifest, name, value, found[name])
                 for name, value in recorded.items()
                 if value.dtype.kind in "fui"
             }

@@ -35,10 +35,13 @@ class Answer:
     Attributes:
         description: for people, one sentence.
         classes: what of it is a class: its last `axis`, or its `value`.
+        rounded: whether rounding decides between two equal ones, such as the highest
+            cells of a heatmap: then how far it is off counts on average.
     """
 
     description: str
     classes: Literal["", "axis", "value"] = ""
+    rounded: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the command line reads the table before anything heavy is imported
@@ -12,6 +13,21 @@ if TYPE_CHECKING:  # the command line reads the table before anything heavy is i
     from hrnet_tf.tasks.base.predictor import Predictor
     from hrnet_tf.tasks.base.serving import Decoder, Signature
     from hrnet_tf.tasks.base.viewer import Viewer
+
+
+@dataclass(frozen=True)
+class Demo:
+    """How `hrnet-tf demo` goes the whole way with a task on the drawn data set.
+
+    Attributes:
+        settings: of the data set's folder: `key=value` for the task's shipped
+            configuration `demo`.
+        pictures: of a run's configuration and a folder, which it fills with files to
+            predict on: the folder of the images, and the viewer's options by name.
+    """
+
+    settings: Callable[[Path], list[str]]
+    pictures: Callable[[Any, Path], tuple[Path, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,7 @@ class Parts:
             the task's options by name: what looks at files.
         signature: what SavedModels answer to encoded images.
         decoder: from a network's output to its meaning.
+        demo: how the demo shows it, if it does.
     """
 
     manifest: type[TaskManifest]
@@ -34,6 +51,7 @@ class Parts:
     viewer: Callable[..., Viewer]
     signature: Signature
     decoder: Decoder
+    demo: Demo | None = None
 
 
 @dataclass(frozen=True)

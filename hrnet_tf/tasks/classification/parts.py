@@ -8,10 +8,10 @@ from hrnet_tf.tasks.classification.serving import DECODER, SIGNATURE
 from hrnet_tf.tasks.classification.viewer import ClassViewer
 
 PARTS = Parts(
-    ClassificationManifest,
-    ClassificationExperiment,
-    ImageClassifier,
-    ClassViewer,
-    SIGNATURE,
-    DECODER,
+    manifest=ClassificationManifest,
+    experiment=ClassificationExperiment,
+    predictor=ImageClassifier,
+    viewer=ClassViewer,
+    signature=SIGNATURE,
+    decoder=DECODER,
 )

@@ -1,6 +1,7 @@
 """The parts of the task, tied together."""
 
 from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.pose.demo import DEMO
 from hrnet_tf.tasks.pose.experiment import PoseExperiment
 from hrnet_tf.tasks.pose.manifest import PoseManifest
 from hrnet_tf.tasks.pose.predictor import PosePredictor
@@ -8,5 +9,11 @@ from hrnet_tf.tasks.pose.serving import DECODER, SIGNATURE
 from hrnet_tf.tasks.pose.viewer import PoseViewer
 
 PARTS = Parts(
-    PoseManifest, PoseExperiment, PosePredictor, PoseViewer, SIGNATURE, DECODER
+    manifest=PoseManifest,
+    experiment=PoseExperiment,
+    predictor=PosePredictor,
+    viewer=PoseViewer,
+    signature=SIGNATURE,
+    decoder=DECODER,
+    demo=DEMO,
 )

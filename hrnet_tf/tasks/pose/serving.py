@@ -237,7 +237,9 @@ DECODER = Decoder(
     encode_keypoints,
     {
         "heatmaps": Answer("A heatmap a keypoint."),
-        "keypoints": Answer("x and y of each keypoint in pixels of the input."),
+        "keypoints": Answer(
+            "x and y of each keypoint in pixels of the input.", rounded=True
+        ),
         "scores": Answer("How sure each keypoint is."),
     },
 )

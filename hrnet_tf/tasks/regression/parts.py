@@ -8,10 +8,10 @@ from hrnet_tf.tasks.regression.serving import DECODER, SIGNATURE
 from hrnet_tf.tasks.regression.viewer import MapViewer
 
 PARTS = Parts(
-    RegressionManifest,
-    RegressionExperiment,
-    RegressionPredictor,
-    MapViewer,
-    SIGNATURE,
-    DECODER,
+    manifest=RegressionManifest,
+    experiment=RegressionExperiment,
+    predictor=RegressionPredictor,
+    viewer=MapViewer,
+    signature=SIGNATURE,
+    decoder=DECODER,
 )

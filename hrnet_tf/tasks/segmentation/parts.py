@@ -8,10 +8,10 @@ from hrnet_tf.tasks.segmentation.serving import DECODER, SIGNATURE
 from hrnet_tf.tasks.segmentation.viewer import SegmentViewer
 
 PARTS = Parts(
-    SegmentationManifest,
-    SegmentationExperiment,
-    SegmentationPredictor,
-    SegmentViewer,
-    SIGNATURE,
-    DECODER,
+    manifest=SegmentationManifest,
+    experiment=SegmentationExperiment,
+    predictor=SegmentationPredictor,
+    viewer=SegmentViewer,
+    signature=SIGNATURE,
+    decoder=DECODER,
 )

@@ -90,7 +90,7 @@ DECODER = Decoder(
     encode_labels,
     {
         "logits": Answer("A number a class, before softmax.", classes="axis"),
-        "labels": Answer("The class of each pixel.", classes="value"),
+        "labels": Answer("The class of each pixel.", classes="value", rounded=True),
         "confidence": Answer("How sure each label is, 0 to 1."),
     },
 )
