@@ -8,7 +8,6 @@ from hrnet_tf.common.errors import InputError
 # As viewers show them, turned by their EXIF tag; or as their pixels are stored.
 Orientation = Literal["upright", "stored"]
 
-
 # Pixels of an image; Pillow refuses more, too.
 PIXEL_LIMIT = 178_956_970
 

@@ -14,7 +14,7 @@ def recolor_batch(
     if not settings.changes_colors:
         return lambda key, images: images
     change = _recolored(settings)
-    return lambda key, images: _one_by_one(change, key, images)
+    return lambda key, images: one_by_one(change, key, images)
 
 
 def batch_key(seed: int, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
@@ -23,7 +23,7 @@ def batch_key(seed: int, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
     return tf.random.fold_in(key, position)
 
 
-def _one_by_one(
+def one_by_one(
     change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     key: tf.Tensor,
     images: tf.Tensor,

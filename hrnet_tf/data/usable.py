@@ -32,5 +32,6 @@ def never_seen(counts: Mapping[str, int]) -> str:
     return f"never seen: {', '.join(unseen)}" if unseen else ""
 
 
-def _refuse(where: str, problem: str) -> None:
+def refuse(where: str, problem: str) -> None:
+    """Raise an InputError that says where there is a problem, and which."""
     raise InputError(f"{where}: {problem}.")

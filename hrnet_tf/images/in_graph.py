@@ -23,6 +23,9 @@ PNG_HEAD = 24
 # How many images of a batch are decoded at once; each takes up to 15 bytes a pixel.
 AT_ONCE = 4
 
+# The most crops that go through the network at once.
+CHUNK = 32
+
 
 def require(condition: tf.Tensor, sentence: str, *values: tf.Tensor) -> Any:
     """An operation that fails with InvalidArgument unless a condition holds.
@@ -204,7 +207,3 @@ def _size(content: tf.Tensor, is_jpeg: tf.Tensor, index: tf.Tensor) -> tf.Tensor
 def _png_size(content: tf.Tensor) -> tf.Tensor:
     sides = tf.strings.substr(content, PNG_HEAD - 8, 8)
     return tf.io.decode_raw(sides, tf.int32, little_endian=False)[::-1]
-
-
-# The most crops that go through the network at once.
-CHUNK = 32

@@ -1,4 +1,4 @@
-"""Pictures of results: people, classes, labels and numbers, drawn on images."""
+"""Pictures to files, and a line of text on them."""
 
 from pathlib import Path
 

@@ -20,6 +20,7 @@ from hrnet_tf.images.lettering import (
 )
 
 COLUMNS = 8  # of a sheet of training samples
+UNKNOWN = (150, 150, 150)  # RGB of numbers that nothing is known of
 GAP = 6  # pixels between the pictures of a sheet
 LEAST = 320  # pixels along the longer side of a picture that people look at
 MOST = 1600  # ... of one that stands beside others
@@ -255,6 +256,3 @@ def _note(text: str, side: int) -> np.ndarray:
     paper = _paper(side // 2, side)
     draw_text(paper, text, (GAP, side // 4 - SMALLEST), SMALLEST)
     return paper
-
-
-UNKNOWN = (150, 150, 150)  # RGB of numbers that nothing is known of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,4 +122,4 @@ class Task:
     config: type[Any]
     parts: Callable[[], Parts]
     options: tuple[Option, ...] = ()
-    commands: tuple[Command, ...] = field(default=())
+    commands: tuple[Command, ...] = ()

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.data.colors import _one_by_one, recolor_batch
+from hrnet_tf.data.colors import one_by_one, recolor_batch
 from hrnet_tf.tasks.classification.config import ImageAugmentation
 
 # (key, images, labels, weights) -> (images, labels, weights)
@@ -72,7 +72,7 @@ def augment_batch(settings: ImageAugmentation, classes: int) -> Augment:
     def augment(key, images, labels, weights):
         images = recolor(tf.random.fold_in(key, 0), images)
         for number, change in enumerate(each, start=1):
-            images = _one_by_one(change, tf.random.fold_in(key, number), images)
+            images = one_by_one(change, tf.random.fold_in(key, number), images)
         if mix is None:
             return images, labels, weights
         shares = tf.one_hot(labels, classes)

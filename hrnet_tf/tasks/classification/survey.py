@@ -7,7 +7,7 @@ import numpy as np
 
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.data.survey import Survey
-from hrnet_tf.data.usable import _refuse, unreadable
+from hrnet_tf.data.usable import refuse, unreadable
 from hrnet_tf.tasks.classification.images import FolderImages
 from hrnet_tf.tasks.classification.pipeline import ImageReader
 
@@ -41,9 +41,9 @@ def check_images(reader: ImageReader, where: str, *, learn: bool) -> None:
                 if len(found) > int(learn):
                     return
     if not found:
-        _refuse(where, unreadable(len(reader.images), reader.broken))
+        refuse(where, unreadable(len(reader.images), reader.broken))
     alone = reader.images.classes[found.pop()]
-    _refuse(where, f"only images of the class {alone} can be read; two are needed")
+    refuse(where, f"only images of the class {alone} can be read; two are needed")
 
 
 def _in_turns(reader: ImageReader) -> Iterable[tuple[int, bytes, bytes, int]]:

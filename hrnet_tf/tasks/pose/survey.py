@@ -7,7 +7,7 @@ import numpy as np
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.data.survey import Survey
-from hrnet_tf.data.usable import _refuse, unreadable
+from hrnet_tf.data.usable import refuse, unreadable
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.people import People
 from hrnet_tf.tasks.pose.augment import plain_crops
@@ -57,4 +57,4 @@ def check_people(reader: CropReader, padding: float, where: str) -> None:
         )
         if reader.read(row, matrix)[1]:
             return
-    _refuse(where, unreadable(total, reader.broken))
+    refuse(where, unreadable(total, reader.broken))

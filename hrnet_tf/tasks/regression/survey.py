@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from hrnet_tf.data.survey import Survey
-from hrnet_tf.data.usable import _refuse
-from hrnet_tf.tasks.dense.survey import _look, _read_targets, _survey_of
+from hrnet_tf.data.usable import refuse
+from hrnet_tf.tasks.dense.survey import look_at_targets, read_targets, survey_of
 from hrnet_tf.tasks.regression.pipeline import MapReader
+
+NOTHING_KNOWN = "no number is known: all are NaN, or the value of `data.missing`"
 
 
 def survey_maps(reader: MapReader) -> Survey:
@@ -15,7 +17,7 @@ def survey_maps(reader: MapReader) -> Survey:
     channels = reader.images.channels
     seen = np.zeros(len(channels), np.int64)
     low, high = np.full(len(channels), np.inf), np.full(len(channels), -np.inf)
-    for values in _read_targets(reader):
+    for values in read_targets(reader):
         seen += np.isfinite(values).sum(axis=(0, 1))
         low = np.fmin(low, np.fmin.reduce(values, axis=(0, 1)))
         high = np.fmax(high, np.fmax.reduce(values, axis=(0, 1)))
@@ -24,15 +26,14 @@ def survey_maps(reader: MapReader) -> Survey:
         for index, name in enumerate(channels.names)
         if seen[index]
     )
-    survey = _survey_of(reader, "annotated pixels", channels.names, seen)
+    survey = survey_of(reader, "annotated pixels", channels.names, seen)
     missing = () if seen.any() else (NOTHING_KNOWN,)
     return replace(survey, notes=ranges, warnings=missing)
 
 
 def check_maps(reader: MapReader, where: str) -> None:
     """Raise an InputError if no number of any map is known; see `check_masks`."""
-    if not _look(reader, lambda values: bool(np.isfinite(values).any()), where):
-        _refuse(where, NOTHING_KNOWN)
-
-
-NOTHING_KNOWN = "no number is known: all are NaN, or the value of `data.missing`"
+    if not look_at_targets(
+        reader, lambda values: bool(np.isfinite(values).any()), where
+    ):
+        refuse(where, NOTHING_KNOWN)

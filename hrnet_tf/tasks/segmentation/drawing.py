@@ -24,6 +24,9 @@ from hrnet_tf.images.sheets import (
 from hrnet_tf.tasks.segmentation.classes import ClassSet
 from hrnet_tf.tasks.segmentation.result import LabelMap
 
+LEAST_SHARE = 0.001  # of an image, that a class in its legend covers
+NOT_COUNTED = "does not count"
+
 
 def draw_labels(
     image: np.ndarray,
@@ -81,12 +84,6 @@ def write_labels(path: str | Path, labels: np.ndarray, classes: ClassSet) -> Non
     """
     grey = cv2.imencode(".png", labels)[1].tobytes()
     write_bytes(path, to_indexed(grey, classes.colors.tobytes()))
-
-
-LEAST_SHARE = 0.001  # of an image, that a class in its legend covers
-
-
-NOT_COUNTED = "does not count"
 
 
 def labels_legend(

@@ -6,8 +6,8 @@ import numpy as np
 
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.data.survey import Survey
-from hrnet_tf.data.usable import _refuse
-from hrnet_tf.tasks.dense.survey import _look, _survey_of
+from hrnet_tf.data.usable import refuse
+from hrnet_tf.tasks.dense.survey import look_at_targets, survey_of
 from hrnet_tf.tasks.segmentation.classes import IGNORED, VALUES
 from hrnet_tf.tasks.segmentation.masks import read_mask
 from hrnet_tf.tasks.segmentation.pipeline import MaskReader
@@ -23,7 +23,7 @@ def survey_masks(reader: MaskReader) -> Survey:
             seen += np.bincount(sample[1].ravel(), minlength=256)
             raw = read_mask(reader.images.targets[index], reader.section.reading)
             values += np.bincount(raw.ravel(), minlength=VALUES)
-    survey = _survey_of(reader, "pixels", classes.names, seen[: len(classes)])
+    survey = survey_of(reader, "pixels", classes.names, seen[: len(classes)])
     total, ignored = int(seen.sum()), int(seen[IGNORED])
     problem = label_problem(seen, classes.names) if total else None
     if (
@@ -60,7 +60,7 @@ def check_masks(reader: MaskReader, where: str, *, learn: bool) -> None:
     """
     names = reader.images.class_set.names
     if learn and len(names) < 2:
-        _refuse(
+        refuse(
             where,
             f"{names[0]} is the only class, so there is nothing to tell it from; name "
             "another one, such as the background",
@@ -71,9 +71,9 @@ def check_masks(reader: MaskReader, where: str, *, learn: bool) -> None:
         counts[:] += np.bincount(labels.ravel(), minlength=256)
         return bool(np.count_nonzero(counts[: len(names)]) > int(learn))
 
-    _look(reader, is_enough, where)
+    look_at_targets(reader, is_enough, where)
     if problem := label_problem(counts, names, learn=learn):
-        _refuse(where, problem)
+        refuse(where, problem)
 
 
 def label_problem(
