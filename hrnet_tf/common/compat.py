@@ -74,6 +74,12 @@ def loss_scale(optimizer: Any) -> float | None:
     return float(optimizer.loss_scale) if scaled else None
 
 
+def build_optimizer(model: keras.Model) -> None:
+    """Make the variables of a compiled model's optimizer, as Keras 2 does by itself."""
+    if KERAS_3 and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
 def save_legacy_optimizer(model: keras.Model, path: Path) -> None:
     """Write an optimizer's state that `.keras` leaves out (tensorflow-addons')."""
     if _has_legacy_optimizer(model):

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.common.arrays import DAMAGES, write_arrays
-from hrnet_tf.common.compat import load_legacy_optimizer
+from hrnet_tf.common.compat import build_optimizer, load_legacy_optimizer
 from hrnet_tf.common.components import find
 from hrnet_tf.common.config import Component, TrainSection
 from hrnet_tf.common.errors import InputError
@@ -159,6 +159,8 @@ def prepare_model(
         model.compile(
             optimizer, **compile_settings, jit_compile=_uses_xla(settings, replicas)
         )
+        # Variables that a step makes while it is traced have it traced twice.
+        build_optimizer(model)
     return model
 
 

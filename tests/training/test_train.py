@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hrnet_tf.common.compat import averaged_values
+from hrnet_tf.common.compat import KERAS_3, averaged_values
 from hrnet_tf.common.config import Component, TrainSection
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.preprocess import preprocess_input
@@ -171,6 +171,16 @@ def test_a_resumed_training_has_the_configured_loss(configured, eagerly):
     model = prepare_model(run, tied, tied.make_manifest(), steps=1)
     point = tf.constant([[2.0]])
     assert float(model.loss.loss(point, 0 * point)) == pytest.approx(0.5 * 1.75)
+
+
+@pytest.mark.skipif(not KERAS_3, reason="Keras 2 makes them outside of the trace")
+def test_a_step_finds_the_variables_of_its_optimizer(configured):
+    """One that made them while it is traced would be traced twice."""
+    config = configured("train.optimizer.class_path=keras.optimizers.Adam")
+    tied = make_experiment(config)
+    model = prepare_model(Run.prepare(config), tied, tied.make_manifest(), steps=1)
+    pairs = 2 * len(model.trainable_variables)  # both moments
+    assert len(model.optimizer.variables) >= pairs
 
 
 def test_a_misspelt_optimizer_is_reported_with_the_nearest_name(configured):
