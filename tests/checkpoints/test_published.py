@@ -19,7 +19,7 @@ from hrnet_tf.checkpoints.download import cache_folder, fetch
 from hrnet_tf.checkpoints.published import PUBLISHED, Published, find_published
 from hrnet_tf.checkpoints.weights import official_names
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.networks import constructors as common
+from hrnet_tf.networks import network as common
 from hrnet_tf.networks import transfer
 from hrnet_tf.tasks import networks
 from support.networks import with_statistics

@@ -10,7 +10,7 @@ import hrnet_tf
 from hrnet_tf import losses
 from hrnet_tf.common.compat import KERAS_3
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.networks import constructors as common
+from hrnet_tf.networks import network as common
 from hrnet_tf.tasks import networks
 from hrnet_tf.tasks.classification import result as classification
 from hrnet_tf.tasks.keypoints import result as keypoints

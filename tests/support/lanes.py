@@ -18,6 +18,7 @@ ONE_LANE = {
     "test_coco",
     "test_coco_repairs",
     "test_command_line",
+    "test_constructor_types",
     "test_detections",
     "test_documents",
     "test_earlier_files",

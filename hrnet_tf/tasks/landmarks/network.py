@@ -1,38 +1,28 @@
 """HRNetLandmarks: facial landmarks, one heatmap a point."""
 
-from pathlib import Path
-
 import keras
+from typing_extensions import Unpack
 
-from hrnet_tf.networks.backbone import Stem, body, hrnet
 from hrnet_tf.networks.constructors import (
-    check_weights,
-    image_input,
-    load_weights,
-    pyramid,
+    Arguments,
+    ImageShape,
+    Shared,
+    constructor,
 )
 from hrnet_tf.networks.heads.dense import concatenate, dense_head
-from hrnet_tf.networks.layers import Conventions, LayerFactory, Upsampling
-from hrnet_tf.networks.transfer import Built
+from hrnet_tf.networks.layers import Upsampling
+from hrnet_tf.networks.network import Network
 
 
+@constructor()
 def HRNetLandmarks(
     width: int | str = 18,
     landmarks: int = 98,
     *,
-    include_top: bool = True,
     pyramid_outputs: bool = False,
-    weights: str | Path | None = None,
-    input_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+    input_shape: ImageShape = (256, 256, 3),
     upsampling: Upsampling = "bilinear",
-    bn_momentum: float = 0.9,
-    synchronized: bool = False,
-    modules: tuple[int, ...] | None = None,
-    blocks: int | None = None,
-    stem: Stem | None = None,
-    normalization: LayerFactory | None = None,
-    activation: LayerFactory | None = None,
-    name: str | None = None,
+    **shared: Unpack[Shared],
 ) -> keras.Model:
     """HRNetV2 on faces: one heatmap a landmark, from all resolutions.
 
@@ -47,25 +37,7 @@ def HRNetLandmarks(
             19 for AFLW).
         include_top: whether to add the head; without it the model returns the
             representation `(batch, height / 4, width / 4, 15 * width)`.
-        pyramid_outputs: return features by level in place of an answer, as backbones of
-            KerasHub do: the body's maps `{"P2": ..., "P5": ...}`, `Pn` `(batch, height
-            / 2**n, width / 2**n, width * 2**(n - 2))`. The model then has no head and
-            is not compiled.
-        weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
-            `.safetensors` or `.npz` file of the same network, or the name of published
-            ones: `"imagenet"` gives the body, the head stays random.
-        input_shape: height, width (None: any) and 3.
-        upsampling: how low resolutions are brought to high ones: `"bilinear"` (half
-            pixel: the published landmark networks), `"bilinear_align_corners"` or
-            `"nearest"` (sides must then be multiples of 32).
-        bn_momentum: batch norm's momentum, in Keras's sense.
-        synchronized: share batch norm's statistics between the devices of a strategy.
-        modules: modules in stages 2, 3 and 4 (published: 1, 4, 3).
-        blocks: residual blocks a branch in each module (published: 4).
-        stem: filters and stride of each of the two stem convolutions.
-        normalization: layer class to use in place of batch norm; called with `name=`.
-        activation: layer class to use in place of ReLU; called with `name=`.
-        name: the model's name.
+        **shared: those of all networks; see `Arguments`.
 
     Returns:
         A functional `keras.Model`.
@@ -82,23 +54,19 @@ def HRNetLandmarks(
         heatmaps = model(hrnet_tf.preprocess_input(faces))     # (batch, 64, 64, 98)
         ```
     """
-    spec = body(width, modules, blocks, stem)
-    include_top = include_top and not pyramid_outputs
-    built = Built(
+    network = Network(
         "HRNetLandmarks",
-        width,
-        include_top,
-        {"landmarks": landmarks, "upsampling": upsampling},
+        {"landmarks": landmarks},
+        Arguments(
+            width=width,
+            pyramid_outputs=pyramid_outputs,
+            input_shape=input_shape,
+            upsampling=upsampling,
+            **shared,
+        ),
     )
-    check_weights(weights, built)
-    conventions = Conventions(
-        upsampling, bn_momentum, synchronized, "normal", normalization, activation
-    )
-    image = image_input(input_shape, spec, upsampling)
-    maps = hrnet(image, spec, conventions)
-    x = pyramid(maps, spec) if pyramid_outputs else concatenate(maps, conventions)
-    if include_top:
+    maps, conventions = network.body(), network.conventions
+    x = network.pyramid(maps) if pyramid_outputs else concatenate(maps, conventions)
+    if network.include_top:
         x = dense_head(x, landmarks, conventions, name="head")
-    model = keras.Model(image, x, name=name or f"hrnet_landmarks_w{width}")
-    load_weights(model, weights, built)
-    return model
+    return network.model(x, "hrnet_landmarks")

@@ -1,29 +1,21 @@
 """HRNetV2: the concatenated representation, and dense labelling from it."""
 
-from pathlib import Path
-
 import keras
 import tensorflow as tf
+from typing_extensions import Unpack
 
-from hrnet_tf.networks.backbone import Stem, body, hrnet
 from hrnet_tf.networks.constructors import (
-    check_weights,
-    image_input,
-    load_weights,
-    pyramid,
+    Arguments,
+    ImageShape,
+    Shared,
+    constructor,
 )
 from hrnet_tf.networks.heads.aspp import aspp_head
 from hrnet_tf.networks.heads.dense import concatenate, dense_head
 from hrnet_tf.networks.heads.ocr import ocr_head
-from hrnet_tf.networks.layers import (
-    Conventions,
-    LayerFactory,
-    Upsample,
-    Upsampling,
-    dense_rule,
-)
+from hrnet_tf.networks.layers import Upsample, Upsampling, dense_rule
+from hrnet_tf.networks.network import Network
 from hrnet_tf.networks.optimizers import SGD
-from hrnet_tf.networks.transfer import Built
 from hrnet_tf.tasks.segmentation.losses import DenseCrossEntropy
 from hrnet_tf.tasks.segmentation.metrics import PixelAccuracy, SegmentationScore
 from hrnet_tf.tasks.segmentation.shared_targets import SharedTargets
@@ -31,6 +23,7 @@ from hrnet_tf.tasks.segmentation.shared_targets import SharedTargets
 STRIDE = 4  # image pixels per cell of the logits
 
 
+@constructor()
 def HRNetV2(
     width: int | str = 48,
     classes: int = 19,
@@ -39,19 +32,10 @@ def HRNetV2(
     aspp: bool = False,
     features: int | None = None,
     full_size: bool = False,
-    include_top: bool = True,
     pyramid_outputs: bool = False,
-    weights: str | Path | None = None,
-    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    input_shape: ImageShape = (None, None, 3),
     upsampling: Upsampling = "bilinear",
-    bn_momentum: float = 0.9,
-    synchronized: bool = False,
-    modules: tuple[int, ...] | None = None,
-    blocks: int | None = None,
-    stem: Stem | None = None,
-    normalization: LayerFactory | None = None,
-    activation: LayerFactory | None = None,
-    name: str | None = None,
+    **shared: Unpack[Shared],
 ) -> keras.Model:
     """HRNetV2: all resolutions concatenated, and logits of classes from them.
 
@@ -79,26 +63,11 @@ def HRNetV2(
         include_top: whether to add the labelling head; without it the model returns the
             representation `(batch, height / 4, width / 4, 15 * width)` and is not
             compiled.
-        pyramid_outputs: return features by level in place of an answer, as backbones of
-            KerasHub do: the body's maps `{"P2": ..., "P5": ...}`, `Pn` `(batch, height
-            / 2**n, width / 2**n, width * 2**(n - 2))`. The model then has no head and
-            is not compiled.
-        weights: None for random weights, the path of a `.keras`, `.weights.h5`, `.pth`,
-            `.safetensors` or `.npz` file of the same network, or the name of published
-            ones: `"imagenet"` gives the body, the head stays random.
-        input_shape: height, width (None: any) and 3.
         upsampling: how low resolutions are brought to high ones, in the fuse layers and
             in the concatenation: `"bilinear"` (half pixel), `"bilinear_align_corners"`
             (which one a published network wants depends on its data set) or `"nearest"`
-            (sides must then be multiples of 32; the concatenation stays bilinear).
-        bn_momentum: batch norm's momentum, in Keras's sense.
-        synchronized: share batch norm's statistics between the devices of a strategy.
-        modules: modules in stages 2, 3 and 4 (published: 1, 4, 3).
-        blocks: residual blocks a branch in each module (published: 4).
-        stem: filters and stride of each of the two stem convolutions.
-        normalization: layer class to use in place of batch norm; called with `name=`.
-        activation: layer class to use in place of ReLU; called with `name=`.
-        name: the model's name.
+            (the concatenation stays bilinear then).
+        **shared: those of all networks; see `Arguments`.
 
     Returns:
         A functional `keras.Model`.
@@ -117,36 +86,33 @@ def HRNetV2(
         body(hrnet_tf.preprocess_input(images))["P5"]  # (batch, h / 32, w / 32, 144)
         ```
     """
-    spec = body(width, modules, blocks, stem)
-    include_top = include_top and not pyramid_outputs
-    built = Built(
+    network = Network(
         "HRNetV2",
-        width,
-        include_top,
-        {"classes": classes, "ocr": ocr, "upsampling": upsampling},
+        {"classes": classes, "ocr": ocr},
+        Arguments(
+            width=width,
+            pyramid_outputs=pyramid_outputs,
+            input_shape=input_shape,
+            upsampling=upsampling,
+            **shared,
+        ),
     )
-    check_weights(weights, built)
-    conventions = Conventions(
-        upsampling, bn_momentum, synchronized, "normal", normalization, activation
-    )
-    image = image_input(input_shape, spec, upsampling)
     if ocr and aspp:
         raise ValueError("`ocr` and `aspp` exclude each other: a network has one head.")
     rule = dense_rule(upsampling)
-    maps = hrnet(image, spec, conventions)
-    x = pyramid(maps, spec) if pyramid_outputs else concatenate(maps, conventions)
-    if include_top and ocr:
+    maps, conventions = network.body(), network.conventions
+    x = network.pyramid(maps) if pyramid_outputs else concatenate(maps, conventions)
+    if network.include_top and ocr:
         x = ocr_head(x, classes, conventions, features)
-    elif include_top and aspp:
+    elif network.include_top and aspp:
         x = aspp_head(x, classes, conventions, features=features)
-    elif include_top:
+    elif network.include_top:
         x = dense_head(x, classes, conventions, features=features, name="last_layer")
-    if include_top and full_size:
-        x = _enlarged(x, image, rule)
-    kind = SharedTargets if include_top and ocr else keras.Model
-    model = kind(image, x, name=name or f"hrnet_v2_w{width}")
-    load_weights(model, weights, built)
-    if include_top:
+    if network.include_top and full_size:
+        x = _enlarged(x, network.image, rule)
+    kind = SharedTargets if network.include_top and ocr else keras.Model
+    model = network.model(x, "hrnet_v2", kind)
+    if network.include_top:
         loss = DenseCrossEntropy(rule)
         metrics = [
             SegmentationScore(classes, upsampling=rule),

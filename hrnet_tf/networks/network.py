@@ -1,0 +1,184 @@
+"""A network while it is built: what the public constructors do alike."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from hrnet_tf.checkpoints.published import find_published
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.networks.backbone import Body, Maps, body, hrnet
+from hrnet_tf.networks.constructors import Arguments, ImageShape
+from hrnet_tf.networks.layers import Conventions, Initializer
+from hrnet_tf.networks.transfer import (
+    Built,
+    load_checkpoint_file,
+    load_keras_weights,
+    load_published,
+    require_arguments,
+)
+
+KERAS_FILES = (".keras", ".h5")
+
+
+class Network:
+    """The body on an image, for a head to go on.
+
+    Args:
+        constructor: the name of the public constructor.
+        head: by name, what decides besides upsampling whether a head's weights fit.
+        arguments: what the constructor was given.
+        initializer: see `Conventions`.
+
+    Attributes:
+        spec: the body's numbers.
+        conventions: what the network's layers have in common.
+        image: the symbolic image.
+        include_top: whether the network gets its head.
+
+    Raises:
+        ValueError: if a size, a number or a name does not fit.
+    """
+
+    def __init__(
+        self,
+        constructor: str,
+        head: Mapping[str, Any],
+        arguments: Arguments,
+        initializer: Initializer = "normal",
+    ) -> None:
+        self._given = given = arguments
+        self.spec = body(given.width, given.modules, given.blocks, given.stem)
+        self.include_top = given.include_top and not given.pyramid_outputs
+        self._built = Built(
+            constructor,
+            given.width,
+            self.include_top,
+            {**head, "upsampling": given.upsampling},
+        )
+        check_weights(given.weights, self._built)
+        self.conventions = Conventions(
+            given.upsampling,
+            given.bn_momentum,
+            given.synchronized,
+            initializer,
+            given.normalization,
+            given.activation,
+        )
+        self.image = image_input(given.input_shape, self.spec, given.upsampling)
+
+    def body(self, *, high_resolution_only: bool = False) -> Maps:
+        """The body's maps, highest resolution first; see `hrnet`."""
+        return hrnet(
+            self.image,
+            self.spec,
+            self.conventions,
+            high_resolution_only=high_resolution_only,
+        )
+
+    def pyramid(self, maps: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The body's maps by level: `Pn` has stride `2**n`."""
+        first = self.spec.stride.bit_length() - 1
+        return {f"P{level}": x for level, x in enumerate(maps, start=first)}
+
+    def model(
+        self,
+        outputs: tf.Tensor | dict[str, tf.Tensor],
+        name: str,
+        kind: type[keras.Model] = keras.Model,
+    ) -> keras.Model:
+        """The model from the image to `outputs`, with the weights that were asked for.
+
+        Args:
+            outputs: what the network returns.
+            name: the model's name, which the width is added to, if none was given.
+            kind: the model's class.
+
+        Raises:
+            InputError: if the weights do not fit.
+        """
+        name = self._given.name or f"{name}_w{self._given.width}"
+        model = kind(self.image, outputs, name=name)
+        load_weights(model, self._given.weights, self._built)
+        return model
+
+
+def image_input(input_shape: ImageShape, spec: Body, upsampling: str) -> tf.Tensor:
+    """The symbolic image, once its size is known to fit.
+
+    Raises:
+        ValueError: if the shape is no `(height, width, 3)`, or if upsampling is nearest
+            and a side is no multiple of the largest stride; the text names the padded
+            size.
+    """
+    shape = tuple(input_shape)
+    if len(shape) != 3 or shape[2] != 3:
+        raise ValueError(
+            "`input_shape` must be (height, width, 3), channels last, with None for "
+            f"sides that vary; got {shape}."
+        )
+    stride = spec.largest_stride
+    height, width = shape[:2]
+    if upsampling == "nearest" and any(
+        side is not None and side % stride for side in shape[:2]
+    ):
+        padded = "x".join(
+            "None" if s is None else str(-(-s // stride) * stride) for s in shape[:2]
+        )
+        raise ValueError(
+            f"With nearest upsampling image sides must be multiples of {stride}, got "
+            f'{height}x{width}; pad to {padded} or build with upsampling="bilinear".'
+        )
+    return keras.Input(shape, name="image")
+
+
+def check_weights(weights: str | Path | None, built: Built) -> None:
+    """Raise an InputError if `weights` cannot be loaded, before anything is built.
+
+    Args:
+        weights: see `load_weights`.
+        built: what is going to be built.
+
+    Raises:
+        InputError: if there is no such file, no weights are published by this name, or
+            they are for another network.
+    """
+    if weights is None or Path(weights).is_file():
+        return
+    path = Path(weights)
+    if path.suffix or len(path.parts) > 1:
+        raise InputError(
+            "`weights` must be None, the path of a .keras, .weights.h5, .pth, "
+            ".safetensors or .npz file, or the name of published ones; there is no "
+            f"file {weights}."
+        )
+    row = find_published(built.network, built.width, str(weights))
+    require_arguments(row, built)
+
+
+def load_weights(model: keras.Model, weights: str | Path | None, built: Built) -> None:
+    """Load `weights`, if any are given, into a network that has just been built.
+
+    Args:
+        model: the network.
+        weights: None; the path of a `.keras` or `.weights.h5` file or of a checkpoint;
+            or the name of published ones.
+        built: what it was built as.
+
+    Raises:
+        InputError: if there is no such file, no weights are published by this name, or
+            they do not fit.
+    """
+    check_weights(weights, built)
+    if weights is None:
+        return
+    path = Path(weights)
+    if path.is_file() and path.suffix in KERAS_FILES:
+        load_keras_weights(model, path)
+    elif path.is_file():
+        load_checkpoint_file(model, path, built.include_top)
+    else:
+        row = find_published(built.network, built.width, str(weights))
+        load_published(model, row, built)
