@@ -26,7 +26,7 @@ from hrnet_tf.training.configs import read_config
 from hrnet_tf.training.run import Run
 from support import served
 from support.lanes import ONE_LANE
-from support.networks import with_statistics
+from support.networks import shallow_networks, with_statistics
 from support.served import TINY
 
 
@@ -153,18 +153,38 @@ train: {{epochs: 2, batch_size: 8, learning_rate: 0.01, drop_at: [1]}}
     return path
 
 
-@pytest.fixture(scope="session")
-def run_folder(experiment, tiny_model, tmp_path_factory):
-    """A run as training leaves it; its best network is the tiny model."""
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
+def make_run(experiment, model, folder):
+    """A run as training leaves it, with this network as its best one."""
     config = read_config(experiment, [f"output={folder}"])
     run = Run.prepare(config)
     tied = make_experiment(config)
     manifest = tied.make_manifest()
     run.create(manifest)
-    tiny_model.save(run.best)
+    model.save(run.best)
     write_arrays(run.samples, tied.evaluator(manifest).samples())
     return folder
+
+
+@pytest.fixture(scope="session")
+def run_folder(experiment, tiny_model, tmp_path_factory):
+    """A run as training leaves it; its best network is the tiny model."""
+    return make_run(experiment, tiny_model, tmp_path_factory.mktemp("runs") / "tiny")
+
+
+@pytest.fixture
+def shallow():
+    """Build networks without blocks: many times quicker where any network will do."""
+    with shallow_networks():
+        yield
+
+
+@pytest.fixture(scope="session")
+def shallow_run(experiment, tmp_path_factory):
+    """A run whose best network has no blocks, to be opened by tests with `shallow`."""
+    with shallow_networks():
+        model = hrnet_tf.HRNetV1(input_shape=(64, 32, 3), **TINY)
+    folder = tmp_path_factory.mktemp("runs") / "shallow"
+    return make_run(experiment, with_statistics(model), folder)
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ def config_of(data, tmp_path):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_loss_that_is_no_number_stops_the_training(task, config_of, eagerly):
+def test_a_loss_that_is_no_number_stops_the_training(task, config_of, eagerly, shallow):
     config = config_of(task, "train.learning_rate=1e30")
     with pytest.raises(
         InputError, match=r"broken down: .* of epoch 1; nothing is kept"
@@ -94,7 +94,7 @@ BREAKS = (
 )
 
 
-def test_what_was_good_before_is_kept(configured, eagerly):
+def test_what_was_good_before_is_kept(configured, eagerly, shallow):
     config = configured(*BREAKS)
     said = (
         r"the loss is (nan|inf) in step 2 of epoch 2; the state after epoch 1 is kept"
@@ -109,7 +109,7 @@ def test_what_was_good_before_is_kept(configured, eagerly):
 
 
 def test_other_settings_may_take_the_place_of_what_nothing_is_kept_of(
-    configured, eagerly
+    configured, eagerly, shallow
 ):
     with pytest.raises(InputError, match="nothing is kept"):
         train(configured(*BREAKS, "train.loss.arguments={after: 0}"))
@@ -117,7 +117,7 @@ def test_other_settings_may_take_the_place_of_what_nothing_is_kept_of(
 
 
 def test_weights_that_break_in_the_last_step_are_not_kept(
-    configured, eagerly, monkeypatch
+    configured, eagerly, shallow, monkeypatch
 ):
     config = configured("train.steps_per_epoch=1")
     look = StaysFinite.on_epoch_end
@@ -134,7 +134,9 @@ def test_weights_that_break_in_the_last_step_are_not_kept(
     assert Run.open(config.output).last()[1] == 1
 
 
-def test_a_step_that_mixed_precision_leaves_out_does_not_stop(configured, eagerly):
+def test_a_step_that_mixed_precision_leaves_out_does_not_stop(
+    configured, eagerly, shallow
+):
     config = configured(
         f"train.loss.class_path={__name__}.Falters",
         "train.precision=mixed_float16",
@@ -156,7 +158,7 @@ class Falters(Breaks):
         return loss * (float("inf") if self.steps == 2 else 1.0)
 
 
-def test_mixed_precision_that_leaves_out_every_step_stops(configured, eagerly):
+def test_mixed_precision_that_leaves_out_every_step_stops(configured, eagerly, shallow):
     config = configured(
         *BREAKS,
         "train.loss.arguments={after: 0}",
@@ -166,9 +168,9 @@ def test_mixed_precision_that_leaves_out_every_step_stops(configured, eagerly):
         train(config)
 
 
-def test_a_dead_network_is_not_taken(run_folder, tmp_path):
+def test_a_dead_network_is_not_taken(shallow_run, shallow, tmp_path):
     folder = tmp_path / "dead"
-    shutil.copytree(run_folder, folder)
+    shutil.copytree(shallow_run, folder)
     network = keras.models.load_model(str(Run.open(folder).best), compile=False)
     kernel = network.trainable_variables[0]
     kernel.assign(tf.fill(kernel.shape, float("inf")))
@@ -262,11 +264,11 @@ def test_nothing_to_learn_is_said_before_anything_is_written(
     assert not (data.parent / "run").exists()
 
 
-def test_nothing_to_judge_by_is_said_later_too(data, config_of, run_folder):
+def test_nothing_to_judge_by_is_said_later_too(data, shallow_run, shallow):
     break_all("images/val")(data)
     images = f"data.validation.images={data / 'images/val'}"
     with pytest.raises(InputError, match=r"none of .* can be read"):
-        evaluate_run(run_folder, (images, "data.on_error=skip"), progress=False)
+        evaluate_run(shallow_run, (images, "data.on_error=skip"), progress=False)
 
 
 @pytest.mark.parametrize("spoil", [repaint(lambda mask: 0 * mask), name_two_classes])

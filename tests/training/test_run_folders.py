@@ -20,10 +20,10 @@ from hrnet_tf.training.train import load_state, train
 
 
 @pytest.fixture
-def begun(run_folder, tmp_path):
+def begun(shallow_run, tmp_path):
     """A run that has two epochs behind it, as far as its files tell."""
     folder = tmp_path / "runs" / "begun"
-    shutil.copytree(run_folder, folder)
+    shutil.copytree(shallow_run, folder)
     Run.open(folder).state_file(2).write_bytes(b"")
     return folder
 
@@ -36,6 +36,7 @@ def config_for(begun, experiment, *settings):
 
 HOLD = """
 import sys, time
+sys.argv[0] = "hrnet-tf"  # the command imports nothing heavy at once
 from hrnet_tf.common.run_lock import training_in
 with training_in(sys.argv[1]):
     print("held", flush=True)
@@ -43,7 +44,7 @@ with training_in(sys.argv[1]):
 """
 
 
-def test_a_second_training_is_told_who_is_there(begun, experiment):
+def test_a_second_training_is_told_who_is_there(begun, experiment, shallow):
     with training_in(begun):
         said = rf"another training works in this folder \(process {os.getpid()} on "
         with pytest.raises(InputError, match=said):
@@ -116,7 +117,7 @@ def test_more_epochs_of_another_schedule_say_how(schedule, begun, experiment):
         Run.prepare(config_for(begun, experiment, *settings, "train.epochs=5"))
 
 
-def test_a_finished_run_is_given_another_epoch(configured, eagerly):
+def test_a_finished_run_is_given_another_epoch(configured, eagerly, shallow):
     settings = ("train.steps_per_epoch=1", "train.batch_size=2")
     train(configured(*settings, "train.epochs=1"))
     longer = train(configured(*settings, "train.epochs=2"))
@@ -158,9 +159,9 @@ def test_a_damaged_state_is_named_with_what_to_do(change, state, tmp_path):
         load_state(path)
 
 
-def test_evaluations_that_differ_are_kept_apart(run_folder, tmp_path, caplog):
+def test_evaluations_that_differ_are_kept_apart(shallow_run, shallow, tmp_path, caplog):
     folder = tmp_path / "run"
-    shutil.copytree(run_folder, folder)
+    shutil.copytree(shallow_run, folder)
     caplog.set_level("INFO", "hrnet_tf")
 
     def evaluate(*settings):

@@ -1,4 +1,5 @@
 import csv
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -52,7 +53,7 @@ def test_training_leaves_a_run(configured, eagerly):
 
 @pytest.mark.parametrize("more", [(), ("train.ema=0.9", "train.clip_norm=0.5")])
 def test_an_interrupted_training_ends_as_an_undisturbed_one(
-    configured, eagerly, tmp_path, monkeypatch, more
+    configured, eagerly, shallow, tmp_path, monkeypatch, more
 ):
     settings = ("train.steps_per_epoch=2", *more)
     whole = train(configured(f"output={tmp_path / 'whole'}", *settings))
@@ -86,13 +87,13 @@ def fail_at(number, failure):
     return call
 
 
-def test_a_finished_run_is_not_trained_again(configured, eagerly):
+def test_a_finished_run_is_not_trained_again(configured, eagerly, shallow):
     first = train(configured(*SHORT))
     written = first.best.stat().st_mtime_ns
     assert train(configured(*SHORT)).best.stat().st_mtime_ns == written
 
 
-def test_a_run_with_other_settings_is_not_overwritten(configured, eagerly):
+def test_a_run_with_other_settings_is_not_overwritten(configured, eagerly, shallow):
     train(configured(*SHORT))
     with pytest.raises(InputError, match=r"train.learning_rate: 0.01 -> 0.02"):
         train(configured(*SHORT, "train.learning_rate=0.02"))
@@ -112,13 +113,13 @@ def test_nothing_is_written_when_the_data_are_no_good(configured, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_half_written_checkpoints_are_not_resumed_from(configured, eagerly):
+def test_half_written_checkpoints_are_not_resumed_from(configured, eagerly, shallow):
     run = train(configured(*SHORT))
     (run.checkpoints / "epoch_0002.partial.keras").write_bytes(b"half")
     assert run.last()[1] == 1
 
 
-def test_averaged_weights_are_judged_and_kept(configured, eagerly):
+def test_averaged_weights_are_judged_and_kept(configured, eagerly, shallow):
     run = train(configured(*SHORT, "train.ema=0.5", "train.steps_per_epoch=2"))
     model = keras.models.load_model(str(run.last()[0]))
     averages = [np.asarray(average) for _, average in averaged_values(model)]
@@ -134,7 +135,7 @@ def test_averaged_weights_are_judged_and_kept(configured, eagerly):
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_trains_and_keeps_float32_weights(
-    configured, eagerly, precision
+    configured, eagerly, shallow, precision
 ):
     run = train(configured(*SHORT, f"train.precision={precision}"))
     assert np.isfinite(float(history(run)[0]["loss"]))
@@ -144,7 +145,9 @@ def test_mixed_precision_trains_and_keeps_float32_weights(
     assert keras.mixed_precision.global_policy().name == "float32"
 
 
-def test_parts_from_outside_are_named_by_their_import_paths(configured, eagerly):
+def test_parts_from_outside_are_named_by_their_import_paths(
+    configured, eagerly, shallow
+):
     run = train(
         configured(
             *SHORT,
@@ -161,7 +164,7 @@ def test_parts_from_outside_are_named_by_their_import_paths(configured, eagerly)
     assert any(isinstance(layer, keras.layers.ELU) for layer in run.model().layers)
 
 
-def test_a_resumed_training_has_the_configured_loss(configured, eagerly):
+def test_a_resumed_training_has_the_configured_loss(configured, eagerly, shallow):
     loss = (
         "train.loss.class_path=keras.losses.Huber",
         "train.loss.arguments={delta: 0.5}",
@@ -193,7 +196,9 @@ def test_weighted_keypoints_need_weights(people, coco_set):
         weighted(people, replace(coco_set, weights=()))
 
 
-def test_the_hardest_keypoints_alone_cost_more_than_all(configured, eagerly, tmp_path):
+def test_the_hardest_keypoints_alone_cost_more_than_all(
+    configured, eagerly, shallow, tmp_path
+):
     losses = [
         float(
             history(
@@ -211,7 +216,9 @@ def test_the_hardest_keypoints_alone_cost_more_than_all(configured, eagerly, tmp
     assert losses[1] > losses[0]
 
 
-def test_a_broken_training_image_ends_in_one_sentence(configured, edited, eagerly):
+def test_a_broken_training_image_ends_in_one_sentence(
+    configured, edited, eagerly, shallow
+):
     def misname(data):
         data["images"][0]["file_name"] = "broken.jpg"
 
@@ -274,12 +281,14 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 two = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(cpu, two)
 import hrnet_tf
-hrnet_tf.train(hrnet_tf.read_config(sys.argv[1], sys.argv[2:]))
+from support.networks import shallow_networks
+with shallow_networks():
+    hrnet_tf.train(hrnet_tf.read_config(sys.argv[1], sys.argv[2:]))
 print("threads:", tf.config.threading.get_intra_op_parallelism_threads())
 """
 
 
-def test_two_devices_compute_what_one_does(configured, experiment, tmp_path):
+def test_two_devices_compute_what_one_does(configured, experiment, shallow, tmp_path):
     settings = (
         "train.epochs=1",
         "train.steps_per_epoch=2",
@@ -292,7 +301,8 @@ def test_two_devices_compute_what_one_does(configured, experiment, tmp_path):
     command = [sys.executable, "-c", TWO_DEVICES, str(experiment), *settings]
     command += [f"output={tmp_path / 'two'}", "train.devices=[CPU:0,CPU:1]"]
     command += ["train.operation_threads=1"]
-    process = subprocess.run(command, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert not process.returncode, process.stderr[-3000:]
     assert "threads: 1" in process.stdout
     together = Run.open(tmp_path / "two")
