@@ -29,15 +29,8 @@ TASKS: dict[str, Task] = {
 }
 DEFAULT = POSE.name  # of configurations that name no task
 
-# Folders with a network whose checkpoints can be read, see their `checkpoint.py`.
-WITH_CHECKPOINTS = (
-    "classification",
-    "segmentation",
-    "landmarks",
-    "detection",
-    "bottom_up",
-    "pose",
-)
+# Folders of networks that nothing trains yet; their checkpoints can be read.
+NETWORKS_ALONE = ("landmarks", "bottom_up", "detection")
 
 
 def register_task(task: Task) -> None:
@@ -125,8 +118,8 @@ def read_manifest(path: str | Path) -> TaskManifest:
 
 def networks() -> dict[str, Network]:
     """Every network of the family whose checkpoints can be read, by its constructor."""
-    modules = (
-        importlib.import_module(f"{__name__}.{folder}.checkpoint")
-        for folder in WITH_CHECKPOINTS
-    )
-    return {module.NETWORK.name: module.NETWORK for module in modules}
+    found = [task.parts().network for task in TASKS.values()]
+    for folder in NETWORKS_ALONE:
+        module = importlib.import_module(f"{__name__}.{folder}.checkpoint")
+        found.append(module.NETWORK)
+    return {network.name: network for network in found if network is not None}

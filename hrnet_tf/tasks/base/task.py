@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the command line reads the table before anything heavy is imported
+    from hrnet_tf.tasks.base.checkpoint import Network
     from hrnet_tf.tasks.base.manifest import TaskManifest
     from hrnet_tf.tasks.base.predictor import Predictor
     from hrnet_tf.tasks.base.serving import Decoder, Signature
@@ -42,6 +43,7 @@ class Parts:
             the task's options by name: what looks at files.
         signature: what SavedModels answer to encoded images.
         decoder: from a network's output to its meaning.
+        network: how the official checkpoints of its network are read, if there are any.
         demo: how the demo shows it, if it does.
     """
 
@@ -51,6 +53,7 @@ class Parts:
     viewer: Callable[..., Viewer]
     signature: Signature
     decoder: Decoder
+    network: Network | None = None
     demo: Demo | None = None
 
 

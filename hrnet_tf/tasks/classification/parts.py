@@ -1,6 +1,7 @@
 """The parts of the task, tied together."""
 
 from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.classification.checkpoint import NETWORK
 from hrnet_tf.tasks.classification.experiment import ClassificationExperiment
 from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.classification.predictor import ImageClassifier
@@ -14,4 +15,5 @@ PARTS = Parts(
     viewer=ClassViewer,
     signature=SIGNATURE,
     decoder=DECODER,
+    network=NETWORK,
 )

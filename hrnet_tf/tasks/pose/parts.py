@@ -1,6 +1,7 @@
 """The parts of the task, tied together."""
 
 from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.pose.checkpoint import NETWORK
 from hrnet_tf.tasks.pose.demo import DEMO
 from hrnet_tf.tasks.pose.experiment import PoseExperiment
 from hrnet_tf.tasks.pose.manifest import PoseManifest
@@ -15,5 +16,6 @@ PARTS = Parts(
     viewer=PoseViewer,
     signature=SIGNATURE,
     decoder=DECODER,
+    network=NETWORK,
     demo=DEMO,
 )

@@ -1,6 +1,7 @@
 """The parts of the task, tied together."""
 
 from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.segmentation.checkpoint import NETWORK
 from hrnet_tf.tasks.segmentation.experiment import SegmentationExperiment
 from hrnet_tf.tasks.segmentation.manifest import SegmentationManifest
 from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
@@ -14,4 +15,5 @@ PARTS = Parts(
     viewer=SegmentViewer,
     signature=SIGNATURE,
     decoder=DECODER,
+    network=NETWORK,
 )
