@@ -10,7 +10,7 @@ from hrnet_tf.checkpoints.names import BODY
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks.backbone import SMALL_VARIANTS, Body
 from hrnet_tf.tasks import networks
-from hrnet_tf.tasks.base.checkpoint import Head, Network
+from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind
 
 # The convolutions of a branch; the width doubles from branch to branch.
 BRANCH = re.compile(r"^stage[234]\.\d+\.branches\.([0-3])\.\d+\.conv[12]\.weight$")
@@ -29,7 +29,7 @@ class Facts:
         blocks: residual blocks a branch in each module.
     """
 
-    network: Network | None
+    network: NetworkKind | None
     head: Head | None
     outputs: int
     width: int | str

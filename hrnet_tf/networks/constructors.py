@@ -64,6 +64,11 @@ class Arguments:
     activation: LayerFactory | None = None
     name: str | None = None
 
+    @property
+    def has_head(self) -> bool:
+        """Whether the network answers, in place of giving features."""
+        return self.include_top and not self.pyramid_outputs
+
 
 class Shared(TypedDict, total=False):
     """The types of those `Arguments` that have a default, for what reads source alone.

@@ -51,7 +51,7 @@ class Network:
     ) -> None:
         self._given = given = arguments
         self.spec = body(given.width, given.modules, given.blocks, given.stem)
-        self.include_top = given.include_top and not given.pyramid_outputs
+        self.include_top = given.has_head
         self._built = Built(
             constructor,
             given.width,

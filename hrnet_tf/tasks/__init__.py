@@ -19,7 +19,7 @@ from hrnet_tf.tasks.segmentation import TASK as SEGMENTATION
 
 if TYPE_CHECKING:
     from hrnet_tf.common.config import Config
-    from hrnet_tf.tasks.base.checkpoint import Network
+    from hrnet_tf.tasks.base.checkpoint import NetworkKind
     from hrnet_tf.tasks.base.experiment import Experiment
     from hrnet_tf.tasks.base.manifest import TaskManifest
     from hrnet_tf.tasks.base.viewer import Viewer
@@ -116,7 +116,7 @@ def read_manifest(path: str | Path) -> TaskManifest:
     return merge(task.parts().manifest, given, where=str(path))
 
 
-def networks() -> dict[str, Network]:
+def networks() -> dict[str, NetworkKind]:
     """Every network of the family whose checkpoints can be read, by its constructor."""
     found = [task.parts().network for task in TASKS.values()]
     for folder in NETWORKS_ALONE:

@@ -59,7 +59,7 @@ ManifestMaker = Callable[
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkKind:
     """A network of the family, as checkpoints hold it.
 
     Attributes:

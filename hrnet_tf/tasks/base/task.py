@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the command line reads the table before anything heavy is imported
-    from hrnet_tf.tasks.base.checkpoint import Network
+    from hrnet_tf.tasks.base.checkpoint import NetworkKind
     from hrnet_tf.tasks.base.manifest import TaskManifest
     from hrnet_tf.tasks.base.predictor import Predictor
     from hrnet_tf.tasks.base.serving import Decoder, Signature
@@ -53,7 +53,7 @@ class Parts:
     viewer: Callable[..., Viewer]
     signature: Signature
     decoder: Decoder
-    network: Network | None = None
+    network: NetworkKind | None = None
     demo: Demo | None = None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hrnet_tf.tasks.base.checkpoint import Head, Network, class_names
+from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind, class_names
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
 from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.classification.network import HRNetClassifier
@@ -21,7 +21,7 @@ def _manifest(
     return ClassificationManifest(title, given, names, versions=versions())
 
 
-NETWORK = Network(
+NETWORK = NetworkKind(
     HRNetClassifier,
     "classification",
     (Head("classifier.weight", "classes", 2, ("classifier",)),),

@@ -1,9 +1,9 @@
 """Checkpoints of backbones of detectors."""
 
-from hrnet_tf.tasks.base.checkpoint import Head, Network
+from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind
 from hrnet_tf.tasks.detection.network import HRNetV2p
 
-NETWORK = Network(
+NETWORK = NetworkKind(
     HRNetV2p,
     "detection",
     (Head("neck.reduction_conv.0.weight", "", 4, ()),),

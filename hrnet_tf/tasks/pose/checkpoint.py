@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.tasks.base.checkpoint import Head, Network
+from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.manifest import Decoding, HeatmapOutput
@@ -36,7 +36,7 @@ def _manifest(
     )
 
 
-NETWORK = Network(
+NETWORK = NetworkKind(
     HRNetV1,
     "pose",
     (Head("final_layer.weight", "keypoints", 4, ("final_layer",)),),

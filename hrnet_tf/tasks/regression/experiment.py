@@ -19,10 +19,10 @@ from hrnet_tf.tasks.regression.evaluator import RegressionEvaluator
 from hrnet_tf.tasks.regression.losses import DenseRegression
 from hrnet_tf.tasks.regression.manifest import MapOutput, RegressionManifest
 from hrnet_tf.tasks.regression.maps import MappedImages, open_maps, read_map
+from hrnet_tf.tasks.regression.network import regression_network
 from hrnet_tf.tasks.regression.pipeline import MapReader
 from hrnet_tf.tasks.regression.predictor import RegressionPredictor
 from hrnet_tf.tasks.regression.survey import check_maps, survey_maps
-from hrnet_tf.tasks.segmentation.network import HRNetV2
 
 OPACITY = 0.7  # of targets that are drawn on images
 LOOKED_AT = 64  # maps that tell from where to where numbers go
@@ -32,7 +32,7 @@ class RegressionExperiment(DenseExperiment):
     """See `hrnet_tf.tasks.base.experiment.Experiment`."""
 
     predictor = RegressionPredictor
-    constructor = staticmethod(HRNetV2)
+    constructor = staticmethod(regression_network)
     config: RegressionConfig
 
     @cached_property

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.tasks.base.checkpoint import Given, Head, Network, class_names
+from hrnet_tf.tasks.base.checkpoint import Given, Head, NetworkKind, class_names
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
 from hrnet_tf.tasks.segmentation.classes import ClassSet
 from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
@@ -63,7 +63,7 @@ def _class_set(source: str | None, count: int) -> ClassSet:
     return classes
 
 
-NETWORK = Network(
+NETWORK = NetworkKind(
     HRNetV2,
     "segmentation",
     (

@@ -1,7 +1,6 @@
 """HRNetV2: the concatenated representation, and dense labelling from it."""
 
 import keras
-import tensorflow as tf
 from typing_extensions import Unpack
 
 from hrnet_tf.networks.constructors import (
@@ -10,17 +9,12 @@ from hrnet_tf.networks.constructors import (
     Shared,
     constructor,
 )
-from hrnet_tf.networks.heads.aspp import aspp_head
-from hrnet_tf.networks.heads.dense import concatenate, dense_head
-from hrnet_tf.networks.heads.ocr import ocr_head
-from hrnet_tf.networks.layers import Upsample, Upsampling, dense_rule
-from hrnet_tf.networks.network import Network
+from hrnet_tf.networks.layers import Upsampling, dense_rule
 from hrnet_tf.networks.optimizers import SGD
+from hrnet_tf.tasks.dense.network import dense_network
 from hrnet_tf.tasks.segmentation.losses import DenseCrossEntropy
 from hrnet_tf.tasks.segmentation.metrics import PixelAccuracy, SegmentationScore
 from hrnet_tf.tasks.segmentation.shared_targets import SharedTargets
-
-STRIDE = 4  # image pixels per cell of the logits
 
 
 @constructor()
@@ -86,33 +80,25 @@ def HRNetV2(
         body(hrnet_tf.preprocess_input(images))["P5"]  # (batch, h / 32, w / 32, 144)
         ```
     """
-    network = Network(
-        "HRNetV2",
-        {"classes": classes, "ocr": ocr},
-        Arguments(
-            width=width,
-            pyramid_outputs=pyramid_outputs,
-            input_shape=input_shape,
-            upsampling=upsampling,
-            **shared,
-        ),
+    arguments = Arguments(
+        width=width,
+        pyramid_outputs=pyramid_outputs,
+        input_shape=input_shape,
+        upsampling=upsampling,
+        **shared,
     )
-    if ocr and aspp:
-        raise ValueError("`ocr` and `aspp` exclude each other: a network has one head.")
-    rule = dense_rule(upsampling)
-    maps, conventions = network.body(), network.conventions
-    x = network.pyramid(maps) if pyramid_outputs else concatenate(maps, conventions)
-    if network.include_top and ocr:
-        x = ocr_head(x, classes, conventions, features)
-    elif network.include_top and aspp:
-        x = aspp_head(x, classes, conventions, features=features)
-    elif network.include_top:
-        x = dense_head(x, classes, conventions, features=features, name="last_layer")
-    if network.include_top and full_size:
-        x = _enlarged(x, network.image, rule)
-    kind = SharedTargets if network.include_top and ocr else keras.Model
-    model = network.model(x, "hrnet_v2", kind)
-    if network.include_top:
+    two_answers = arguments.has_head and ocr
+    model = dense_network(
+        classes,
+        arguments,
+        ocr=ocr,
+        aspp=aspp,
+        features=features,
+        full_size=full_size,
+        kind=SharedTargets if two_answers else keras.Model,
+    )
+    if arguments.has_head:
+        rule = dense_rule(upsampling)
         loss = DenseCrossEntropy(rule)
         metrics = [
             SegmentationScore(classes, upsampling=rule),
@@ -125,15 +111,3 @@ def HRNetV2(
             metrics={"logits": metrics} if ocr else metrics,
         )
     return model
-
-
-def _enlarged(
-    logits: tf.Tensor | dict[str, tf.Tensor], image: tf.Tensor, rule: Upsampling
-) -> tf.Tensor | dict[str, tf.Tensor]:
-    """Logits, one map or several by name, at the size of the image."""
-    if isinstance(logits, dict):
-        return {
-            key: Upsample(STRIDE, rule, name=f"full_size.{key}")([value, image])
-            for key, value in logits.items()
-        }
-    return Upsample(STRIDE, rule, name="full_size")([logits, image])
