@@ -16,6 +16,8 @@ from hrnet_tf.common.arrays import write_arrays
 from hrnet_tf.common.compat import KERAS_3
 from hrnet_tf.drawn.action_folders import write_class_folders
 from hrnet_tf.drawn.figures import draw_data_set
+from hrnet_tf.export import compare, verify
+from hrnet_tf.export.processes import runtimes
 from hrnet_tf.tasks.base.manifest import ImageInput
 from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
 from hrnet_tf.tasks.keypoints.config import CocoSection
@@ -191,6 +193,25 @@ def shallow_run(experiment, tmp_path_factory):
 def exported(run_folder):
     """The artefacts of that run by their formats."""
     return hrnet_tf.export_run(run_folder)
+
+
+@pytest.fixture
+def asked_here(monkeypatch, tmp_path_factory):
+    """Exports answer in this process: a fresh one takes seconds to import TensorFlow.
+
+    What runs is what the fresh one runs.
+    """
+
+    def ask(artefact, signature, inputs):
+        folder = tmp_path_factory.mktemp("asked")
+        given, taken = folder / "inputs.npz", folder / "outputs.npz"
+        write_arrays(given, inputs)
+        runtimes.main(str(artefact), signature.name, str(given), str(taken))
+        with np.load(taken) as answers:
+            return dict(answers)
+
+    for module in (compare, verify):
+        monkeypatch.setattr(module, "ask_in_fresh_process", ask)
 
 
 @pytest.fixture(scope="session")

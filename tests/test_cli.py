@@ -10,8 +10,16 @@ import pytest
 from hrnet_tf import cli
 from hrnet_tf.images.files import read_image
 from hrnet_tf.images.pictures import write_image
+from support.networks import shallow_networks
 
 SHORT = ("train.epochs=1", "train.steps_per_epoch=1", "train.drop_at=[]")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shallow():
+    """Commands do not look at networks: any will do."""
+    with shallow_networks():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +94,7 @@ def test_export_writes_what_it_names(trained, tmp_path, capsys):
     ]
 
 
-def test_export_writes_the_version_that_is_asked_for(trained, capsys):
+def test_export_writes_the_version_that_is_asked_for(trained, asked_here, capsys):
     cli.main(["export", str(trained), "--format", "savedmodel", "--version", "3"])
     assert f"savedmodel: {trained / '3'} (facts in 3.json)" in capsys.readouterr().out
     said = fails(capsys, "export", trained, "--version", 0)

@@ -1,6 +1,5 @@
 """What a command writes to the terminal, and what it keeps for itself."""
 
-import csv
 import os
 import signal
 import subprocess
@@ -16,7 +15,8 @@ from hrnet_tf.common.messages import LOG
 TALK = """
 import logging, os, signal, sys, warnings
 sys.argv[0] = "hrnet-tf"
-from hrnet_tf import cli, commands, messages
+from hrnet_tf import cli, commands
+from hrnet_tf.common import messages
 
 def talk(arguments):
     os.write(2, b"E0000 failed call to cuInit\\n")
@@ -145,33 +145,3 @@ class Parsed:
 
     def parse_args(self, argv):
         return self.arguments
-
-
-def test_training_says_a_line_an_epoch_and_nothing_of_tensorflow(experiment, tmp_path):
-    run = tmp_path / "run"
-    settings = [f"output={run}", "train.epochs=2", "train.steps_per_epoch=1"]
-    line = [sys.executable, "-m", "hrnet_tf", "train", str(experiment), *settings]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # as it is for a user
-    said = subprocess.run(
-        [*line, "train.validate_every=2"],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=True,
-    )
-    assert not set(said.stdout + said.stderr) & set("\x1b\r\b")
-    assert said.stderr.splitlines() == [
-        "15 training samples, 7 to validate",
-        f"{run} at epoch 0 of 2",
-    ]
-    head = [text for text in said.stdout.splitlines() if not text.startswith("Epoch")]
-    first, second, *rest = head
-    assert "loss: " in first
-    assert "val_AP" not in first
-    assert "val_AP: 0." in second
-    assert len(rest) == 2
-    with open(run / "history.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["val_AP"] == "" for row in rows] == [True, False]
-    assert "hrnet_tf.training.train: " in (run / LOG).read_text()
