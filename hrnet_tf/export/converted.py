@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.common.opencv import cv2
 from hrnet_tf.common.text_files import read_json
 from hrnet_tf.conversion.convert import check_converted, fixed_image
 from hrnet_tf.export.artefacts import (
@@ -20,6 +19,7 @@ from hrnet_tf.export.artefacts import (
 from hrnet_tf.export.names import DEFAULTS
 from hrnet_tf.export.options import Options
 from hrnet_tf.images.files import read_image
+from hrnet_tf.images.preprocess import resized
 from hrnet_tf.tasks import networks
 from hrnet_tf.tasks.base.experiment import answering
 from hrnet_tf.tasks.base.manifest import ImageInput, TaskManifest
@@ -71,8 +71,8 @@ def export_converted(
 def _images(folder: Path, manifest: TaskManifest) -> np.ndarray:
     """Some images of a folder at the input's size, uint8."""
     files = list_images(folder)[:CALIBRATED_ON]
-    height, width = manifest.input.size
-    return np.stack([cv2.resize(read_image(file), (width, height)) for file in files])
+    size = manifest.input.size
+    return np.stack([resized(read_image(file), size) for file in files])
 
 
 def _manifest(facts: dict[str, Any], labels: str | None, path: Path) -> TaskManifest:

@@ -9,7 +9,7 @@ from hrnet_tf.common.opencv import cv2
 from hrnet_tf.common.reading import Orientation, Reading
 from hrnet_tf.export.signatures import limits_of, signature_of
 from hrnet_tf.images.files import decode
-from hrnet_tf.images.in_graph import JPEG, PNG
+from hrnet_tf.images.header import JPEG, PNG
 from hrnet_tf.images.limits import Limits
 from hrnet_tf.tasks.base.manifest import TaskManifest
 

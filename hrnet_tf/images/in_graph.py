@@ -11,11 +11,9 @@ import tensorflow as tf
 
 from hrnet_tf.common.reading import Orientation
 from hrnet_tf.images.files import JPEG_METHOD
+from hrnet_tf.images.header import JPEG, PNG
 from hrnet_tf.images.limits import Limits
 from hrnet_tf.images.orientation import MOST_PARTS, orientation_of, turned
-
-JPEG = b"\xff\xd8\xff"
-PNG = b"\x89PNG\r\n\x1a\n"
 
 # A PNG file's signature and the beginning of its first chunk, which ends with the size.
 PNG_HEAD = 24

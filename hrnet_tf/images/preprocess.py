@@ -3,6 +3,11 @@
 Coordinates are pixels, `x` to the right and `y` down, with the origin in the middle of
 the top-left pixel. A crop is described by its centre and its width in image pixels; its
 height follows from the network's aspect ratio.
+
+What training, judging and Python cut out is cut by OpenCV, with maps that are rounded
+as in the official code; graphs that are served have the same in TensorFlow, for upright
+crops. The places of crops differ by what float32 rounds off; older versions of OpenCV
+round positions of pixels to 1/32, too.
 """
 
 from collections.abc import Sequence
@@ -21,6 +26,10 @@ STD = (58.395, 57.12, 57.375)
 
 # How much larger than the person's box a crop is.
 PADDING = 1.25
+
+# Pixels around what is needed of an image: bilinear neighbours, and the smoothing of
+# JPEG decoders across blocks.
+MARGIN = 2
 
 
 def preprocess_input(
@@ -100,24 +109,47 @@ def central_crop(
     return tf.cast(tf.round(tf.clip_by_value(crops[0], 0, 255)), tf.uint8)
 
 
-def crop_of_box(
-    boxes: np.ndarray, aspect: float, padding: float = PADDING
-) -> tuple[np.ndarray, np.ndarray]:
+def central_crop_of(
+    image: np.ndarray, size: tuple[int, int], share: float = 0.875
+) -> np.ndarray:
+    """`central_crop` of an array, on the CPU whatever else there is."""
+    with tf.device("/CPU:0"):
+        return central_crop(tf.constant(image), size, share).numpy()
+
+
+def resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image or a map at another height and width, bilinear.
+
+    Args:
+        array: `(height, width, channels)`.
+        size: height and width to have.
+    """
+    if array.shape[:2] == size:
+        return array
+    found = cv2.resize(array, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return found.reshape(*size, -1)  # OpenCV drops a single channel
+
+
+def crop_of_box(boxes: Any, aspect: float, padding: float = PADDING) -> tuple[Any, Any]:
     """The crop around each box: the box at the network's aspect ratio, with a margin.
 
     Args:
-        boxes: `(n, 4)`, `x, y, width, height` in image pixels; smaller ones count as
-            `hrnet_tf.images.boxes.SMALLEST` pixels wide, so that every crop has a size.
+        boxes: `(n, 4)`, `x, y, width, height` in image pixels, an array; or in a graph
+            a tensor. Smaller ones count as `hrnet_tf.images.boxes.SMALLEST` pixels
+            wide, so that every crop has a size.
         aspect: width over height of the network input.
         padding: how much larger than the box the crop is.
 
     Returns:
-        Centres `(n, 2)` and widths `(n,)` in image pixels, float64.
+        Centres `(n, 2)` and widths `(n,)` in image pixels: of arrays float64, of a
+        tensor in its type.
     """
-    x, y, width, height = np.asarray(boxes, np.float64).reshape(-1, 4).T
-    centers = np.stack([x + width / 2, y + height / 2], axis=-1)
-    widths = np.maximum(np.maximum(width, height * aspect), SMALLEST)
-    return centers, widths * padding
+    larger = tf.maximum if tf.is_tensor(boxes) else np.maximum
+    if not tf.is_tensor(boxes):
+        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    centers = boxes[:, :2] + boxes[:, 2:] / 2
+    widths = larger(boxes[:, 2], boxes[:, 3] * aspect)
+    return centers, larger(widths, SMALLEST) * padding
 
 
 def crop_matrix(
@@ -197,6 +229,60 @@ def warp(
     )
 
 
+def upright_to_image(
+    points: tf.Tensor, centers: tf.Tensor, widths: tf.Tensor, size: tuple[int, int]
+) -> tf.Tensor:
+    """Points of upright crops in image pixels: `transform`, `invert`ed, in a graph.
+
+    Args:
+        points: float32 `(n, k, 2)`, x and y in pixels of the crop, or in cells of it.
+        centers: float32 `(n, 2)`, the crops' centres in image pixels.
+        widths: float32 `(n,)`, the crops' widths in image pixels.
+        size: height and width of a crop in the pixels or cells that `points` count.
+
+    Returns:
+        float32 `(n, k, 2)`.
+    """
+    middle = tf.constant([size[1] / 2, size[0] / 2])
+    scale = widths / size[1]
+    return centers[:, None] + (points - middle) * scale[:, None, None]
+
+
+def warp_upright(
+    image: tf.Tensor, centers: tf.Tensor, widths: tf.Tensor, size: tuple[int, int]
+) -> tf.Tensor:
+    """`warp` of upright crops in a graph: bilinear, black outside.
+
+    Args:
+        image: uint8 `(height, width, 3)`.
+        centers: float32 `(n, 2)`, the crops' centres in image pixels.
+        widths: float32 `(n,)`, the crops' widths in image pixels.
+        size: height and width of a crop in its own pixels.
+
+    Returns:
+        uint8 `(n, size[0], size[1], 3)`.
+    """
+    images = tf.cast(image, tf.float32)[None]
+    corner = upright_to_image(tf.zeros((1, 1, 2)), centers, widths, size)[:, 0]
+    scale, zero = widths / size[1], tf.zeros_like(widths)
+    x, y = corner[:, 0], corner[:, 1]
+    transforms = tf.stack([scale, zero, x, zero, scale, y, zero, zero], axis=-1)
+
+    def crop(transform: tf.Tensor) -> tf.Tensor:
+        found = tf.raw_ops.ImageProjectiveTransformV3(
+            images=images,
+            transforms=transform[None],
+            output_shape=tf.constant(size),
+            fill_value=0.0,
+            interpolation="BILINEAR",
+            fill_mode="CONSTANT",
+        )[0]
+        return tf.cast(tf.round(found), tf.uint8)
+
+    crops = tf.TensorSpec((*size, 3), tf.uint8)
+    return tf.map_fn(crop, transforms, fn_output_signature=crops)
+
+
 def source_windows(
     matrices: np.ndarray, image_sizes: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
@@ -215,10 +301,27 @@ def source_windows(
     source = transform(
         np.broadcast_to(corners, (len(matrices), 4, 2)), invert(matrices)
     )
-    limits = np.asarray(image_sizes)[:, ::-1]
-    margin = 2  # bilinear neighbours, and the decoder's smoothing across blocks
-    low = np.clip(np.floor(source.min(axis=1)) - margin, 0, limits - 1)
-    high = np.clip(np.ceil(source.max(axis=1)) + margin + 1, low + 1, limits)
-    return np.concatenate([low[:, ::-1], (high - low)[:, ::-1]], axis=-1).astype(
-        np.int32
-    )
+    low, high = np.floor(source.min(axis=1)), np.ceil(source.max(axis=1)) + 1
+    return widened(low[:, ::-1], high[:, ::-1], np.asarray(image_sizes))
+
+
+def widened(low: np.ndarray, high: np.ndarray, image_sizes: np.ndarray) -> np.ndarray:
+    """Parts of images with a margin of `MARGIN` pixels, inside the images.
+
+    Args:
+        low: `(n, 2)`, the first row and column of each.
+        high: `(n, 2)`, the row and the column behind the last.
+        image_sizes: `(n, 2)`, height and width of each image.
+
+    Returns:
+        int32 `(n, 4)`: top, left, height, width; at least one pixel.
+    """
+    low = np.clip(low - MARGIN, 0, image_sizes - 1)
+    high = np.clip(high + MARGIN, low + 1, image_sizes)
+    return np.concatenate([low, high - low], axis=-1).astype(np.int32)
+
+
+def part_of(image: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """The part of an image in a window: top, left, height, width; a view of it."""
+    top, left, height, width = window
+    return image[top : top + height, left : left + width]

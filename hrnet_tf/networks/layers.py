@@ -45,6 +45,22 @@ def resize_bilinear(x: tf.Tensor, size: tf.Tensor, align_corners: bool) -> tf.Te
     return tf.cast(resized, x.dtype)
 
 
+def resize_like(maps: tf.Tensor, like: tf.Tensor, align_corners: bool) -> tf.Tensor:
+    """Answers for cells as answers for pixels, float32 under any precision.
+
+    Args:
+        maps: what a network answers, `(batch, h, w, channels)`.
+        like: of the size to have, `(batch, height, width)` or `(batch, height, width,
+            any)`.
+        align_corners: see `resize_bilinear`.
+
+    Returns:
+        `(batch, height, width, channels)`.
+    """
+    size = tf.shape(like)[1:3]
+    return resize_bilinear(tf.cast(maps, tf.float32), size, align_corners)
+
+
 def aligns_corners(upsampling: Upsampling) -> bool:
     """Which corner rule brings dense predictions to the size of their targets.
 

@@ -17,6 +17,7 @@ from hrnet_tf.common.opencv import cv2
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.reading import PIXEL_LIMIT, UPRIGHT, Reading
 from hrnet_tf.common.text_files import write_json
+from hrnet_tf.data.choice import spread
 from hrnet_tf.images.files import read_image
 from hrnet_tf.images.folders import IMAGES, VIDEOS, is_clutter, is_image, is_video
 from hrnet_tf.images.pictures import write_image
@@ -134,7 +135,7 @@ def check_entries(entries: list[dict[str, Any]]) -> None:
 
 def _some_images(paths: Sequence[Path], reading: Reading) -> Iterator[np.ndarray]:
     """Images from everywhere in a folder, but for those that cannot be read."""
-    for index in np.unique(np.linspace(0, len(paths) - 1, LOOKED_AT).astype(int)):
+    for index in spread(len(paths), LOOKED_AT):
         with contextlib.suppress(InputError):
             yield read_image(paths[index], reading.orientation, reading.pixel_limit)
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from hrnet_tf.export.checked_images import checked_images
-from hrnet_tf.images.in_graph import PNG
+from hrnet_tf.images.header import PNG
 from hrnet_tf.images.limits import Limits
 from support.served import FILES, SIGNATURES, ask_anything, megabytes
 

@@ -10,18 +10,13 @@ from hrnet_tf.export.requests import request_of
 from hrnet_tf.export.signatures import serving_function, signature_of
 from hrnet_tf.images.in_graph import CHUNK
 from hrnet_tf.images.limits import Limits
-from hrnet_tf.images.preprocess import crop_matrix, crop_of_box, warp
 from hrnet_tf.tasks.base.manifest import ImageInput
 from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.dense.manifest import Views
 from hrnet_tf.tasks.pose.predictor import PosePredictor
-from hrnet_tf.tasks.pose.serving import crop_people
 from hrnet_tf.tasks.segmentation.classes import ClassSet
 from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
 from support.spots import spot_image, spot_manifest, spot_network
-
-# OpenCV 4 rounds positions to 1/32 pixel, version 5 does not.
-EXACT_OPENCV = int(cv2.__version__.split(".")[0]) >= 5
 
 POINTS = [(60, 40), (48, 72), (82, 80)]  # red, green, blue
 BOXES = [(20, 10, 90, 100), (30, 20, 60, 80), (-20, -15, 150, 160)]
@@ -67,41 +62,6 @@ def ask(served, contents, boxes):
 
 def refused(match):
     return pytest.raises(tf.errors.InvalidArgumentError, match=match)
-
-
-# Crops
-
-
-def test_crops_are_those_of_opencv(rng):
-    image = rng.integers(0, 256, (120, 160, 3), np.uint8)
-    places, sizes = rng.uniform(-20, 120, (50, 2)), rng.uniform(5, 120, (50, 2))
-    centers, widths = crop_of_box(np.hstack([places, sizes]), 48 / 64)
-    ours = crop_people(
-        tf.constant(image),
-        tf.constant(centers, tf.float32),
-        tf.constant(widths, tf.float32),
-        (64, 48),
-    )
-    matrices = crop_matrix(centers, widths, 0.0, (64, 48))
-    right = np.stack([warp(image, matrix, (64, 48)) for matrix in matrices])
-    # Two neighbours differ by up to 255: half of 1/32 pixel in x and in y is 8.
-    limit = 1 if EXACT_OPENCV else 8
-    assert np.abs(ours.numpy().astype(int) - right).max() <= limit
-
-
-def test_a_crop_of_whole_pixels_is_a_part_of_the_image(rng):
-    image = rng.integers(0, 256, (20, 20, 3), np.uint8)
-    crop = crop_people(
-        tf.constant(image), tf.constant([[9.0, 10.0]]), tf.constant([6.0]), (8, 6)
-    )
-    np.testing.assert_array_equal(crop[0], image[6:14, 6:12])
-
-
-def test_crops_are_black_outside_the_image():
-    image = tf.fill((8, 8, 3), tf.constant(200, tf.uint8))
-    crop = crop_people(image, tf.constant([[0.0, 0.0]]), tf.constant([8.0]), (8, 8))
-    np.testing.assert_array_equal(crop[0, :4, :4], np.zeros((4, 4, 3)))
-    np.testing.assert_array_equal(crop[0, 4:, 4:], np.full((4, 4, 3), 200))
 
 
 # Keypoints

@@ -16,6 +16,7 @@ from hrnet_tf.images.preprocess import (
     source_windows,
     transform,
     warp,
+    widened,
 )
 from support.official import read_arrays
 
@@ -111,6 +112,13 @@ def test_warping_to_half_the_size_takes_every_other_pixel():
     image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     crop = warp(image, np.array([[0.5, 0, 0], [0, 0.5, 0]]), (2, 2))
     np.testing.assert_array_equal(crop, image[::2, ::2])
+
+
+def test_a_margin_ends_with_the_image():
+    low, high = np.array([[10, 1], [-9, 30]]), np.array([[12, 9], [-7, 33]])
+    found = widened(low, high, np.array([[20, 10], [20, 10]]))
+    # The second one lies outside: one pixel is left of it.
+    np.testing.assert_array_equal(found, [[8, 0, 6, 10], [0, 9, 1, 1]])
 
 
 def test_a_window_holds_the_crop_and_a_margin():

@@ -11,6 +11,7 @@ ONE_LANE = {
     "test_benchmarks",
     "test_channels",
     "test_check_data",
+    "test_choice",
     "test_checkpoints",
     "test_classes",
     "test_classification_metrics",

@@ -20,6 +20,7 @@ from hrnet_tf.data.parallel import AHEAD, in_parallel
 from hrnet_tf.data.problems import BrokenImages, Policy
 from hrnet_tf.images.files import decode, decode_windows, stored_windows
 from hrnet_tf.images.header import read_header
+from hrnet_tf.images.preprocess import part_of
 from hrnet_tf.tasks.classification.augment import ImageAugmentation, augment_batch
 from hrnet_tf.tasks.classification.images import LabelledImages, ShardImages
 from hrnet_tf.tasks.classification.views import CentralView, RandomView, View
@@ -80,8 +81,7 @@ class ImageReader:
         pictures = np.zeros((len(decoded), *view.size, 3), np.uint8)
         for row, image in enumerate(decoded):
             if image is not None:
-                top, left, height, width = windows[row]
-                part = image[top : top + height, left : left + width]
+                part = part_of(image, windows[row])
                 pictures[row] = view.cut(part, what[row])
         weights = np.array([image is not None for image in decoded], np.float32)
         return pictures, weights

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras.applications import imagenet_utils
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.images.preprocess import central_crop, preprocess_input
+from hrnet_tf.images.preprocess import central_crop_of, preprocess_input
 from hrnet_tf.images.sources import ImageSource
 from hrnet_tf.tasks.base.predictor import Predictor
 from hrnet_tf.tasks.classification.manifest import ClassificationManifest
@@ -69,13 +69,10 @@ class ImageClassifier(Predictor):
         Raises:
             InputError: if the image has another shape or type.
         """
-        with tf.device("/CPU:0"):
-            crop = central_crop(
-                tf.constant(self.opened(image)),
-                self.manifest.input.size,
-                self.manifest.crop_share,
-            )
-        (probabilities,) = self.classify(crop.numpy()[None])
+        crop = central_crop_of(
+            self.opened(image), self.manifest.input.size, self.manifest.crop_share
+        )
+        (probabilities,) = self.classify(crop[None])
         return Classification(probabilities, self.manifest.classes)
 
 

@@ -8,11 +8,15 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.common.opencv import cv2
-from hrnet_tf.images.preprocess import central_crop
+from hrnet_tf.images.preprocess import (
+    central_crop,
+    central_crop_of,
+    part_of,
+    widened,
+)
 from hrnet_tf.tasks.classification.augment import ImageAugmentation
 
 ATTEMPTS = 10  # to fit a random crop into its image
-MARGIN = 2  # pixels around a window that the decoder's smoothing needs
 
 
 class View(Protocol):
@@ -65,17 +69,16 @@ class RandomView:
         rng = np.random.default_rng([self.seed, int(epoch), int(position)])
         crops = random_windows(sizes, self.settings, rng)
         flips = rng.random(len(sizes)) < self.settings.flip_probability
-        low = np.maximum(crops[:, :2] - MARGIN, 0)
-        high = np.minimum(crops[:, :2] + crops[:, 2:] + MARGIN, sizes)
-        inner = np.concatenate([crops[:, :2] - low, crops[:, 2:]], axis=1)
-        windows = np.concatenate([low, high - low], axis=1)
+        windows = widened(crops[:, :2], crops[:, :2] + crops[:, 2:], sizes)
+        inner = np.concatenate([crops[:, :2] - windows[:, :2], crops[:, 2:]], axis=1)
         what = np.concatenate([inner, flips[:, None]], axis=1)
-        return windows.astype(np.int32), what.astype(np.int32)
+        return windows, what.astype(np.int32)
 
     def cut(self, part: np.ndarray, what: np.ndarray) -> np.ndarray:
         """See `View.cut`."""
-        top, left, height, width, flip = what
-        crop = part[top : top + height, left : left + width]
+        *inner, flip = what
+        crop = part_of(part, inner)
+        height, width = crop.shape[:2]
         # Averaging takes ten times longer, as long as decoding; it pays only where
         # linear interpolation would leave out pixels.
         shrinks = height > 2 * self.size[0] or width > 2 * self.size[1]
@@ -115,8 +118,7 @@ class CentralView:
 
     def cut(self, part: np.ndarray, what: np.ndarray) -> np.ndarray:
         """See `View.cut`."""
-        with tf.device("/CPU:0"):
-            return central_crop(tf.constant(part), self.size, self.resize_share).numpy()
+        return central_crop_of(part, self.size, self.resize_share)
 
     def cut_all(self, parts: list[tf.Tensor], what: tf.Tensor) -> tf.Tensor:
         """See `View.cut_all`."""

@@ -12,8 +12,10 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.opencv import cv2
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_rows
+from hrnet_tf.data.choice import spread
 from hrnet_tf.data.usable import unreadable
 from hrnet_tf.images.pictures import write_image
+from hrnet_tf.images.preprocess import resized
 from hrnet_tf.tasks.dense.config import DenseEvaluate, DenseSection
 from hrnet_tf.tasks.dense.manifest import DenseManifest, Views
 from hrnet_tf.tasks.dense.pipeline import PairReader, Sample
@@ -178,16 +180,15 @@ class DenseEvaluator(ABC):
 
     def samples(self) -> dict[str, np.ndarray]:
         """Some crops, and an encoded image of odd size, to check exports on."""
-        height, width = self.manifest.input.size
-        images = [self._sample(index)[0] for index in self._spread(CROPS)]
-        crops = [cv2.resize(image, (width, height)) for image in images]
+        images = [self._sample(index)[0] for index in spread(len(self), CROPS)]
+        crops = [resized(image, self.manifest.input.size) for image in images]
         odd = images[0][: images[0].shape[0] - 3, : images[0].shape[1] - 5]
         encoded = cv2.imencode(".png", np.ascontiguousarray(odd[..., ::-1]))[1]
         return {"crops": np.stack(crops), "image_bytes": encoded.ravel()}
 
     def draw(self, predictor: Any) -> np.ndarray:
         """Some images: as they are, as they should be, and as they are seen."""
-        return self._compare(predictor, self._spread(SHOWN))
+        return self._compare(predictor, spread(len(self), SHOWN))
 
     def _compare(self, predictor: Any, chosen: np.ndarray) -> np.ndarray:
         samples = []
@@ -203,6 +204,3 @@ class DenseEvaluator(ABC):
             return sample
         size = self.manifest.input.size  # a broken one is shown in black
         return np.zeros((*size, 3), np.uint8), self.reader.blank(size)
-
-    def _spread(self, count: int) -> np.ndarray:
-        return np.unique(np.linspace(0, len(self) - 1, count).astype(int))

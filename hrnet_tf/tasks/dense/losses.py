@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.networks.layers import Upsampling, aligns_corners, resize_bilinear
+from hrnet_tf.networks.layers import Upsampling, aligns_corners, resize_like
 from hrnet_tf.networks.replicas import replicas, total
 from hrnet_tf.networks.sample_losses import SampleLoss
 from hrnet_tf.networks.targets import label_map, pixel_weights
@@ -41,17 +41,8 @@ class DenseLoss(SampleLoss):
         raise NotImplementedError
 
     def resized(self, y_pred: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-        """Predictions at the size of targets, float32 under any precision.
-
-        Args:
-            y_pred: `(batch, h, w, channels)`.
-            like: `(batch, height, width)` or `(batch, height, width, any)`.
-
-        Returns:
-            `(batch, height, width, channels)`.
-        """
-        y_pred = tf.cast(y_pred, tf.float32)
-        return resize_bilinear(y_pred, tf.shape(like)[1:3], self._align_corners)
+        """Predictions at the size of targets; see `resize_like`."""
+        return resize_like(y_pred, like, self._align_corners)
 
     def get_config(self):
         """Arguments of the constructor."""

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.data.array_cache import ArrayCache
+from hrnet_tf.data.choice import in_rounds
 from hrnet_tf.data.colors import batch_key, recolor_batch
 from hrnet_tf.data.parallel import AHEAD, in_parallel
 from hrnet_tf.data.problems import BrokenImages
@@ -187,9 +188,7 @@ def training_pairs(
 
     def draw(epoch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([seed, int(epoch)])
-        rounds = -(-count // total)
-        order = np.concatenate([rng.permutation(total) for _ in range(rounds)])
-        return order[:count], rng.random((count, NUMBERS))
+        return in_rounds(total, count, rng), rng.random((count, NUMBERS))
 
     def samples(epoch):
         order, chances = tf.numpy_function(draw, [epoch], [tf.int64, tf.float64])

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.common.opencv import cv2
-from hrnet_tf.images.preprocess import preprocess_input
-from hrnet_tf.networks.layers import resize_bilinear
+from hrnet_tf.images.preprocess import preprocess_input, resized
+from hrnet_tf.networks.layers import resize_bilinear, resize_like
 from hrnet_tf.tasks.base.predictor import Network, Predictor
 from hrnet_tf.tasks.dense.manifest import DenseManifest
 
@@ -33,9 +32,7 @@ def answers_at_pixels(
     """
 
     def maps_of(images: tf.Tensor) -> tf.Tensor:
-        size = tf.shape(images)[1:3]
-        maps = tf.cast(network(images), tf.float32)
-        return resize_bilinear(maps, size, manifest.output.align_corners)
+        return resize_like(network(images), images, manifest.output.align_corners)
 
     def answer(images: tf.Tensor) -> tf.Tensor:
         images = preprocess_input(images, manifest.input.mean, manifest.input.std)
@@ -48,24 +45,26 @@ def answers_at_pixels(
     return answer
 
 
-def size_of_look(given: tf.Tensor, manifest: DenseManifest) -> tf.Tensor:
-    """The size at which an image is looked at whole.
+def size_of_look(
+    given: tf.Tensor, manifest: DenseManifest, scale: float = 1.0
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The size at which an image is looked at.
 
     Args:
         given: the image's height and width, int32 `(2,)`.
-        manifest: its `views` say the size.
+        manifest: its `views` say the size at scale 1.
+        scale: how many times larger than that.
 
     Returns:
-        Height and width, int32 `(2,)`.
+        Height and width, int32 `(2,)`, and how many times larger that makes the image,
+        float64.
     """
     views = manifest.views
-    if views.stretch:
-        return tf.constant(manifest.input.size)
-    if views.short_side is None:
-        return given
-    sides = tf.cast(given, tf.float64)
-    factor = views.short_side / tf.reduce_min(sides)
-    return tf.cast(tf.floor(sides * factor + 0.5), tf.int32)
+    sides = tf.cast(manifest.input.size if views.stretch else given, tf.float64)
+    if views.short_side is not None and not views.stretch:
+        sides *= views.short_side / tf.reduce_min(sides)
+    size = tf.cast(tf.floor(sides * scale + 0.5), tf.int32)
+    return size, tf.reduce_max(size) / tf.reduce_max(given)
 
 
 def look_at_whole(
@@ -87,10 +86,9 @@ def look_at_whole(
         given = tf.shape(image)[:2]
         if not views.stretch and views.short_side is None:
             return answer(image[None])[0], tf.constant(1.0)
-        wanted = size_of_look(given, manifest)
-        resized = tf.cast(tf.round(tf.image.resize(image, wanted)), tf.uint8)
-        seen = resize_bilinear(answer(resized[None]), given, False)[0]
-        factor = tf.reduce_max(wanted) / tf.reduce_max(given)
+        wanted, factor = size_of_look(given, manifest)
+        other = tf.cast(tf.round(tf.image.resize(image, wanted)), tf.uint8)
+        seen = resize_bilinear(answer(other[None]), given, False)[0]
         return seen, tf.cast(factor, tf.float32)
 
     return look
@@ -128,22 +126,21 @@ class DensePredictor(Predictor, ABC):
         Source: the official test program of segmentation: scales, windows, mirrored
         images.
         """
-        height, width = image.shape[:2]
-        total = np.zeros((height, width, self.channels), np.float32)
-        base = self._base_size(height, width)
+        given = image.shape[:2]
+        total = np.zeros((*given, self.channels), np.float32)
         for scale in self.manifest.views.scales:
-            size = (int(base[0] * scale + 0.5), int(base[1] * scale + 0.5))
-            seen = _resized(self._view(_resized(image, size)), (height, width))
-            total += self.in_original(seen, max(size) / max(height, width))
+            size, factor = self._size_of_look(given, scale)
+            seen = resized(self._view(resized(image, size)), given)
+            total += self.in_original(seen, factor)
         return total
 
-    def _base_size(self, height: int, width: int) -> tuple[float, float]:
-        """Height and width at scale 1."""
-        views = self.manifest.views
-        if views.stretch:
-            return self.manifest.input.size
-        factor = (views.short_side or min(height, width)) / min(height, width)
-        return height * factor, width * factor
+    def _size_of_look(
+        self, given: tuple[int, int], scale: float
+    ) -> tuple[tuple[int, int], float]:
+        with tf.device("/CPU:0"):
+            size, factor = size_of_look(tf.constant(given), self.manifest, scale)
+            height, width = size.numpy().tolist()
+            return (height, width), float(factor)
 
     def _view(self, image: np.ndarray) -> np.ndarray:
         if not self.manifest.input.any_size or self.manifest.views.window:
@@ -175,11 +172,3 @@ def _places(side: int, window: int, share: float) -> list[int]:
     """Where windows begin so that they cover a side; the last one ends with it."""
     stride = max(1, int(window * share))
     return [*range(0, side - window, stride), side - window]
-
-
-def _resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """An image or a map, bilinear."""
-    if array.shape[:2] == size:
-        return array
-    resized = cv2.resize(array, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return resized.reshape(*size, -1)  # OpenCV drops a single channel

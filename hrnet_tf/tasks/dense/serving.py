@@ -38,7 +38,7 @@ def answers_of_images(
     )
 
     def padded(index: tf.Tensor) -> tf.Tensor:
-        seen = tf.cast(size_of_look(sizes[index], manifest), tf.int64)
+        seen = tf.cast(size_of_look(sizes[index], manifest)[0], tf.int64)
         fine = require(
             tf.reduce_prod(seen) <= limits.pixels,
             f"Image {{}} of the batch is looked at in {{}} pixels (height, width); up "

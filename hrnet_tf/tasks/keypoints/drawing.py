@@ -56,14 +56,14 @@ def draw_pose(
     thin = max(1, round(max(canvas.shape[:2]) / 1000))
     for person in range(len(pose)):
         own = person_color(person)
-        x, y, width, height = np.clip(pose.boxes[person], -1e6, 1e6)
+        x, y, width, height = _near(pose.boxes[person])
         if boxes:
             start, corner = (x, y), (x + width, y + height)
             cv2.rectangle(canvas, _pixel(start), _pixel(corner), own, thin)
         longest = min(max(width, height), max(canvas.shape[:2]))
         thickness = max(thin, round(float(longest) / 120))
         visible = pose.scores[person] >= threshold
-        points = np.clip(pose.keypoints[person], -1e6, 1e6)
+        points = _near(pose.keypoints[person])
         for start, end in pose.keypoint_set.bones:
             if visible[start] and visible[end]:
                 side = colors[start] if colors[start] == colors[end] else MIDDLE
@@ -76,8 +76,7 @@ def draw_pose(
                 cv2.circle(canvas, center, thickness + 2, INK, -1, cv2.LINE_AA)
             cv2.circle(canvas, center, thickness + 1, colors[index], -1, cv2.LINE_AA)
     if scores:  # above all people
-        for person in range(len(pose)):
-            score = pose.box_scores[person] * pose.scores[person].mean()
+        for person, score in enumerate(pose.totals):
             _write_plate(canvas, f"{score:.2f}", pose.boxes[person], person)
     return canvas
 
@@ -128,6 +127,11 @@ def show_pose(
     return canvas
 
 
+def _near(numbers: np.ndarray) -> np.ndarray:
+    """Coordinates that OpenCV can draw to: it counts pixels in whole numbers."""
+    return np.clip(numbers, -1e6, 1e6)
+
+
 def _pixel(point: Sequence[float]) -> tuple[int, int]:
     return round(float(point[0])), round(float(point[1]))
 
@@ -136,7 +140,7 @@ def _write_plate(canvas: np.ndarray, text: str, box: np.ndarray, person: int) ->
     """A text on a plate of a person's colour, at a box but inside the picture."""
     size = max(SMALLEST, round(max(canvas.shape[:2]) / 60))
     wide, high = text_width(text, size) + size // 2, line_height(size)
-    x, y = _pixel(np.clip(box[:2], -1e6, 1e6))
+    x, y = _pixel(_near(box[:2]))
     left = min(max(0, x), max(0, canvas.shape[1] - wide))
     top = min(max(0, y - high), max(0, canvas.shape[0] - high))
     color = person_color(person)

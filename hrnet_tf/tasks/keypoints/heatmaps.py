@@ -5,7 +5,7 @@ and decoding can be exported.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import tensorflow as tf
@@ -116,6 +116,10 @@ class HeatmapCodec:
         return tf.reshape(cells, (-1, keypoints, 2)), tf.reshape(
             scores, (-1, keypoints)
         )
+
+    def in_pixels(self, cells: Any) -> Any:
+        """Crop pixels of positions in heatmap cells, an array or a tensor."""
+        return cells * float(self.stride)
 
 
 def quarter_offset(

@@ -64,6 +64,11 @@ class Pose:
             self.keypoint_set,
         )
 
+    @property
+    def totals(self) -> np.ndarray:
+        """Scores of people, `(people,)`: the box's times the mean of the keypoints'."""
+        return self.box_scores * self.scores.mean(axis=1)
+
     def to_coco(
         self,
         image_id: int | str,
@@ -75,12 +80,11 @@ class Pose:
         Args:
             image_id: of the image.
             category_id: of the people.
-            totals: `(people,)`, their scores; None: of each the box's times the mean of
-                the keypoints'.
+            totals: `(people,)`, their scores; None: the attribute `totals`.
         """
         triples = np.concatenate([self.keypoints, self.scores[..., None]], axis=-1)
         if totals is None:
-            totals = self.box_scores * self.scores.mean(axis=1)
+            totals = self.totals
         return [
             {
                 "image_id": image_id,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hrnet_tf.images.boxes import SMALLEST
 from hrnet_tf.images.preprocess import crop_matrix, crop_of_box, transform
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.people import People
@@ -115,4 +116,4 @@ def half_bodies(
     centers = masked.mean(axis=1).filled(0.0)
     width, height = (masked.max(axis=1) - masked.min(axis=1)).filled(0.0).T
     widths = np.maximum(width, height * aspect) * 1.5
-    return centers, np.maximum(widths, 1.0), chosen
+    return centers, np.maximum(widths, SMALLEST), chosen

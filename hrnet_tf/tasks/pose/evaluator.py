@@ -10,6 +10,7 @@ import numpy as np
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_json
+from hrnet_tf.data.choice import spread
 from hrnet_tf.data.survey import Survey
 from hrnet_tf.data.usable import unreadable
 from hrnet_tf.images.lettering import PAPER
@@ -194,12 +195,8 @@ class PoseEvaluator:
 
     def sample_crops(self, count: int) -> np.ndarray:
         """Crops of people all over the data, uint8 `(n, height, width, 3)`."""
-        crops, good = self._read(self._spread(count))
+        crops, good = self._read(spread(len(self), count))
         return crops[good] if good.any() else crops
-
-    def _spread(self, count: int) -> np.ndarray:
-        """Which people, all over the data."""
-        return np.unique(np.linspace(0, len(self.people) - 1, count).astype(int))
 
     def _read(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Crops of some people, and whether each is good."""
@@ -211,7 +208,7 @@ class PoseEvaluator:
     @cached_property
     def _shown(self) -> tuple[np.ndarray, np.ndarray]:
         """Crops to look at; and whether each pixel is beyond its image, bool."""
-        chosen = self._spread(SHOWN)
+        chosen = spread(len(self), SHOWN)
         crops, good = self._read(chosen)
         matrices = plain_crops(self.people.take(chosen), self.geometry)
         beyond = np.zeros(crops.shape, bool)
@@ -250,7 +247,7 @@ class PoseEvaluator:
         keypoints, sure = self.manifest.keypoints, np.ones(1, np.float32)
         pictures = []
         for crop, points, values in zip(crops, cells, scores, strict=True):
-            points = points[None] * self.manifest.output.stride
+            points = self.manifest.codec.in_pixels(points[None])
             pose = Pose(points, values[None], box, sure, keypoints)
             pictures.append(show_pose(crop, pose))
         return contact_sheet(pictures, columns=8)

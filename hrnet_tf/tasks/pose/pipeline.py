@@ -13,11 +13,12 @@ import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.reading import UPRIGHT, Reading
+from hrnet_tf.data.choice import in_rounds
 from hrnet_tf.data.parallel import AHEAD, in_parallel
 from hrnet_tf.data.problems import BrokenImages, Policy
 from hrnet_tf.images.files import check_size, decode, decode_windows, stored_windows
 from hrnet_tf.images.header import Header, read_header
-from hrnet_tf.images.preprocess import source_windows, transform, warp
+from hrnet_tf.images.preprocess import part_of, source_windows, transform, warp
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.people import People
 from hrnet_tf.tasks.pose.augment import random_crops
@@ -122,9 +123,7 @@ class CropReader:
             return np.zeros((*self.size, 3), np.uint8), np.False_
         if header.format == "JPEG":
             self._turns[self.people.files[index]] = header.turn_for(self.reading)
-        top, left, height, width = window
-        part = image[top : top + height, left : left + width]
-        return warp(part, matrix, self.size), np.True_
+        return warp(part_of(image, window), matrix, self.size), np.True_
 
     def in_graph(
         self,
@@ -193,10 +192,7 @@ def random_epochs(
 
     def epoch(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rng = np.random.default_rng([seed, int(number)])
-        rounds = -(-count // len(people))
-        order = np.concatenate([rng.permutation(len(people)) for _ in range(rounds)])[
-            :count
-        ]
+        order = in_rounds(len(people), count, rng)
         chosen = people.take(order)
         matrices, keypoints = random_crops(
             chosen, keypoint_set, settings, geometry, rng

@@ -10,7 +10,6 @@ from hrnet_tf.images.boxes import check_boxes, check_scores
 from hrnet_tf.images.in_graph import CHUNK
 from hrnet_tf.images.preprocess import (
     crop_matrix,
-    crop_of_box,
     invert,
     preprocess_input,
     transform,
@@ -144,11 +143,7 @@ class PosePredictor(Predictor):
         )
 
     def _matrices(self, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        height, width = self.manifest.input.size
-        centers, widths = crop_of_box(
-            boxes, width / height, self.manifest.decoding.padding
-        )
-        return crop_matrix(centers, widths, 0.0, size)
+        return crop_matrix(*self.manifest.crops_of(boxes), 0.0, size)
 
     def _pose(
         self,
@@ -189,7 +184,7 @@ def choose_people(
     """
     total = person_scores(box_scores, scores, settings.keypoint_threshold)
     height, width = manifest.input.size
-    _, widths = crop_of_box(boxes, width / height, manifest.decoding.padding)
+    _, widths = manifest.crops_of(boxes)
     areas = widths * widths * height / width
     choose = suppress_softly if settings.soft_nms else suppress
     sigmas = manifest.keypoints.sigmas

@@ -7,15 +7,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.images.boxes import SMALLEST
-from hrnet_tf.images.in_graph import (
-    checked_files,
-    decode_rgb,
-    in_parts,
-    map_flat,
-    require,
-)
+from hrnet_tf.images.boxes_in_graph import placed_boxes, real_rows, spread_rows
+from hrnet_tf.images.in_graph import checked_files, decode_rgb, in_parts, map_flat
 from hrnet_tf.images.limits import Limits
+from hrnet_tf.images.preprocess import upright_to_image, warp_upright
 from hrnet_tf.tasks.base.predictor import Network
 from hrnet_tf.tasks.base.serving import (
     CROPPED,
@@ -50,7 +45,6 @@ def serve_keypoints(
         `hrnet_tf.images.boxes`, and beyond the limits.
     """
     locate, size = locator(network, manifest), manifest.input.size
-    aspect = size[1] / size[0]
 
     def look(crops: tf.Tensor) -> tf.Tensor:
         cells, scores = locate(crops)
@@ -59,155 +53,39 @@ def serve_keypoints(
     def serve(
         image_bytes: tf.Tensor, boxes: tf.Tensor, people: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        real = _real_rows(image_bytes, boxes, people, limits)
+        real = real_rows(image_bytes, boxes, people, limits)
         with tf.control_dependencies([real]):
             image_bytes, people = tf.identity(image_bytes), tf.identity(people)
         files = checked_files(image_bytes, limits, manifest.input.orientation)
         of_image = tf.where(real)[:, 0]
         boxes = tf.boolean_mask(boxes, real)
-        boxes = _placed(boxes, tf.gather(files.sizes, of_image), limits.reach)
-        centers = boxes[:, :2] + boxes[:, 2:] / 2
-        widths = tf.maximum(boxes[:, 2], boxes[:, 3] * aspect)
-        widths = tf.maximum(widths, SMALLEST) * manifest.decoding.padding
+        boxes = placed_boxes(boxes, tf.gather(files.sizes, of_image), limits.reach)
+        centers, widths = manifest.crops_of(boxes)
         first = tf.cumsum(people, exclusive=True)
 
         def crop(index: tf.Tensor) -> tf.Tensor:
             own = slice(first[index], first[index] + people[index])
             image = decode_rgb(files.contents[index], files.turns[index])
-            return crop_people(image, centers[own], widths[own], size)
+            return warp_upright(image, centers[own], widths[own], size)
 
         with tf.control_dependencies([boxes]):
             numbers = tf.range(tf.size(people))
         crops = map_flat(crop, numbers, tf.TensorSpec((None, *size, 3), tf.uint8))
         found = in_parts(look, crops, (len(manifest.keypoints), 3))
         cells, scores = found[..., :2], found[..., 2]
-        middle = tf.constant([manifest.output.width / 2, manifest.output.height / 2])
-        scale = widths / manifest.output.width
-        keypoints = centers[:, None] + (cells - middle) * scale[:, None, None]
-        return {"keypoints": _spread(keypoints, real), "scores": _spread(scores, real)}
+        keypoints = upright_to_image(cells, centers, widths, manifest.output.size)
+        return {
+            "keypoints": spread_rows(keypoints, real),
+            "scores": spread_rows(scores, real),
+        }
 
     return serve
-
-
-def _real_rows(
-    image_bytes: tf.Tensor, boxes: tf.Tensor, people: tf.Tensor, limits: Limits
-) -> tf.Tensor:
-    """Which boxes are real, boolean `(n, most)`, if the three fit together."""
-    counts = [tf.shape(x, tf.int64)[0] for x in (image_bytes, boxes, people)]
-    most, people = tf.shape(boxes, tf.int64)[1], tf.cast(people, tf.int64)
-    total = tf.reduce_sum(people)
-    checks = [
-        require(
-            (counts[0] == counts[1]) & (counts[0] == counts[2]),
-            "`image_bytes`, `boxes` and `people` must have one entry an image each, "
-            "got {}, {} and {}.",
-            *counts,
-        ),
-        require(
-            tf.reduce_all((people >= 0) & (people <= most)),
-            "`people` must say how many of the {} rows that an image has in `boxes` "
-            "are real, got {}.",
-            most,
-            people,
-        ),
-        require(
-            (total <= limits.people) & (most <= limits.people),
-            f"A batch may hold {limits.people} people, got {{}} (and {{}} rows for "
-            "each image); send fewer at a time.",
-            *(total, most),
-        ),
-    ]
-    with tf.control_dependencies(checks):
-        return tf.sequence_mask(people, most)
-
-
-def _placed(boxes: tf.Tensor, sizes: tf.Tensor, reach: float) -> tf.Tensor:
-    """Boxes, if all of them keep to the rule of `hrnet_tf.images.boxes`.
-
-    Args:
-        boxes: float32 `(people, 4)`.
-        sizes: height and width of each one's image, int32 `(people, 2)`.
-        reach: see `Limits`.
-    """
-    numbers = tf.cast(boxes, tf.float64)  # sums of two boxes' numbers are finite
-    begin, end = numbers[:, :2], numbers[:, :2] + numbers[:, 2:]
-    image = tf.cast(sizes[:, ::-1], tf.float64)
-    has_area = tf.reduce_all(tf.math.is_finite(boxes), axis=-1)
-    has_area &= tf.reduce_all(boxes[:, 2:] > 0, axis=-1)
-    beyond = tf.reduce_max(tf.maximum(-begin, end - image), axis=-1)
-    near = tf.reduce_all((begin < image) & (end > 0), axis=-1)
-    near &= beyond <= reach * tf.reduce_max(image, axis=-1)
-    checks = [
-        require(
-            tf.reduce_all(has_area),
-            "`boxes` must be x, y, width, height with positive width and height, got "
-            "{}.",
-            tf.boolean_mask(boxes, ~has_area),
-        ),
-        require(
-            tf.reduce_all(near),
-            "`boxes` must cover some of their image and may reach beyond it by "
-            f"{reach:g} times its longer side; got {{}} in images of {{}} (width, "
-            "height).",
-            *(tf.boolean_mask(x, ~near) for x in (boxes, sizes[:, ::-1])),
-        ),
-    ]
-    with tf.control_dependencies(checks):
-        return tf.identity(boxes)
-
-
-def _spread(values: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
-    """What holds for real rows, `(people, ...)`, as `(n, most, ...)`; zero elsewhere.
-
-    Args:
-        values: of the real rows.
-        real: boolean `(n, most)`.
-    """
-    shape = tf.concat([tf.shape(real), tf.shape(values)[1:]], axis=0)
-    places = tf.cast(tf.where(real), tf.int32)
-    return tf.scatter_nd(places, values, shape)
-
-
-def crop_people(
-    image: tf.Tensor, centers: tf.Tensor, widths: tf.Tensor, size: tuple[int, int]
-) -> tf.Tensor:
-    """`preprocess.warp` of upright crops, in TensorFlow.
-
-    Args:
-        image: uint8 `(height, width, 3)`.
-        centers: float32 `(n, 2)`, in image pixels.
-        widths: float32 `(n,)`, in image pixels.
-        size: height and width of a crop in its own pixels.
-
-    Returns:
-        uint8 `(n, size[0], size[1], 3)`.
-    """
-    images = tf.cast(image, tf.float32)[None]
-    scale = widths / size[1]
-    corner = centers - scale[:, None] * tf.constant([size[1] / 2, size[0] / 2])
-    zero = tf.zeros_like(scale)
-    x, y = corner[:, 0], corner[:, 1]
-    transforms = tf.stack([scale, zero, x, zero, scale, y, zero, zero], axis=-1)
-
-    def crop(transform: tf.Tensor) -> tf.Tensor:
-        found = tf.raw_ops.ImageProjectiveTransformV3(
-            images=images,
-            transforms=transform[None],
-            output_shape=tf.constant(size),
-            fill_value=0.0,
-            interpolation="BILINEAR",
-            fill_mode="CONSTANT",
-        )[0]
-        return tf.cast(tf.round(found), tf.uint8)
-
-    crops = tf.TensorSpec((*size, 3), tf.uint8)
-    return tf.map_fn(crop, transforms, fn_output_signature=crops)
 
 
 def decode_keypoints(heatmaps: tf.Tensor, manifest: PoseManifest) -> Answers:
     """`keypoints` `(n, k, 2)`, x and y in pixels of the crop, and `scores` `(n, k)`."""
     cells, scores = manifest.codec.decode(heatmaps)
-    return {"keypoints": cells * float(manifest.output.stride), "scores": scores}
+    return {"keypoints": manifest.codec.in_pixels(cells), "scores": scores}
 
 
 def encode_keypoints(answers: Answers, manifest: PoseManifest) -> Any:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.name_sets import as_name
@@ -98,14 +100,17 @@ class ChannelSet:
             [int(n in self.per_pixel) - int(n in self.nearer) for n in self.names]
         )
 
-    def enlarged(self, factor: float) -> np.ndarray:
+    def enlarged(self, factor: Any) -> Any:
         """float32 `(channels,)`: what they are multiplied by as the image grows.
 
         Args:
-            factor: how many times larger the image becomes; positive.
+            factor: how many times larger the image becomes, a positive number; or in a
+                graph float32.
 
         Source: Eigen et al., https://arxiv.org/abs/1406.2283, section 3.3, for depth.
         """
+        if tf.is_tensor(factor):
+            return tf.pow(factor, self.powers.astype(np.float32))
         return np.power(float(factor), self.powers).astype(np.float32)
 
 

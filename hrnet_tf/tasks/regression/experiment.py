@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.data.choice import spread
 from hrnet_tf.data.survey import Survey
 from hrnet_tf.images.sheets import COLUMNS, contact_sheet
 from hrnet_tf.tasks.base.experiment import named_loss
@@ -44,9 +45,8 @@ class RegressionExperiment(DenseExperiment):
     def spans(self) -> tuple[tuple[float, float], ...]:
         """From where to where the training data's numbers go, by some of its maps."""
         images = self.images[0]
-        chosen = np.unique(np.linspace(0, len(images) - 1, LOOKED_AT).astype(int))
         maps = []
-        for index in chosen:
+        for index in spread(len(images), LOOKED_AT):
             with contextlib.suppress(InputError, OSError):  # the training tells of it
                 maps.append(read_map(images.targets[index], self.config.data))
         return robust_spans(maps, len(images.channels))

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.tables import text_table
-from hrnet_tf.networks.layers import Upsampling, aligns_corners, resize_bilinear
+from hrnet_tf.networks.layers import Upsampling, aligns_corners, resize_like
 from hrnet_tf.networks.targets import number_map, pixel_weights
 
 # What is summed over the numbers that count, a row each.
@@ -270,9 +270,7 @@ class RegressionScore(keras.metrics.Metric):
                 f"counts {self.channels}; give it the model's number of channels."
             )
         targets = number_map(y_true, self.channels)
-        size = tf.shape(targets)[1:3]
-        predicted = tf.cast(y_pred, tf.float32)
-        predicted = resize_bilinear(predicted, size, self._align_corners)
+        predicted = resize_like(y_pred, targets, self._align_corners)
         if sample_weight is not None:
             sample_weight = pixel_weights(sample_weight)[..., None]
         self.sums.assign_add(error_sums(targets, predicted, sample_weight))

@@ -46,11 +46,10 @@ def serve_maps(
         InvalidArgument beyond the limits.
     """
     look = look_at_whole(regressor(network, manifest), manifest)
-    powers = tf.constant(manifest.channels.powers, tf.float32)
 
     def answer(image: tf.Tensor) -> tf.Tensor:
         seen, factor = look(image)
-        return seen / tf.pow(factor, powers)
+        return seen / manifest.channels.enlarged(factor)
 
     def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         channels = len(manifest.channels)

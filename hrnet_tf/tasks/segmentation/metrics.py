@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.tables import text_table
-from hrnet_tf.networks.layers import Upsampling, aligns_corners, resize_bilinear
+from hrnet_tf.networks.layers import Upsampling, aligns_corners, resize_like
 from hrnet_tf.networks.targets import label_map, pixel_weights
 
 COLUMNS = ("class", "pixels", "IoU", "accuracy")
@@ -336,6 +336,5 @@ def predicted_labels(
         labels: `(batch, height, width)`.
         align_corners: see `hrnet_tf.networks.layers.resize_bilinear`.
     """
-    size = tf.shape(labels)[1:3]
-    resized = resize_bilinear(tf.cast(logits, tf.float32), size, align_corners)
+    resized = resize_like(logits, labels, align_corners)
     return tf.argmax(resized, axis=-1, output_type=tf.int32)

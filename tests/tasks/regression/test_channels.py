@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.tasks.regression.channels import ChannelSet
@@ -14,6 +15,8 @@ def test_channels_follow_the_mirror_and_the_size():
     assert channels.powers.tolist() == [1, 1, -1]
     assert channels.enlarged(2).tolist() == [2, 2, 0.5]
     assert channels.enlarged(0.5).dtype == np.float32
+    in_graph = channels.enlarged(tf.constant(0.3))
+    np.testing.assert_allclose(in_graph, channels.enlarged(0.3), rtol=1e-6)
 
 
 WRONG = {
