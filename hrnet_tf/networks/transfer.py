@@ -1,10 +1,11 @@
 """Tensors of checkpoints and published weights into networks, whole or the body."""
 
+import contextlib
 import hashlib
 import logging
 import os
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,16 +150,9 @@ def load_body(model: keras.Model, path: str | Path) -> tuple[str, ...]:
         return load_body_tensors(model, tensors, path)
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
-    try:
+    with _explained(f"{path} is no model that Keras can load"):
         require_whole(path)
         donor = keras.models.load_model(path, compile=False)
-    except PermissionError:
-        raise
-    except limits.BROKEN as error:
-        reason = limits.brief(str(error), REASON) or type(error).__name__
-        raise InputError(
-            f"{path} is no model that Keras can load: {reason.rstrip('.')}."
-        ) from error
     layers = {layer.name: layer for layer in donor.layers if layer.weights}
     body = [x for x in model.layers if x.weights and BODY.match(f"{x.name}.")]
     ends = _lower_ends({layer.name for layer in body}, layers.keys())
@@ -240,16 +234,21 @@ def load_keras_weights(model: keras.Model, path: str | Path) -> None:
     Raises:
         InputError: if the file is broken or holds other shapes.
     """
-    try:
+    with _explained(f"The weights in {path} do not fit {model.name}"):
         require_whole(path)
         model.load_weights(str(path))
+
+
+@contextlib.contextmanager
+def _explained(problem: str) -> Iterator[None]:
+    """In here what Keras raises of a file is an InputError: the problem, and why."""
+    try:
+        yield
     except PermissionError:
         raise
     except limits.BROKEN as error:
         reason = limits.brief(str(error), REASON) or type(error).__name__
-        raise InputError(
-            f"The weights in {path} do not fit {model.name}: {reason.rstrip('.')}."
-        ) from error
+        raise InputError(f"{problem}: {reason.rstrip('.')}.") from error
 
 
 def _lower_ends(ours: Set[str], given: Set[str]) -> set[str]:

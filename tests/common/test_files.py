@@ -12,6 +12,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.failures import explain
 from hrnet_tf.common.files import writing
 from hrnet_tf.common.text_files import read_json, write_json
+from support.damage import DAMAGES, assert_one_sentence, flipped
 from support.disks import full_disk
 
 
@@ -87,17 +88,10 @@ def test_faults_of_the_program_are_not_explained_away():
     assert explain(tf.errors.InvalidArgumentError(None, None, "shapes")) is None
 
 
-DAMAGES = {
-    "empty": lambda raw, at: b"",
-    "cut": lambda raw, at: raw[:at],
-    "text": lambda raw, at: b"no arrays\n",
-    "zeros": lambda raw, at: raw[:at] + bytes(len(raw) - at),
-    "a byte": lambda raw, at: raw[:at] + bytes([raw[at] ^ 0x55]) + raw[at + 1 :],
-    "left out": lambda raw, at: raw[:at] + raw[at + 3 :],
-}
+KINDS = {**DAMAGES, "text": lambda raw, at: b"no arrays\n", "a byte": flipped(0x55)}
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("damage", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("compressed", [False, True])
 def test_damaged_arrays_end_in_a_sentence(damage, compressed, tmp_path, rng):
     path = tmp_path / "samples.npz"
@@ -113,11 +107,6 @@ def test_damaged_arrays_end_in_a_sentence(damage, compressed, tmp_path, rng):
         else:
             for name, value in arrays.items():
                 np.testing.assert_array_equal(found[name], value)
-
-
-def assert_one_sentence(said, path):
-    assert str(path) in said
-    assert "\n" not in said
 
 
 def test_json_of_a_run_has_no_nan(tmp_path):

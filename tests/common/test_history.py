@@ -5,6 +5,7 @@ import pytest
 import hrnet_tf
 from hrnet_tf.common.history import read_history
 from hrnet_tf.training.callbacks import EpochLog, forget_epochs
+from support.damage import DAMAGES, assert_one_sentence, flipped
 
 
 @pytest.fixture(params=[0, 1])
@@ -28,23 +29,10 @@ def test_what_is_gone_on_with_counts_from_one(history):
     assert [row["epoch"] for row in read_history(history)] == ["1", "2"]
 
 
-DAMAGES = {
-    "empty": lambda raw, at: b"",
-    "cut": lambda raw, at: raw[:at],
-    "zeros": lambda raw, at: raw[:at] + bytes(len(raw) - at),
-    "a byte": lambda raw, at: raw[:at] + bytes([raw[at] ^ 0x55]) + raw[at + 1 :],
-    "a bit": lambda raw, at: raw[:at] + bytes([raw[at] ^ 0x80]) + raw[at + 1 :],
-    "left out": lambda raw, at: raw[:at] + raw[at + 3 :],
-    "twice": lambda raw, at: raw[: at + 9] + raw[at:],
-}
+KINDS = {**DAMAGES, "a byte": flipped(0x55), "a bit": flipped(0x80)}
 
 
-def assert_one_sentence(said, path):
-    assert str(path) in said
-    assert "\n" not in said
-
-
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("damage", KINDS.values(), ids=KINDS)
 def test_a_damaged_history_ends_in_a_sentence_or_is_read(history, damage, rng):
     raw = history.read_bytes()
     for at in rng.integers(0, len(raw), 40):

@@ -18,6 +18,7 @@ from hrnet_tf.tasks.classification.pipeline import (
 )
 from hrnet_tf.tasks.classification.shards import write_shards
 from hrnet_tf.tasks.classification.views import CentralView, RandomView, random_windows
+from support.batches import assert_same
 
 SIZE = (32, 24)
 BATCH = 4
@@ -58,12 +59,6 @@ def training(images, epochs=range(2), seed=0, settings=PLAIN, reader=None):
     reader = reader or ImageReader(images)
     data = training_images(reader, SIZE, settings, epochs, STEPS, BATCH, seed)
     return list(data.as_numpy_iterator())
-
-
-def assert_same(batches, expected):
-    for batch, other in zip(batches, expected, strict=True):
-        for part, its in zip(batch, other, strict=True):
-            np.testing.assert_array_equal(part, its)
 
 
 def test_batches_are_bytes_labels_and_weights(parts):

@@ -11,6 +11,7 @@ from hrnet_tf.tasks.classification.pipeline import ImageReader
 from hrnet_tf.tasks.classification.shard_index import read_index
 from hrnet_tf.tasks.classification.shards import verify_shards, write_shards
 from hrnet_tf.tasks.classification.survey import survey_images
+from support.damage import DAMAGES, assert_one_sentence, flipped
 
 COUNTS = {"ant": 9, "bee": 6}
 
@@ -249,18 +250,10 @@ def test_a_damaged_shard_is_named_where_it_is_read(root, out):
     assert training.damaged() == []
 
 
-DAMAGES = {
-    "empty": lambda raw, at: b"",
-    "cut": lambda raw, at: raw[:at],
-    "zeros": lambda raw, at: raw[:at] + bytes(len(raw) - at),
-    "a byte": lambda raw, at: raw[:at] + bytes([raw[at] ^ 0x15]) + raw[at + 1 :],
-    "a bit": lambda raw, at: raw[:at] + bytes([raw[at] ^ 0x01]) + raw[at + 1 :],
-    "left out": lambda raw, at: raw[:at] + raw[at + 3 :],
-    "twice": lambda raw, at: raw[: at + 9] + raw[at:],
-}
+KINDS = {**DAMAGES, "a byte": flipped(0x15), "a bit": flipped(0x01)}
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("damage", KINDS.values(), ids=KINDS)
 def test_a_damaged_index_ends_in_a_sentence(damage, root, out, rng):
     write(root, out)
     raw = (out / "index.json").read_bytes()
@@ -273,11 +266,6 @@ def test_a_damaged_index_ends_in_a_sentence(damage, root, out, rng):
             assert_one_sentence(str(error), out)
         else:
             assert found == whole
-
-
-def assert_one_sentence(said, path):
-    assert str(path) in said
-    assert "\n" not in said
 
 
 def entry(index):

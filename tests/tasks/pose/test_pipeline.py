@@ -14,6 +14,7 @@ from hrnet_tf.tasks.pose.pipeline import (
     random_epochs,
     training_batches,
 )
+from support.batches import assert_same
 
 SIZE = (64, 48)
 GEOMETRY = (SIZE, 1.25)
@@ -52,12 +53,6 @@ def damage(people, tmp_path):
     files = people.files.astype(object)
     files[0] = str(broken)
     return replace(people, files=files.astype(str))
-
-
-def assert_same(batches, expected):
-    for batch, other in zip(batches, expected, strict=True):
-        np.testing.assert_array_equal(batch[0], other[0])
-        np.testing.assert_array_equal(batch[1], other[1])
 
 
 def test_batches_are_bytes_and_keypoints(make_batches):

@@ -17,6 +17,7 @@ from hrnet_tf.tasks.regression.config import MapSection
 from hrnet_tf.tasks.regression.maps import open_maps, read_map
 from hrnet_tf.tasks.regression.pipeline import MapReader, cut_map
 from hrnet_tf.tasks.regression.survey import survey_maps
+from support.batches import put_pair
 from support.sides import picture
 
 NAN = float("nan")
@@ -171,20 +172,13 @@ def depth_of(image):
     return np.where(green < 80, 0, 20 * green).astype(np.uint16)
 
 
-def put(root, part, name, image, depth):
-    for folder, array in (("images", image[..., ::-1]), ("depth", depth)):
-        path = root / folder / part / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), array)
-
-
 @pytest.fixture
 def section(tmp_path):
     root = tmp_path / "data"
     for part, shapes in (("train", SHAPES), ("val", SHAPES[:2])):
         for i, shape in enumerate(shapes):
             image, _ = picture(*shape)
-            put(root, part, f"{i}", image, depth_of(image))
+            put_pair(root, part, f"{i}", image, depth=depth_of(image))
     return MapSection(root=str(root), targets="depth", unit_size=0.001, missing=0)
 
 
@@ -197,7 +191,8 @@ def test_a_folder_with_both_parts(section):
 
 def test_of_a_folder_without_parts_a_share_is_held_out(tmp_path):
     for i in range(10):
-        put(tmp_path, "", f"{i}", np.zeros((4, 5, 3), np.uint8), VALUES)
+        black = np.zeros((4, 5, 3), np.uint8)
+        put_pair(tmp_path, "", f"{i}", black, depth=VALUES)
     (tmp_path / "depth" / "3.png").unlink()
     np.save(tmp_path / "depth" / "3.npy", VALUES)
     training, validation = open_maps(MapSection(root=str(tmp_path), targets="depth"))

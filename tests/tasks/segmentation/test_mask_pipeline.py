@@ -15,6 +15,7 @@ from hrnet_tf.tasks.segmentation.classes import IGNORED
 from hrnet_tf.tasks.segmentation.config import MaskSection
 from hrnet_tf.tasks.segmentation.masks import open_masks
 from hrnet_tf.tasks.segmentation.pipeline import MaskReader
+from support.batches import assert_same, put_pair
 from support.sides import CLASSES, picture
 
 SIZE = (40, 56)
@@ -24,11 +25,9 @@ SHAPES = [(60, 90), (90, 60), (33, 200), (48, 48), (61, 83), (120, 50)]
 PLAIN = DenseAugmentation(scale=(1.0, 1.0), flip_probability=0.0)
 
 
-def put(root, part, name, image, labels):
-    for folder, array in (("images", image[..., ::-1]), ("masks", labels)):
-        path = root / folder / part / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), array)
+def put(root, part, name, shape):
+    image, labels = picture(*shape)
+    put_pair(root, part, name, image, masks=labels)
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def section(tmp_path):
     root = tmp_path / "data"
     for part, shapes in (("train", SHAPES), ("val", SHAPES[:2])):
         for i, shape in enumerate(shapes):
-            put(root, part, f"{i}", *picture(*shape))
+            put(root, part, f"{i}", shape)
     (root / "classes.yaml").write_text(
         f"{{name: sides, names: [{', '.join(CLASSES)}], flip_pairs: [[left, right]]}}"
     )
@@ -48,12 +47,6 @@ def training(section, epochs=range(2), seed=0, reader=None):
     data = training_pairs(reader, SIZE, section, epochs, STEPS, BATCH, seed)
     with reader.broken.explained():
         return list(data.as_numpy_iterator())
-
-
-def assert_same(batches, expected):
-    for batch, other in zip(batches, expected, strict=True):
-        for part, its in zip(batch, other, strict=True):
-            np.testing.assert_array_equal(part, its)
 
 
 def test_batches_are_bytes_that_fit_each_other(section):
@@ -205,7 +198,7 @@ def test_a_broken_sample_does_not_count_and_changes_no_other(broken, section, ca
     assert len(reader.broken.found) == 1
     assert caplog.text.count("skipped") == 1
     assert name in caplog.text
-    put(Path(section.root), "train", "2", *picture(*SHAPES[2]))
+    put(Path(section.root), "train", "2", SHAPES[2])
     repaired = training(section, reader=MaskReader(images, section))
     expected, _ = map(np.concatenate, zip(*repaired, strict=True))
     np.testing.assert_array_equal(pictures[~empty], expected[~empty])
