@@ -5,6 +5,7 @@ Reads until that is sure, which is after a sample or two unless the data are no 
 
 import logging
 from collections.abc import Mapping
+from typing import NoReturn
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.data.problems import BrokenImages
@@ -32,6 +33,6 @@ def never_seen(counts: Mapping[str, int]) -> str:
     return f"never seen: {', '.join(unseen)}" if unseen else ""
 
 
-def refuse(where: str, problem: str) -> None:
+def refuse(where: str, problem: str) -> NoReturn:
     """Raise an InputError that says where there is a problem, and which."""
     raise InputError(f"{where}: {problem}.")

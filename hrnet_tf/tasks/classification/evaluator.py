@@ -10,7 +10,7 @@ import numpy as np
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.data.survey import Survey
-from hrnet_tf.data.usable import unreadable
+from hrnet_tf.data.usable import refuse, unreadable
 from hrnet_tf.images.plots import draw_confusion_matrix
 from hrnet_tf.images.sheets import Tile, contact_sheet
 from hrnet_tf.tasks.classification.config import ClassificationEvaluate, ImageSection
@@ -146,8 +146,7 @@ class ClassificationEvaluator:
                 scores.update(probabilities, labels.numpy(), weights.numpy())
                 skipped += int((weights.numpy() == 0).sum())
         if skipped == len(self):
-            problem = unreadable(skipped, self.reader.broken)
-            raise InputError(f"{self.where}: {problem}.")
+            refuse(self.where, unreadable(skipped, self.reader.broken))
         classes = self.manifest.classes
         return ClassificationEvaluation(scores, len(self), skipped, classes)
 

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.opencv import cv2
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_rows
 from hrnet_tf.data.choice import spread
-from hrnet_tf.data.usable import unreadable
+from hrnet_tf.data.usable import refuse, unreadable
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.images.preprocess import resized
 from hrnet_tf.tasks.dense.config import DenseEvaluate, DenseSection
@@ -173,8 +172,7 @@ class DenseEvaluator(ABC):
             added, scores[index] = count(*sample)
             total = total + added
         if skipped == len(self):
-            problem = unreadable(skipped, self.reader.broken)
-            raise InputError(f"{self.where}: {problem}.")
+            refuse(self.where, unreadable(skipped, self.reader.broken))
         worst = np.argsort(scores)[: min(WORST, len(self) - skipped)]
         return Judged(total, skipped, self._compare(predictor, worst))
 

@@ -12,7 +12,7 @@ from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.data.choice import spread
 from hrnet_tf.data.survey import Survey
-from hrnet_tf.data.usable import unreadable
+from hrnet_tf.data.usable import refuse, unreadable
 from hrnet_tf.images.lettering import PAPER
 from hrnet_tf.images.preprocess import warp
 from hrnet_tf.images.sheets import contact_sheet
@@ -164,8 +164,7 @@ class PoseEvaluator:
         keypoints = predictor.to_image(cells, self.people.boxes)
         kept = np.flatnonzero(good)
         if not kept.size:
-            problem = unreadable(len(self), self.reader.broken)
-            raise InputError(f"{self.where}: {problem}.")
+            refuse(self.where, unreadable(len(self), self.reader.broken))
         unread = self.part.unread | set(self.people.image_ids[~good].tolist())
         results = coco_results(
             self.people.take(kept),
