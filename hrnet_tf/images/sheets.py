@@ -125,6 +125,11 @@ def enlarged(image: np.ndarray, factor: int) -> np.ndarray:
     return np.repeat(np.repeat(image, factor, axis=0), factor, axis=1)
 
 
+def enlarged_points(points: np.ndarray, factor: int) -> np.ndarray:
+    """Points of an image, counted from the middle of a pixel, in `enlarged`."""
+    return points * factor + (factor - 1) / 2
+
+
 def stacked(*parts: np.ndarray) -> np.ndarray:
     """Pictures below one another, the narrower ones on paper."""
     width = max(part.shape[1] for part in parts)

@@ -10,6 +10,7 @@ from hrnet_tf.images.sheets import (
     Tile,
     contact_sheet,
     enlarged,
+    enlarged_points,
     enlargement,
     legend_strip,
     strip,
@@ -113,6 +114,15 @@ def test_small_pictures_become_large_by_a_whole_number():
         large[factor - 1 :: factor, factor - 1 :: factor], image
     )
     assert enlargement((300, 4000)) == 1
+
+
+@pytest.mark.parametrize("factor", [1, 2, 5])
+def test_points_stay_in_the_middle_of_what_they_show(factor):
+    image = np.zeros((7, 9, 3), np.uint8)
+    image[4, 2] = 255
+    rows, columns = np.nonzero(enlarged(image, factor)[..., 0])
+    found = enlarged_points(np.array([2.0, 4.0]), factor)
+    np.testing.assert_array_equal(found, [columns.mean(), rows.mean()])
 
 
 @pytest.mark.parametrize("width", [10, 400, 1600])

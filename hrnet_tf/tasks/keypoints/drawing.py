@@ -17,6 +17,7 @@ from hrnet_tf.images.lettering import (
 from hrnet_tf.images.pictures import Color, write_note
 from hrnet_tf.images.sheets import (
     enlarged,
+    enlarged_points,
     enlargement,
 )
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
@@ -116,7 +117,7 @@ def show_pose(
     factor = enlargement(image.shape)
     larger = replace(
         pose,
-        keypoints=pose.keypoints * factor + (factor - 1) / 2,
+        keypoints=enlarged_points(pose.keypoints, factor),
         boxes=pose.boxes * factor,
     )
     canvas = draw_pose(enlarged(image, factor), larger, threshold, boxes, scores)
