@@ -2,8 +2,9 @@
 
 import importlib
 import sys
+from importlib.util import find_spec
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hrnet_tf.common.version import __version__
 
@@ -25,6 +26,13 @@ def _is_command() -> bool:
     if program == "-m":  # while Python looks for the module to run
         return "hrnet_tf" in sys.orig_argv
     return PurePath(program).name in SCRIPTS
+
+
+def __getattr__(name: str) -> Any:
+    """A public name where they are not imported yet: own tasks ask the command so."""
+    if name.startswith("__") or find_spec(f"{__name__}.{name}"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("hrnet_tf.public"), name)
 
 
 # The command line checks its arguments first and imports the rest then. In Python all

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from hrnet_tf.common.arguments import ANEW, GOES_ON, add_settings, positive
 from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.version import __version__
 from hrnet_tf.export.names import DEFAULTS, NAMES
-from hrnet_tf.tasks import TASKS, predict_options
+from hrnet_tf.tasks import TASKS, load_plugins, predict_options
 
 # What becomes of a command that is interrupted.
 PICTURES = "finished pictures are kept; the list of what was found is not written"
@@ -53,6 +54,28 @@ class CommandParser(argparse.ArgumentParser):
             else:
                 settings.append(text)
         return settings, others
+
+
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read a command line.
+
+    Tasks of other packages are looked at only where they may add to it: options of
+    `predict`, and commands of their own.
+
+    Args:
+        words: what was written; None: behind the program's name.
+    """
+    words = sys.argv[1:] if words is None else words
+    command = next(iter(words), "--help")
+    if command == "predict" or not (command.startswith("-") or command in _commands()):
+        load_plugins()
+    return parser().parse_args(words)
+
+
+def _commands() -> set[str]:
+    """Names of all commands."""
+    kinds = (x.choices for x in parser()._actions if x.dest == argparse.SUPPRESS)
+    return {name for choices in kinds for name in choices or ()}
 
 
 def parser() -> argparse.ArgumentParser:

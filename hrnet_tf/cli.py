@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from hrnet_tf.arguments import parser
+from hrnet_tf.arguments import parse
 from hrnet_tf.common import extras
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.failures import explain
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     A user's mistake, or what the system refuses, ends in one sentence and status 2.
     """
-    arguments = parser().parse_args(argv)
+    arguments = parse(argv)
     with set_aside() as messages:
         try:
             if messages.watch is not None:

@@ -23,6 +23,8 @@ from hrnet_tf.losses import (
 from hrnet_tf.networks.fine_tuning import freeze_body, freeze_layers, unfreeze
 from hrnet_tf.networks.transfer import load_body
 from hrnet_tf.optimizers import CoupledSGD
+from hrnet_tf.tasks import register_task
+from hrnet_tf.tasks.base.task import Command, Option, Parts, Task
 from hrnet_tf.tasks.bottom_up.network import HigherHRNet
 from hrnet_tf.tasks.classification.drawing import draw_classes
 from hrnet_tf.tasks.classification.network import HRNetClassifier
@@ -56,6 +58,7 @@ __all__ = [
     "ChannelSet",
     "ClassSet",
     "Classification",
+    "Command",
     "CoupledSGD",
     "DenseCrossEntropy",
     "DenseMap",
@@ -75,6 +78,8 @@ __all__ = [
     "KeypointSet",
     "LabelMap",
     "LovaszSoftmax",
+    "Option",
+    "Parts",
     "PixelAccuracy",
     "Pose",
     "PosePredictor",
@@ -83,6 +88,7 @@ __all__ = [
     "SegmentationPredictor",
     "SegmentationScore",
     "SoftDice",
+    "Task",
     "WeightedSum",
     "__version__",
     "check_converted",
@@ -103,6 +109,7 @@ __all__ = [
     "preprocess_input",
     "read_config",
     "read_image",
+    "register_task",
     "train",
     "unfreeze",
 ]

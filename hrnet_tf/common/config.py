@@ -1,12 +1,14 @@
 """The sections that all kinds of experiments share, and checks of their values."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.reading import PIXEL_LIMIT, Orientation, Reading
 from hrnet_tf.common.upsampling import Upsampling
+
+S = TypeVar("S", bound="NetworkSection")
 
 
 class Config(Protocol):
@@ -80,6 +82,11 @@ class NetworkSection:
                     "`model.stem` must hold pairs of filters and stride, got "
                     f"{list(pair)}."
                 )
+
+    def beginning_with(self: S, weights: str | None) -> S:
+        """The same with other weights, if there are any: no body is loaded then."""
+        body = self.body if weights is None else None
+        return replace(self, weights=weights, body=body)
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,10 @@ def export_converted(
     path = Path(path)
     targets = targets_of(formats, path.with_suffix(""), Options())
     check_free(targets)
-    model = answering(check_converted(path))
+    model = check_converted(path)
     facts = read_json(path.with_suffix(".json"))
     manifest = _manifest(facts, labels, path)
+    model = answering(model, manifest.output.name)
     options = Options()
     if calibration is not None:
         options = Options(calibration=_images(Path(calibration), manifest))

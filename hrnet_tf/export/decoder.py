@@ -77,6 +77,9 @@ def decode(
         classes)`, and `names` of the likeliest. Segmentation: `labels`, uint8 `(n,
         height, width)`, and `confidence`, 0 to 1. Regression: `values`, `(n, height,
         width, channels)`.
+
+    Raises:
+        ValueError: if the task is another one.
     """
     facts = manifest["output"]
     output = np.asarray(output, np.float32)
@@ -86,6 +89,11 @@ def decode(
     if facts.get("layout") == "NCHW":
         output = output.transpose(0, 2, 3, 1)
     task = manifest["task"]
+    if task not in ("pose", "classification", "segmentation", "regression"):
+        raise ValueError(
+            f"decoder.py does not know what answers of the task {task} mean; `prepare` "
+            "makes the input of its network, and who made the task knows the rest."
+        )
     if task == "pose":
         return decode_pose(output, manifest)
     if task == "classification":

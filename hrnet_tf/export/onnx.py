@@ -81,7 +81,8 @@ def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
             opset=OPSET,
         )
     set_axes(converted.graph.input[0], manifest.input.layout, INPUT_AXES)
-    layout = manifest.input.layout if answered.shape.rank == 4 else "NC"
+    rank = answered.shape.rank
+    layout = manifest.input.layout if rank == 4 else "N" + "C" * (rank - 1)
     set_axes(converted.graph.output[0], layout, OUTPUT_AXES)
     pad_explicitly(converted.graph, kernels)
     converted = infer_shapes(converted)

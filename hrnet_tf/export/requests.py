@@ -25,14 +25,16 @@ def request_of(
             signature's `request` takes.
 
     Returns:
-        By name, in the signature's order. What is neither JPEG nor PNG or beyond the
-        limits is written anew, as PNG.
+        By name, in the signature's order; nothing where there is no signature. What is
+        neither JPEG nor PNG or beyond the limits is written anew, as PNG.
     """
+    signature = signature_of(manifest)
+    if signature is None:
+        return {}
     encoded, factor = _servable(
         samples["image_bytes"], limits_of(manifest), manifest.input.orientation
     )
     request = {"image_bytes": encoded}
-    signature = signature_of(manifest)
     request |= signature.request(samples, factor)
     return {spec.name: request[spec.name] for spec in signature.inputs}
 

@@ -24,16 +24,16 @@ from hrnet_tf.tasks.base.manifest import Artefact, TaskManifest
 def write_savedmodel(
     model: keras.Model, manifest: TaskManifest, path: str | Path, options: Options
 ) -> TaskManifest:
-    """Write a SavedModel folder with two signatures.
+    """Write a SavedModel folder with two signatures, or one if the task has but that.
 
     `serving_default` takes `image`, normalised float32 images `(n, height, width, 3)`,
-    any number of them, and gives `heatmaps`, `logits` or `maps`. The other one takes
-    `image_bytes`, encoded JPEG or PNG files `(n,)`; what it gives, `hrnet_tf.serving`
-    says. In `assets.extra` lie a copy of the manifest, with checksums of the other
+    any number of them, and gives what the network answers. The other one takes
+    `image_bytes`, encoded JPEG or PNG files `(n,)`; what it gives, `serving.py` of the
+    task says. In `assets.extra` lie a copy of the manifest, with checksums of the other
     files, and, if the options have samples, a warm-up request for each signature.
 
     Returns:
-        The manifest with the limits of the second signature.
+        The manifest with the limits of the signatures.
     """
     path, limits = Path(path), limits_of(manifest)
     manifest = replace(manifest, limits=limits)
@@ -47,11 +47,10 @@ def write_savedmodel(
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: network(checked_images(image, manifest, limits))}
 
-    serve = serving_function(network, manifest)
-    signatures = {
-        "serving_default": constant_graph(answer, image),
-        signature.name: constant_graph(serve, *signature.inputs),
-    }
+    signatures = {"serving_default": constant_graph(answer, image)}
+    if signature is not None:
+        serve = serving_function(network, manifest)
+        signatures[signature.name] = constant_graph(serve, *signature.inputs)
     tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
     saved = path / "saved_model.pb"
     content = saved_model_pb2.SavedModel.FromString(saved.read_bytes())
@@ -72,9 +71,10 @@ def _requests(
     """A request for each signature."""
     crop = samples["crops"][:1]
     image = preprocess_input(crop, manifest.input.mean, manifest.input.std)
-    given = request_of(manifest, samples)
-    encoded = {name: as_tensor(name, value) for name, value in given.items()}
-    return {
-        "serving_default": {"image": image},
-        signature_of(manifest).name: encoded,
-    }
+    requests = {"serving_default": {"image": image}}
+    if (signature := signature_of(manifest)) is not None:
+        given = request_of(manifest, samples)
+        requests[signature.name] = {
+            name: as_tensor(name, value) for name, value in given.items()
+        }
+    return requests

@@ -5,33 +5,49 @@ from typing import Any
 
 import tensorflow as tf
 
+from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.limits import Limits
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.tasks import parts_of
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.tasks.base.predictor import Network
-from hrnet_tf.tasks.base.serving import Answers, Signature
+from hrnet_tf.tasks.base.serving import CROPPED, Answers, Decoder, Signature
+
+# What networks answer is what users want to know.
+AS_IT_IS = Decoder(
+    lambda answer, manifest: {manifest.output.name: answer},
+    lambda found, manifest: found[manifest.output.name],
+)
 
 
-def signature_of(manifest: TaskManifest) -> Signature:
-    """The one of a manifest's task."""
+def signature_of(manifest: TaskManifest) -> Signature | None:
+    """The one of a manifest's task; None: it has none."""
     return parts_of(manifest).signature
 
 
+def decoder_of(manifest: TaskManifest) -> Decoder:
+    """The one of a manifest's task."""
+    return parts_of(manifest).decoder or AS_IT_IS
+
+
 def limits_of(manifest: TaskManifest) -> Limits:
-    """What a manifest's signature refuses: what it says, or else its task's limits."""
-    return manifest.limits or signature_of(manifest).limits
+    """What SavedModels refuse: what a manifest says, or else its task's limits."""
+    signature = signature_of(manifest)
+    return manifest.limits or (signature.limits if signature else CROPPED)
 
 
 def serving_function(network: Network, manifest: TaskManifest) -> Callable:
     """The function of a manifest's signature, which checks what it is given.
 
     Args:
-        network: normalised images to heatmaps, logits or maps.
+        network: normalised images to the network's answers.
         manifest: what the network takes and what its answers mean.
 
     Returns:
         A function of the signature's inputs by name to its answers by name.
+
+    Raises:
+        InputError: if the manifest's task has no signature.
 
     Example:
         ```python
@@ -40,6 +56,10 @@ def serving_function(network: Network, manifest: TaskManifest) -> Callable:
         ```
     """
     signature = signature_of(manifest)
+    if signature is None:
+        raise InputError(
+            f"Models of the task {manifest.task} have no signature of encoded images."
+        )
     serve = signature.make(network, manifest, limits_of(manifest))
 
     def checked(*given: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -55,7 +75,7 @@ def serving_function(network: Network, manifest: TaskManifest) -> Callable:
 
 def decode(answer: tf.Tensor, manifest: TaskManifest) -> Answers:
     """What a network's answer means, by name; see `hrnet_tf.tasks.base.serving`."""
-    return parts_of(manifest).decoder.decode(answer, manifest)
+    return decoder_of(manifest).decode(answer, manifest)
 
 
 def reader(
@@ -71,7 +91,7 @@ def reader(
         A function of RGB crops `(n, height, width, 3)`, 0..255, to what the `in_graph`
         of the task's predictor gives.
     """
-    decoder = parts_of(manifest).decoder
+    decoder = decoder_of(manifest)
 
     def read(crops: tf.Tensor) -> Any:
         images = preprocess_input(crops, manifest.input.mean, manifest.input.std)

@@ -11,7 +11,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from hrnet_tf.tasks import parts_of
+from hrnet_tf.export.signatures import decoder_of
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.tasks.base.serving import Answer
 
@@ -40,7 +40,7 @@ def tflite_metadata(manifest: TaskManifest, outputs: Sequence[str]) -> bytes:
     """
     builder = flatbuffers.Builder(1024)
     given = _tensor(builder, "image", INPUT, *_image_fields(builder, manifest))
-    known = parts_of(manifest).decoder.answers
+    known = decoder_of(manifest).answers
     answers = []
     for name in outputs:
         files = None

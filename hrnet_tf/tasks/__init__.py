@@ -6,6 +6,7 @@ What stands above (training, conversion, export, the command line) asks here.
 from __future__ import annotations
 
 import importlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.typed_yaml import load_yaml, merge
 from hrnet_tf.tasks.base.task import Option, Parts, Task
 from hrnet_tf.tasks.classification import TASK as CLASSIFICATION
+from hrnet_tf.tasks.plugins import find_plugins, load_plugin
 from hrnet_tf.tasks.pose import TASK as POSE
 from hrnet_tf.tasks.regression import TASK as REGRESSION
 from hrnet_tf.tasks.segmentation import TASK as SEGMENTATION
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from hrnet_tf.tasks.base.experiment import Experiment
     from hrnet_tf.tasks.base.manifest import TaskManifest
     from hrnet_tf.tasks.base.viewer import Viewer
+
+logger = logging.getLogger(__name__)
 
 TASKS: dict[str, Task] = {
     task.name: task for task in (POSE, CLASSIFICATION, SEGMENTATION, REGRESSION)
@@ -56,20 +60,31 @@ def register_task(task: Task) -> None:
 
 
 def find_task(name: Any, where: str | Path) -> Task:
-    """The task of this name.
+    """The task of this name, of this package or of another one.
 
     Args:
         name: what stands under `task`.
         where: the file that it stands in, for errors.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is none, or that of another package cannot be loaded.
     """
     if not isinstance(name, str) or name not in TASKS:
-        raise InputError(
-            f"{where}: `task` must be one of {', '.join(TASKS)}, got {name!r}."
-        )
+        plugins = find_plugins()
+        if not isinstance(name, str) or name not in plugins:
+            known = ", ".join({**TASKS, **plugins})
+            raise InputError(f"{where}: `task` must be one of {known}, got {name!r}.")
+        register_task(load_plugin(plugins[name]))
     return TASKS[name]
+
+
+def load_plugins() -> None:
+    """Register the tasks of other packages; those that cannot be are told of."""
+    for entry in find_plugins().values():
+        try:
+            register_task(load_plugin(entry))
+        except InputError as error:
+            logger.warning("%s is not taken: %s", entry.value, error)
 
 
 def parts_of(described: TaskManifest | Config) -> Parts:

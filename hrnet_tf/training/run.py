@@ -182,7 +182,8 @@ class Run:
             )
         manifest = read_manifest(self.manifest)
         experiment = make_experiment(self.config)
-        network = answering(experiment.build_network(manifest, str(self.best)))
+        network = experiment.build_network(manifest, str(self.best))
+        network = answering(network, manifest.output.name)
         if layer := not_finite(network):
             raise InputError(
                 f"{self.best} is of a training that has broken down: weights or "

@@ -230,7 +230,8 @@ def make_callbacks(
     """Between epochs, in this order; see `hrnet_tf.training.callbacks`."""
     settings = run.config.train
     predictor = experiment.predictor.from_training(
-        answering(network_in(model)), evaluator.manifest
+        answering(network_in(model), evaluator.manifest.output.name),
+        evaluator.manifest,
     )
     score = monitor(evaluator)
     judged: list[Any] = [

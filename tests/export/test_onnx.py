@@ -34,7 +34,7 @@ CLASSIFYING = ClassificationManifest("tiny", ImageInput(64, 64), CLASSES)
 
 
 def labelling(**settings):
-    return answering(hrnet_tf.HRNetV2(classes=5, **TINY, **settings))
+    return answering(hrnet_tf.HRNetV2(classes=5, **TINY, **settings), "logits")
 
 
 def attending():

@@ -78,7 +78,10 @@ def tiny_networks():
             keras.Model(image, dense[2]),
             RegressionManifest("r", any_size, MapOutput(), ChannelSet(("near", "far"))),
         ),
-        "ocr": (answering(hrnet_tf.HRNetV2(classes=3, ocr=True, **TINY)), labels),
+        "ocr": (
+            answering(hrnet_tf.HRNetV2(classes=3, ocr=True, **TINY), "logits"),
+            labels,
+        ),
     }
 
 

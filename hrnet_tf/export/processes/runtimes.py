@@ -162,7 +162,8 @@ def as_tensor(name: str, value: np.ndarray) -> Any:
 def main(artefact: str, signature: str, inputs: str, outputs: str) -> None:
     """Answer for an artefact; a SavedModel answers by its other signature too.
 
-    Of the inputs `images` go into the network, all others into that signature.
+    Of the inputs `images` go into the network, all others into that signature, if it
+    has a name. What both call the same is `SIGNATURE/NAME` of that signature.
     """
     given = dict(np.load(inputs))
     images = given.pop("images")
@@ -171,7 +172,9 @@ def main(artefact: str, signature: str, inputs: str, outputs: str) -> None:
 
         loaded = tf.saved_model.load(artefact)
         answers = _ask(loaded, "serving_default", {"image": images})
-        answers |= _ask(loaded, signature, given)
+        if signature:
+            for name, value in _ask(loaded, signature, given).items():
+                answers[f"{signature}/{name}" if name in answers else name] = value
     else:
         answers = open_artefact(artefact)(images)
     np.savez(outputs, **answers)  # type: ignore[arg-type]

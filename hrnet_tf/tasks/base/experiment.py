@@ -119,15 +119,16 @@ class Experiment(Protocol):
         """Loss and metrics."""
 
 
-def answering(network: keras.Model) -> keras.Model:
+def answering(network: keras.Model, name: str) -> keras.Model:
     """The part of a network that answers, without what only helps it to learn.
 
     Args:
-        network: with one output, or several by name, of which `logits` answers.
+        network: with one output, or several by name.
+        name: of the one that answers, as the manifest's `output` has it.
     """
     if not isinstance(network.output, dict):
         return network
-    return keras.Model(network.input, network.output["logits"], name=network.name)
+    return keras.Model(network.input, network.output[name], name=network.name)
 
 
 def named_loss(component: Component) -> keras.losses.Loss:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import write_text
 from hrnet_tf.common.opencv import cv2
 from hrnet_tf.common.reading import Orientation
@@ -25,6 +26,15 @@ class Quantisation:
 
     scale: float
     zero_point: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a network answers, if it is no map: numbers, `(n, ...)`."""
+
+    name: str = "answer"
+    dtype: str = "float32"
+    quantisation: Quantisation | None = None
 
 
 @dataclass(frozen=True)
@@ -105,14 +115,26 @@ class Manifest:
         """Names of the classes that the network tells apart, if it does."""
         return ()
 
+    def with_flip(self, flip: bool) -> Any:
+        """The same, averaged with the mirrored image or not.
+
+        Raises:
+            InputError: if it is to be, and models of this task cannot.
+        """
+        if flip:
+            raise InputError(
+                f"{self.model} cannot average with the mirrored image; leave the flip "
+                "away."
+            )
+        return self
+
 
 class TaskManifest(Protocol):
     """What every task's manifest has, a frozen dataclass that inherits `Manifest`.
 
     Attributes:
         task: name of the task.
-        output: what the network answers, with `name`, `dtype`, `quantisation` and, of
-            maps, `layout`.
+        output: what the network answers: an `Output`, or a map's, with `layout` too.
         versions: see `versions`.
     """
 

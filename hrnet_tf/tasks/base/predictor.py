@@ -7,11 +7,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.images.sources import ImageSource, open_image
 from hrnet_tf.networks.fold import constant_graph, fold
 
 Network = Callable[[tf.Tensor], tf.Tensor]
 P = TypeVar("P", bound="Predictor")
+
+
+def behind_normalising(
+    network: Network, manifest: Any
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """What a network answers about crops, uint8 `(n, height, width, 3)`."""
+
+    def answer(crops: tf.Tensor) -> tf.Tensor:
+        images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
+        return network(images)
+
+    return answer
 
 
 class Predictor:
@@ -23,10 +36,12 @@ class Predictor:
 
     Attributes:
         in_graph: from a network and a manifest, a function of all that happens to crops
-            in a graph: normalise, network, decoding.
+            in a graph: normalise, network, decoding; by default no decoding.
     """
 
-    in_graph: Callable[[Network, Any], Callable[[tf.Tensor], Any]]
+    in_graph: Callable[[Network, Any], Callable[[tf.Tensor], Any]] = staticmethod(
+        behind_normalising
+    )
 
     def __init__(self, answer: Callable[[np.ndarray], Any], manifest: Any):
         self.answer = answer

@@ -11,8 +11,11 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.images.in_graph import AT_ONCE, checked_files, decode_rgb, in_parts
 from hrnet_tf.images.limits import Limits
-from hrnet_tf.tasks.base.predictor import Network
+from hrnet_tf.images.preprocess import central_crop
+from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.base.predictor import Network, behind_normalising
 
 Answers = dict[str, tf.Tensor]
 Request = dict[str, np.ndarray]
@@ -59,6 +62,30 @@ class Decoder:
     answers: Mapping[str, Answer] = field(default_factory=dict)
 
 
+def decoding(decoder: Decoder) -> Callable[[Network, Any], Callable[[tf.Tensor], Any]]:
+    """The `in_graph` of a predictor that decodes as exports do.
+
+    Args:
+        decoder: of the task.
+
+    Example:
+        ```python
+        class BrightnessPredictor(ImagePredictor):
+            in_graph = staticmethod(decoding(DECODER))
+        ```
+    """
+
+    def in_graph(network: Network, manifest: Any) -> Callable[[tf.Tensor], Any]:
+        answer = behind_normalising(network, manifest)
+
+        def decoded(crops: tf.Tensor) -> Any:
+            return decoder.encode(decoder.decode(answer(crops), manifest), manifest)
+
+        return decoded
+
+    return in_graph
+
+
 def only_images(samples: Mapping[str, np.ndarray], factor: float) -> Request:
     """What a request holds beside the image where a signature takes nothing else."""
     return {}
@@ -93,3 +120,60 @@ class Signature:
     limits: Limits
     request: Callable[[Mapping[str, np.ndarray], float], Request] = only_images
     allowed: Callable[[Any, Request, float], dict[str, float]] = nothing_compared
+
+
+def middles_of(
+    image_bytes: tf.Tensor, given: ImageInput, limits: Limits, share: float = 1.0
+) -> tf.Tensor:
+    """The middles of encoded images, as `hrnet_tf.images.preprocess.central_crop` cuts.
+
+    Args:
+        image_bytes: JPEG or PNG files, strings `(n,)`.
+        given: what the network takes.
+        limits: what is refused.
+        share: what a crop is of the resized image's shorter side.
+
+    Returns:
+        uint8 RGB `(n, height, width, 3)`. The graph fails with InvalidArgument beyond
+        the limits.
+    """
+    files = checked_files(image_bytes, limits, given.orientation)
+    return tf.map_fn(
+        lambda file: central_crop(decode_rgb(*file), given.size, share),
+        (files.contents, files.turns),
+        fn_output_signature=tf.TensorSpec((*given.size, 3), tf.uint8),
+        parallel_iterations=AT_ONCE,
+    )
+
+
+def image_signature(
+    name: str,
+    decoder: Decoder,
+    shape: tuple[int, ...],
+    allowed: Mapping[str, float],
+) -> Signature:
+    """A signature from encoded images to decoded answers about their middles.
+
+    Args:
+        name: of the signature.
+        decoder: of the task.
+        shape: of what the network answers about one image.
+        allowed: how far answers may differ from the model's, by name; what is not named
+            is not compared.
+
+    Example:
+        ```python
+        image_signature("brighten", DECODER, (1,), {"brightness": TOLERANCE})
+        ```
+    """
+
+    def make(network: Network, manifest: Any, limits: Limits) -> Callable:
+        answer = behind_normalising(network, manifest)
+
+        def serve(image_bytes: tf.Tensor) -> Answers:
+            crops = middles_of(image_bytes, manifest.input, limits)
+            return decoder.decode(in_parts(answer, crops, shape), manifest)
+
+        return serve
+
+    return Signature(name, (IMAGES,), make, CROPPED, allowed=lambda *_: dict(allowed))

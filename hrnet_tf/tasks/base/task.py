@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 if TYPE_CHECKING:  # the command line reads the table before anything heavy is imported
     from hrnet_tf.tasks.base.checkpoint import NetworkKind
@@ -14,6 +14,13 @@ if TYPE_CHECKING:  # the command line reads the table before anything heavy is i
     from hrnet_tf.tasks.base.predictor import Predictor
     from hrnet_tf.tasks.base.serving import Decoder, Signature
     from hrnet_tf.tasks.base.viewer import Viewer
+
+
+# What stands above the tasks asks of configurations, by their sections; "": themselves.
+SECTIONS = {
+    "": {"task", "output", "seed", "model", "data", "train", "evaluate"},
+    "data": {"on_error", "orientation", "pixel_limit"},
+}
 
 
 @dataclass(frozen=True)
@@ -41,20 +48,35 @@ class Parts:
         predictor: class of what answers about images.
         viewer: of a predictor, `settings=` (a configuration's `evaluate`, or None) and
             the task's options by name: what looks at files.
-        signature: what SavedModels answer to encoded images.
-        decoder: from a network's output to its meaning.
+        signature: what SavedModels answer to encoded images; None: they take normalised
+            images only.
+        decoder: from a network's output to its meaning; None: they are the same.
         network: how the official checkpoints of its network are read, if there are any.
         demo: how the demo shows it, if it does.
+
+    Raises:
+        ValueError: if only one of predictor and exports decodes: they would answer
+            differently.
     """
 
     manifest: type[TaskManifest]
     experiment: type[Any]  # an `Experiment`
     predictor: type[Predictor]
     viewer: Callable[..., Viewer]
-    signature: Signature
-    decoder: Decoder
+    signature: Signature | None = None
+    decoder: Decoder | None = None
     network: NetworkKind | None = None
     demo: Demo | None = None
+
+    def __post_init__(self):
+        from hrnet_tf.tasks.base.predictor import Predictor
+
+        as_it_is = self.predictor.in_graph is Predictor.in_graph
+        if as_it_is != (self.decoder is None):
+            raise ValueError(
+                f"{self.predictor.__name__} must have an `in_graph` of its own if the "
+                "task has a `decoder`, and none if it has none."
+            )
 
 
 @dataclass(frozen=True)
@@ -108,11 +130,15 @@ class Task:
     Attributes:
         name: the `task` of its configurations and manifests.
         config: class of its configurations, a frozen dataclass with `task`, `output`,
-            `seed`, `model`, `data`, `train` and `evaluate`.
+            `seed`, `model`, `data` (with `on_error`, `orientation`, `pixel_limit`),
+            `train` and `evaluate`.
         parts: gives its parts; called when they are needed, so that the table is read
             without TensorFlow.
         options: of `hrnet-tf predict`.
         commands: of `hrnet-tf`, that only this task has.
+
+    Raises:
+        ValueError: if its configurations lack one of those.
 
     Example:
         ```python
@@ -126,3 +152,13 @@ class Task:
     parts: Callable[[], Parts]
     options: tuple[Option, ...] = ()
     commands: tuple[Command, ...] = ()
+
+    def __post_init__(self):
+        sections = get_type_hints(self.config)
+        for section, names in SECTIONS.items():
+            schema = sections[section] if section else self.config
+            if missing := names - get_type_hints(schema).keys():
+                raise ValueError(
+                    f"Configurations of the task {self.name} must have "
+                    f"{', '.join(sorted(missing))} in {schema.__name__}."
+                )

@@ -63,8 +63,7 @@ class ClassificationExperiment:
         synchronized: bool = False,
     ) -> keras.Model:
         """Normalised images to logits."""
-        body = self.config.model.body if weights is None else None
-        section = replace(self.config.model, weights=weights, body=body)
+        section = self.config.model.beginning_with(weights)
         count = len(manifest.classes)
         return build_network(
             HRNetClassifier,

@@ -3,16 +3,14 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from hrnet_tf.tasks.base.manifest import Manifest, Quantisation
+from hrnet_tf.tasks.base.manifest import Manifest, Output
 
 
 @dataclass(frozen=True)
-class LogitsOutput:
+class LogitsOutput(Output):
     """What a classifier answers: one number a class, before softmax."""
 
     name: str = "logits"
-    dtype: str = "float32"
-    quantisation: Quantisation | None = None
 
 
 @dataclass(frozen=True)

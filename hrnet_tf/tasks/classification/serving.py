@@ -5,9 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from hrnet_tf.images.in_graph import AT_ONCE, checked_files, decode_rgb, in_parts
+from hrnet_tf.images.in_graph import in_parts
 from hrnet_tf.images.limits import Limits
-from hrnet_tf.images.preprocess import central_crop
 from hrnet_tf.tasks.base.predictor import Network
 from hrnet_tf.tasks.base.serving import (
     CROPPED,
@@ -18,6 +17,7 @@ from hrnet_tf.tasks.base.serving import (
     Decoder,
     Request,
     Signature,
+    middles_of,
 )
 from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.classification.predictor import classifier
@@ -38,21 +38,11 @@ def serve_classes(
         float32 `(n, classes)`, and `label`, the likeliest class's name, strings `(n,)`.
         It fails with InvalidArgument beyond the limits.
     """
-    size = manifest.input.size
     classify = classifier(network, manifest)
     names = tf.constant(manifest.classes)
 
-    def crop(given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        return central_crop(decode_rgb(*given), size, manifest.crop_share)
-
     def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        files = checked_files(image_bytes, limits, manifest.input.orientation)
-        crops = tf.map_fn(
-            crop,
-            (files.contents, files.turns),
-            fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
-            parallel_iterations=AT_ONCE,
-        )
+        crops = middles_of(image_bytes, manifest.input, limits, manifest.crop_share)
         probabilities = in_parts(classify, crops, (len(manifest.classes),))
         label = tf.gather(names, tf.argmax(probabilities, axis=-1))
         return {"probabilities": probabilities, "label": label}

@@ -68,8 +68,7 @@ class DenseExperiment:
             synchronized: whether batch norm shares its statistics between devices.
             more: arguments of the constructor.
         """
-        body = self.config.model.body if weights is None else None
-        section = replace(self.config.model, weights=weights, body=body)
+        section = self.config.model.beginning_with(weights)
         return build_network(
             self.constructor,
             section,

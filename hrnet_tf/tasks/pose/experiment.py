@@ -64,8 +64,7 @@ class PoseExperiment:
         self, manifest: PoseManifest, weights: str | None, *, synchronized: bool = False
     ) -> keras.Model:
         """Normalised crops to heatmaps."""
-        body = self.config.model.body if weights is None else None
-        section = replace(self.config.model, weights=weights, body=body)
+        section = self.config.model.beginning_with(weights)
         count = len(manifest.keypoints)
         return build_network(HRNetV1, section, count, synchronized=synchronized)
 
