@@ -31,7 +31,7 @@ from hrnet_tf.export.processes.runtimes import open_artefact
 from hrnet_tf.export.signatures import decode
 from hrnet_tf.images.plots import draw_flavours
 from hrnet_tf.images.preprocess import preprocess_input
-from hrnet_tf.tasks import make_experiment, read_manifest
+from hrnet_tf.tasks import check_known_elsewhere, make_experiment, read_manifest
 from hrnet_tf.tasks.base.manifest import TaskManifest, versions
 from hrnet_tf.training.run import Run
 
@@ -141,9 +141,11 @@ def benchmark_run(
 
     Raises:
         InputError: if the run has no exports, or not those, they are not what was
-            exported, or the run's data are missing.
+            exported, or the run's data are missing; or if only this process knows the
+            run's task.
     """
     run = Run.open(folder, tuple(overrides))
+    check_known_elsewhere(run.config.task)
     artefacts = _chosen(run, formats)
     threads = threads or os.cpu_count() or 1
     manifest = read_manifest(run.manifest)

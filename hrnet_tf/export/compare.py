@@ -17,9 +17,13 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.export.formats import TOLERANCE, Format
 from hrnet_tf.export.processes import runtimes
 from hrnet_tf.export.requests import request_of
-from hrnet_tf.export.signatures import decode, serving_function, signature_of
+from hrnet_tf.export.signatures import (
+    decode,
+    decoder_of,
+    serving_function,
+    signature_of,
+)
 from hrnet_tf.images.preprocess import preprocess_input
-from hrnet_tf.tasks import parts_of
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.tasks.base.serving import Signature
 
@@ -114,7 +118,7 @@ def share_of_range(
         and for what is no number.
     """
     shares = shares_of_range(expected, found)
-    answer = parts_of(manifest).decoder.answers.get(name)
+    answer = decoder_of(manifest).answers.get(name)
     on_average = answer is not None and answer.rounded
     return float(shares.mean() if on_average else shares.max(initial=0.0))
 

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 TASKS: dict[str, Task] = {
     task.name: task for task in (POSE, CLASSIFICATION, SEGMENTATION, REGRESSION)
 }
+OWN = frozenset(TASKS)  # of this package
 DEFAULT = POSE.name  # of configurations that name no task
 
 # Folders of networks that nothing trains yet; their checkpoints can be read.
@@ -85,6 +86,16 @@ def load_plugins() -> None:
             register_task(load_plugin(entry))
         except InputError as error:
             logger.warning("%s is not taken: %s", entry.value, error)
+
+
+def check_known_elsewhere(name: str) -> None:
+    """Raise an InputError unless other processes know a task too."""
+    if name not in OWN and name not in find_plugins():
+        raise InputError(
+            f"The task {name} is registered in this process alone, and this needs "
+            "another one; declare it as an entry point of the group hrnet_tf.tasks, as "
+            "docs/own_task.md shows."
+        )
 
 
 def parts_of(described: TaskManifest | Config) -> Parts:

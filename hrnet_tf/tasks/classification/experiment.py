@@ -1,7 +1,6 @@
 """Image classification, tied together: images, network, cross-entropy, top-1."""
 
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
