@@ -74,10 +74,11 @@ class BrightnessExperiment(own_task.ImageExperiment):
             rows = list(csv.reader(file))
         try:
             targets = np.array([[float(number)] for _, number in rows], np.float32)
+            if not ((targets >= 0) & (targets <= 1)).all():
+                raise ValueError("a number is not from 0 to 1")
         except ValueError as error:
-            raise hrnet_tf.InputError(
-                f"{table} must hold FILE,NUMBER: {error}."
-            ) from None
+            problem = f"{table} must hold lines of FILE,NUMBER: {error}."
+            raise hrnet_tf.InputError(problem) from None
         files = [folder / name for name, _ in rows]
         caption = lambda number: f"{number[0]:.2f}"  # noqa: E731
         return own_task.ImageFiles(files, targets, self.config, str(folder), caption)
@@ -100,8 +101,9 @@ class BrightnessExperiment(own_task.ImageExperiment):
         )
 
     def compile_settings(self, manifest):
-        """Cross-entropy with the brightness as a share."""
-        return {"loss": keras.losses.BinaryCrossentropy(from_logits=True)}
+        """The loss that the configuration names, or cross-entropy with a share."""
+        named = self.config.train.loss and own_task.named_loss(self.config.train.loss)
+        return {"loss": named or keras.losses.BinaryCrossentropy(from_logits=True)}
 
     def judge(self, answers, targets):
         """One minus the mean error, so that higher is better."""

@@ -213,6 +213,15 @@ def test_broken_images_are_named_or_skipped(folder, experiment, tmp_path):
             look()
 
 
+@pytest.mark.parametrize("line", ["0.png,bright", "0.png", "0.png,7"])
+def test_a_broken_list_is_named(line, folder, experiment, tmp_path):
+    root = shutil.copytree(folder, tmp_path / "data")
+    (root / "train" / "brightness.csv").write_text(line)
+    config = hrnet_tf.read_config(experiment, [f"data.root={root}"])
+    with pytest.raises(hrnet_tf.InputError, match=r"brightness\.csv must hold lines"):
+        toy_task.BrightnessExperiment(config).training_data(None)
+
+
 def test_a_broken_image_stops_a_training_by_its_name(folder, experiment, tmp_path):
     root = shutil.copytree(folder, tmp_path / "data")
     (root / "train" / "3.png").write_bytes(b"no image")
