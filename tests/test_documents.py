@@ -136,3 +136,10 @@ def test_files_in_the_documents_are_there():
     }
     assert len(told) > 5
     assert {x: where for x, where in told.items() if not (ROOT / x).exists()} == {}
+
+
+def test_the_document_of_own_tasks_shows_the_toy_that_is_tested():
+    shown = next(iter(BLOCK.findall(text_of(ROOT / "docs" / "own_task.md"))))
+    toy = text_of(ROOT / "tests" / "support" / "toy_task.py")
+    assert shown == ("python", toy)
+    assert len(toy.splitlines()) < 150

@@ -43,6 +43,7 @@ ONE_LANE = {
     "test_packages",
     "test_parts",
     "test_plots",
+    "test_plugins",
     "test_png",
     "test_predict_boxes",
     "test_preprocess",

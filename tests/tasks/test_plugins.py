@@ -22,13 +22,9 @@ def brighten(arguments):
     print("brightened by", arguments.by)
 
 
-TASK = replace(
-    toy_task.TASK,
-    options=(hrnet_tf.Option("--faint", "tell brightness", {"action": "store_true"}),),
-    commands=(
-        hrnet_tf.Command("brighten", brighten, lambda p: p.add_argument("by"), "no more"),
-    ),
-)
+OPTION = hrnet_tf.Option("--faint", "tell brightness", {"action": "store_true"})
+COMMAND = hrnet_tf.Command("brighten", brighten, lambda p: p.add_argument("by"), "")
+TASK = replace(toy_task.TASK, options=(OPTION,), commands=(COMMAND,))
 OTHER = replace(TASK, name="darkness")
 WORD = "a word"
 """
@@ -72,9 +68,7 @@ def fails(capsys, *words):
 
 
 def test_the_task_of_a_package_is_found_by_its_name(install, config):
-    with pytest.raises(
-        hrnet_tf.InputError, match="must be one of .*, got 'brightness'"
-    ):
+    with pytest.raises(hrnet_tf.InputError, match="must be one of pose, "):
         read_config(config)
     install("brightness = bright_plugin:TASK")
     assert isinstance(read_config(config), toy_task.BrightnessConfig)
