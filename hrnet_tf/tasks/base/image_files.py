@@ -11,10 +11,11 @@ import tensorflow as tf
 from hrnet_tf.common.config import Config
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.progress import progress_bar
+from hrnet_tf.data.choice import in_rounds
 from hrnet_tf.data.parallel import AHEAD, in_parallel
 from hrnet_tf.data.problems import BrokenImages
 from hrnet_tf.data.survey import Survey
-from hrnet_tf.data.usable import unreadable
+from hrnet_tf.data.usable import refuse, unreadable
 from hrnet_tf.images.files import read_image
 from hrnet_tf.images.preprocess import central_crop_of
 from hrnet_tf.images.sheets import COLUMNS, Tile, contact_sheet
@@ -48,7 +49,7 @@ class ImageFiles:
         caption: Callable[[Any], str] = str,
     ):
         if not len(files):
-            raise InputError(f"{where}: there is no image.")
+            refuse(where, "there is no image")
         if len(files) != len(targets):
             raise ValueError(
                 f"`targets` must have a row for each of {len(files)} files, got "
@@ -90,13 +91,11 @@ class ImageFiles:
 
     def batches(self, epochs: range, steps: int) -> tf.data.Dataset:
         """Images, targets and weights, each image once before any comes up again."""
-        size, count = self.config.train.batch_size, len(self)
-        rounds = -(-steps * size // count)
+        size = self.config.train.batch_size
 
         def drawn(epoch: int) -> np.ndarray:
             rng = np.random.default_rng((self.config.seed, epoch))
-            orders = [rng.permutation(count) for _ in range(rounds)]
-            return np.concatenate(orders)[: steps * size]
+            return in_rounds(len(self), steps * size, rng)
 
         def indices(epoch: tf.Tensor) -> tf.data.Dataset:
             order = tf.numpy_function(drawn, [epoch], tf.int64, stateful=False)
@@ -122,8 +121,7 @@ class ImageFiles:
     def check(self) -> None:
         """Raise an InputError if no image can be read."""
         if not any(self.read([index])[1][0] for index in range(len(self))):
-            problem = unreadable(len(self), self.broken)
-            raise InputError(f"{self.where}: {problem}.")
+            refuse(self.where, unreadable(len(self), self.broken))
 
     def survey(self) -> Survey:
         """Read every image."""

@@ -1,7 +1,7 @@
 """What tasks share that answer about an image as a whole: a task of one's own is short.
 
 The network looks at the middle of an image, as large as it can be at the aspect ratio
-of its input (`central_crop`, a share of 1), in training, judgement, prediction and serving alike.
+of its input (`central_crop`, a share of 1), in training and ever after.
 """
 
 from abc import ABC, abstractmethod
@@ -15,10 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.common.config import FilesSection, positive
-from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.data.survey import Survey
-from hrnet_tf.data.usable import unreadable
+from hrnet_tf.data.usable import refuse, unreadable
 from hrnet_tf.images.preprocess import central_crop_of
 from hrnet_tf.images.sheets import Tile, contact_sheet
 from hrnet_tf.images.sources import ImageSource
@@ -141,8 +140,7 @@ class ImageEvaluator:
             kept.append(chosen[weights > 0])
         readable = np.concatenate(kept)
         if not len(readable):
-            problem = unreadable(len(self), self.data.broken)
-            raise InputError(f"{self.data.where}: {problem}.")
+            refuse(self.data.where, unreadable(len(self), self.data.broken))
         judged = self.judge(np.concatenate(found), self.data.targets[readable])
         return ImageEvaluation(judged, len(self), len(self) - len(readable))
 
@@ -184,8 +182,7 @@ class ImageEvaluator:
             if len(rows) == count:
                 break
         if not rows:
-            problem = unreadable(len(self), self.data.broken)
-            raise InputError(f"{self.data.where}: {problem}.")
+            refuse(self.data.where, unreadable(len(self), self.data.broken))
         return rows, np.concatenate(crops)
 
 
