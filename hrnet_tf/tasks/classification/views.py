@@ -76,15 +76,14 @@ class RandomView:
 
     def cut(self, part: np.ndarray, what: np.ndarray) -> np.ndarray:
         """See `View.cut`."""
-        *inner, flip = what
-        crop = part_of(part, inner)
+        crop = part_of(part, what[:4])
         height, width = crop.shape[:2]
         # Averaging takes ten times longer, as long as decoding; it pays only where
         # linear interpolation would leave out pixels.
         shrinks = height > 2 * self.size[0] or width > 2 * self.size[1]
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         resized = cv2.resize(crop, self.size[::-1], interpolation=method)
-        return resized[:, ::-1] if flip else resized
+        return resized[:, ::-1] if what[4] else resized
 
     def cut_all(self, parts: list[tf.Tensor], what: tf.Tensor) -> tf.Tensor:
         """See `View.cut_all`."""

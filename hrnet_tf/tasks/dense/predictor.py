@@ -46,25 +46,31 @@ def answers_at_pixels(
 
 
 def size_of_look(
-    given: tf.Tensor, manifest: DenseManifest, scale: float = 1.0
-) -> tuple[tf.Tensor, tf.Tensor]:
+    given: Any, manifest: DenseManifest, scale: float = 1.0
+) -> tuple[Any, Any]:
     """The size at which an image is looked at.
 
     Args:
-        given: the image's height and width, int32 `(2,)`.
+        given: the image's height and width, a pair; or in a graph a tensor, int32
+            `(2,)`.
         manifest: its `views` say the size at scale 1.
         scale: how many times larger than that.
 
     Returns:
-        Height and width, int32 `(2,)`, and how many times larger that makes the image,
-        float64.
+        Height and width, a pair of integers or int32 `(2,)`, and how many times larger
+        that makes the image, float64.
     """
-    views = manifest.views
-    sides = tf.cast(manifest.input.size if views.stretch else given, tf.float64)
+    views, in_graph = manifest.views, tf.is_tensor(given)
+    least, most, floor = np.min, np.max, np.floor
+    if in_graph:
+        least, most, floor = tf.reduce_min, tf.reduce_max, tf.floor
+    sides = manifest.input.size if views.stretch else given
+    sides = tf.cast(sides, tf.float64) if in_graph else np.asarray(sides, np.float64)
     if views.short_side is not None and not views.stretch:
-        sides *= views.short_side / tf.reduce_min(sides)
-    size = tf.cast(tf.floor(sides * scale + 0.5), tf.int32)
-    return size, tf.reduce_max(size) / tf.reduce_max(given)
+        sides = sides * (views.short_side / least(sides))
+    sides = floor(sides * scale + 0.5)
+    size = tf.cast(sides, tf.int32) if in_graph else tuple(map(int, sides))
+    return size, most(size) / most(given)
 
 
 def look_at_whole(
@@ -129,18 +135,10 @@ class DensePredictor(Predictor, ABC):
         given = image.shape[:2]
         total = np.zeros((*given, self.channels), np.float32)
         for scale in self.manifest.views.scales:
-            size, factor = self._size_of_look(given, scale)
+            size, factor = size_of_look(given, self.manifest, scale)
             seen = resized(self._view(resized(image, size)), given)
             total += self.in_original(seen, factor)
         return total
-
-    def _size_of_look(
-        self, given: tuple[int, int], scale: float
-    ) -> tuple[tuple[int, int], float]:
-        with tf.device("/CPU:0"):
-            size, factor = size_of_look(tf.constant(given), self.manifest, scale)
-            height, width = size.numpy().tolist()
-            return (height, width), float(factor)
 
     def _view(self, image: np.ndarray) -> np.ndarray:
         if not self.manifest.input.any_size or self.manifest.views.window:

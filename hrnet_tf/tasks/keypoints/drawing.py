@@ -133,7 +133,7 @@ def _near(numbers: np.ndarray) -> np.ndarray:
     return np.clip(numbers, -1e6, 1e6)
 
 
-def _pixel(point: Sequence[float]) -> tuple[int, int]:
+def _pixel(point: Sequence[float] | np.ndarray) -> tuple[int, int]:
     return round(float(point[0])), round(float(point[1]))
 
 

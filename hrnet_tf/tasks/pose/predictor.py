@@ -143,7 +143,8 @@ class PosePredictor(Predictor):
         )
 
     def _matrices(self, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        return crop_matrix(*self.manifest.crops_of(boxes), 0.0, size)
+        centers, widths = self.manifest.crops_of(boxes)
+        return crop_matrix(centers, widths, 0.0, size)
 
     def _pose(
         self,
