@@ -62,7 +62,9 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.files)
 
-    def read(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    def read(
+        self, indices: Sequence[int] | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Read some images.
 
         Args:

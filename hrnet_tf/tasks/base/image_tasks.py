@@ -212,8 +212,8 @@ class ImageExperiment(ABC):
 
     def input(self) -> ImageInput:
         """What the network takes."""
-        data = self.config.data
-        return ImageInput(*self.config.model.size, orientation=data.orientation)
+        height, width = self.config.model.size
+        return ImageInput(height, width, orientation=self.config.data.orientation)
 
     def training_data(self, manifest: Any) -> ImageFiles:
         """The images of the training part."""
