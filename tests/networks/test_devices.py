@@ -12,18 +12,21 @@ CHILD = Path(__file__).parents[1] / "support" / "devices_child.py"
 RUNS = ("unweighted", "weighted", "whole", "tasks")
 
 
-def train(path):
-    command = [sys.executable, str(CHILD), str(path), path.stem]
+def train(path, traced):
+    command = [sys.executable, str(CHILD), str(path), path.stem, *traced]
     return subprocess.run(command, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
+def answers(tmp_path_factory, request):
     folder = tmp_path_factory.mktemp("devices")
-    paths = [folder / "2.npz", folder / "3.npz"]
+    slow = request.config.getoption("--slow")
+    paths = [folder / f"{count}.npz" for count in ((2, 3) if slow else (2,))]
     found = {}
     with ThreadPoolExecutor() as pool:
-        for process, path in zip(pool.map(train, paths), paths, strict=True):
+        traced = ["traced"] * slow
+        processes = pool.map(lambda path: train(path, traced), paths)
+        for process, path in zip(processes, paths, strict=True):
             assert not process.returncode, process.stderr[-3000:]
             with np.load(path) as file:
                 found |= file
@@ -31,10 +34,11 @@ def answers(tmp_path_factory):
 
 
 @pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("devices", [2, 3])
+@pytest.mark.parametrize("devices", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_devices_find_what_one_does(devices, run, answers):
     names = [name[2:] for name in answers if name.startswith(f"1 {run} ")]
     assert any("loss" in name for name in names)
+    assert run != "tasks" or any("confusion matrix" in name for name in names)
     for name in names:
         np.testing.assert_allclose(
             answers[f"{devices} {name}"],

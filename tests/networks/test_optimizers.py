@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -158,38 +155,6 @@ def test_weights_are_averaged(batch):
         for average, value in zip(before, values_of(model), strict=True)
     ]
     assert_near(after, expected)
-
-
-TWO_DEVICES = """
-import keras
-import numpy as np
-import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-two = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(cpu, two)
-from hrnet_tf.networks.optimizers import CoupledSGD
-
-def trained():
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    rate = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.05])
-    model.compile(CoupledSGD(rate, coupled_weight_decay=0.1, use_ema=True), loss="mse")
-    x = np.random.default_rng(0).normal(size=(8, 3))
-    model.fit(x, x[:, :2], batch_size=8, epochs=4, verbose=0)
-    return model.get_weights()
-
-alone = trained()
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    together = trained()
-for one, other in zip(together, alone, strict=True):
-    np.testing.assert_allclose(one, other, atol=1e-6)
-"""
-
-
-def test_two_devices_take_the_steps_of_one():
-    command = [sys.executable, "-c", TWO_DEVICES]
-    process = subprocess.run(command, capture_output=True, text=True)
-    assert not process.returncode, process.stderr[-3000:]
 
 
 def test_half_precision_takes_about_the_same_steps(batch):

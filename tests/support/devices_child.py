@@ -1,8 +1,10 @@
 """Train on two devices, and one before that, or on three; write down what comes of it.
 
-    python devices_child.py ANSWERS.npz 2
+    python devices_child.py ANSWERS.npz 2 traced
 
-Devices are those of one process, and have to be made before TensorFlow computes.
+Devices are those of one process, and have to be made before TensorFlow computes. Where
+it is asked for, several devices take their steps in a traced graph; eager steps, which
+a single device always takes, begin many times sooner.
 """
 
 import os
@@ -18,6 +20,7 @@ from hrnet_tf.networks.heads.classification import classification_head
 from hrnet_tf.networks.heads.dense import concatenate, dense_head
 from hrnet_tf.networks.heads.heatmap import heatmap_head
 from hrnet_tf.networks.layers import Conventions
+from hrnet_tf.networks.optimizers import CoupledSGD
 from hrnet_tf.networks.weighted_losses import WeightedSum
 from hrnet_tf.tasks.keypoints.losses import KeypointLoss
 from hrnet_tf.tasks.keypoints.metrics import KeypointAccuracy
@@ -90,26 +93,26 @@ METRICS = {
 }
 
 
-def heads(names, **losses):
+def heads(names, optimizer=None, **losses):
     """A convolution for each loss, all of one model."""
     image = keras.Input((4, 4, 3))
     known = {name: loss for name, (loss, _) in LOSSES.items()} | losses
     outputs = {
         name: keras.layers.Conv2D(
-            1 if name in ("l1", "l2", "berhu") else 3, 1, name=name
+            1 if name in ("l1", "l2", "berhu") else 3, 1, use_bias=False, name=name
         )(image)
         for name in names
     }
     model = keras.Model(image, outputs)
     model.compile(
-        keras.optimizers.SGD(RATE),
+        optimizer or keras.optimizers.SGD(RATE),
         loss={name: known[name] for name in names},
         weighted_metrics={name: METRICS[name]() for name in names if name in METRICS},
     )
     return model
 
 
-def tasks(synchronized):
+def tasks(synchronized, score):
     """The heads of all tasks on a short body, their losses and metrics."""
     conventions = Conventions("bilinear", synchronized=synchronized)
     image = keras.Input((SIZE, SIZE, 3))
@@ -137,7 +140,7 @@ def tasks(synchronized):
             "numbers": DenseRegression("berhu"),
         },
         weighted_metrics={
-            "logits": [SegmentationScore(3), PixelAccuracy()],
+            "logits": [score, PixelAccuracy()],
             "heatmaps": [KeypointAccuracy(4)],
             "classes": ["accuracy"],
             "numbers": [RegressionScore()],
@@ -146,7 +149,7 @@ def tasks(synchronized):
     return model
 
 
-def runs(synchronized):
+def runs(synchronized, score):
     """What to train: names, models, their images, targets and weights."""
     targets = {name: target for name, (_, target) in LOSSES.items()}
     yield "unweighted", heads(list(targets)), MAPS, targets, None
@@ -155,7 +158,9 @@ def runs(synchronized):
     weights["hardest_keypoints"] = OF_KEYPOINTS
     targets = {name: targets[name] for name in weights}
     yield "weighted", heads(list(targets)), MAPS, targets, weights
-    whole = heads(["whole"], whole=total(Whole()))
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.05])
+    optimizer = CoupledSGD(rate, coupled_weight_decay=0.1, use_ema=True)
+    whole = heads(["whole"], optimizer, whole=total(Whole()))
     yield "whole", whole, MAPS, {"whole": MAPS[..., ::-1].copy()}, None
     targets = {
         "auxiliary": LABELS,
@@ -166,20 +171,23 @@ def runs(synchronized):
     }
     yield (
         "tasks",
-        tasks(synchronized),
+        tasks(synchronized, score),
         IMAGES,
         targets,
         dict.fromkeys(targets, OF_IMAGES),
     )
 
 
-def train(strategy, synchronized):
+def train(strategy, traced):
     """Losses, metrics and weights of all runs, by names."""
     found = {}
+    several = strategy.num_replicas_in_sync > 1
     with strategy.scope():
         keras.utils.set_random_seed(0)
-        todo = list(runs(synchronized))
+        score = SegmentationScore(3)
+        todo = list(runs(several, score))
     for run, model, images, targets, weights in todo:
+        model.run_eagerly = not (several and traced)
         history = model.fit(
             images,
             targets,
@@ -193,10 +201,12 @@ def train(strategy, synchronized):
         for layer in model.layers:
             for number, values in enumerate(layer.get_weights()):
                 found[f"{run} {layer.name} {number}"] = values
+    # Of the last epoch alone.
+    found["tasks confusion matrix"] = score.confusion_matrix.numpy()
     return found
 
 
-def main(path, several):
+def main(path, several, traced):
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * 3,
@@ -208,10 +218,10 @@ def main(path, several):
         if count > 1:
             devices = [f"CPU:{number}" for number in range(count)]
             strategy = tf.distribute.MirroredStrategy(devices)
-        found = train(strategy, synchronized=count > 1)
+        found = train(strategy, traced)
         answers |= {f"{count} {name}": value for name, value in found.items()}
     np.savez(path, **answers)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), "traced" in sys.argv)

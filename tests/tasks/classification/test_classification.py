@@ -49,9 +49,9 @@ output: {output}
 model: {{width: 4, size: [32, 32], modules: [1, 1, 1], blocks: 1, bn_momentum: 0.5}}
 data: {{root: {folder}}}
 train:
-  epochs: 3
+  epochs: 1
   batch_size: 8
-  steps_per_epoch: 8
+  steps_per_epoch: 24
   learning_rate: 0.001
   drop_at: []
   optimizer: {{class_path: keras.optimizers.Adam}}
@@ -81,11 +81,10 @@ def images_of(folder, name="red"):
 def test_training_leaves_a_run_that_has_learnt(run):
     with open(run.history, newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 3
-    assert max(float(row["val_top1"]) for row in rows) == 1.0
+    assert [float(row["val_top1"]) for row in rows] == [1.0]
     manifest = read_manifest(run.manifest)
     assert manifest.classes == tuple(COLORS)
-    for name in ("curves.png", "overlays/epoch_0003.jpg", "checkpoints/best.keras"):
+    for name in ("curves.png", "overlays/epoch_0001.jpg", "checkpoints/best.keras"):
         assert (run.folder / name).is_file()
 
 
@@ -161,7 +160,7 @@ def test_predict_writes_classes_and_pictures(run, colors, tmp_path):
 
 def test_a_body_that_is_frozen_does_not_learn(run, colors, tmp_path, eagerly):
     weights = str(run.best)
-    more = ["train.freeze_body=true", "train.epochs=1", "train.steps_per_epoch=1"]
+    more = ["train.freeze_body=true", "train.steps_per_epoch=1"]
     more.append(f"model.weights={weights}")
     tuned = hrnet_tf.train(settings_of(colors, tmp_path / "tuned", *more))
     changed = set()
@@ -210,7 +209,6 @@ def test_mixed_images_train(colors, tmp_path, eagerly):
             colors,
             tmp_path / "mixed",
             *more,
-            "train.epochs=1",
             "train.steps_per_epoch=1",
         )
     )

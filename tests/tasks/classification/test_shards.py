@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import numpy as np
@@ -94,12 +95,21 @@ def test_classes_are_mixed_within_shards(root, out):
         assert labels != sorted(labels)
 
 
-def test_processes_write_what_one_writes(root, out, tmp_path):
+def test_processes_write_what_one_writes(root, out, tmp_path, monkeypatch):
     write(root, out)
-    write(root, tmp_path / "parallel", workers=2)
+    asked = []
+    with shards_module._in_processes(2) as run:  # one start for both
+
+        def in_processes(workers):
+            asked.append(workers)
+            return contextlib.nullcontext(run)
+
+        monkeypatch.setattr(shards_module, "_in_processes", in_processes)
+        write(root, tmp_path / "parallel", workers=2)
+        assert verify_shards(tmp_path / "parallel", workers=2) == 4
+    assert asked == [2, 2]
     for path in out.iterdir():
         assert (tmp_path / "parallel" / path.name).read_bytes() == path.read_bytes()
-    assert verify_shards(tmp_path / "parallel", workers=2) == 4
 
 
 def test_finished_shards_are_kept(root, out):

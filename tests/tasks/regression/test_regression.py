@@ -65,7 +65,7 @@ data:
   unit_size: 0.001
   missing: 0
   augmentation: {{scale: [1, 1]}}
-train: {{epochs: 2, batch_size: 8, steps_per_epoch: 60, learning_rate: 0.01}}
+train: {{epochs: 1, batch_size: 8, steps_per_epoch: 120, learning_rate: 0.01}}
 """
     )
     return hrnet_tf.read_config(path, more)
@@ -90,9 +90,10 @@ def first_image(shapes):
 def test_training_leaves_a_run_that_has_learnt(run):
     with open(run.history, newline="") as file:
         rows = list(csv.DictReader(file))
-    assert max(float(row["val_r2"]) for row in rows) > 0.6
+    (score,) = (float(row["val_r2"]) for row in rows)
+    assert score > 0.6
     assert read_manifest(run.manifest).channels == ChannelSet(("depth",))
-    for name in ("curves.png", "overlays/epoch_0002.jpg", "checkpoints/best.keras"):
+    for name in ("curves.png", "overlays/epoch_0001.jpg", "checkpoints/best.keras"):
         assert (run.folder / name).is_file()
 
 
@@ -204,7 +205,7 @@ def test_data_are_looked_at_before_training(shapes, tmp_path):
     ],
 )
 def test_other_losses_and_heads_train(more, shapes, tmp_path, eagerly):
-    more = [*more, "train.epochs=1", "train.steps_per_epoch=1"]
+    more = [*more, "train.steps_per_epoch=1"]
     run = hrnet_tf.train(settings_of(shapes, tmp_path / "run", *more))
     manifest = read_manifest(run.manifest)
     assert manifest.output.align_corners == ("berhu" in more[0])
@@ -222,7 +223,7 @@ def test_several_channels_train_and_are_drawn(shapes, tmp_path, eagerly):
             np.save(tmp_path / "flow" / part / f"{image.stem}.npy", flow)
     flow = "channels: [x, y], mirrored: [x], per_pixel: [x, y], missing: null"
     more = [f"data={{{flow}, targets: flow, unit_size: 1}}"]
-    more += ["train.epochs=1", "train.steps_per_epoch=1"]
+    more += ["train.steps_per_epoch=1"]
     run = hrnet_tf.train(settings_of(tmp_path, tmp_path / "run", *more))
     answer = hrnet_tf.load(run.folder).predict(first_image(shapes))
     assert (answer.values.shape, answer.channels) == ((64, 72, 2), ("x", "y"))

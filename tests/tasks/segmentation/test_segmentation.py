@@ -61,9 +61,9 @@ output: {output}
 model: {{width: 4, size: [32, 32], modules: [1, 1, 1], blocks: 1, bn_momentum: 0.5}}
 data: {{root: {root}}}
 train:
-  epochs: 2
+  epochs: 1
   batch_size: 8
-  steps_per_epoch: 30
+  steps_per_epoch: 60
   learning_rate: 0.01
   optimizer: {{class_path: keras.optimizers.Adam}}
 """
@@ -90,9 +90,10 @@ def first_image(shapes):
 def test_training_leaves_a_run_that_has_learnt(run):
     with open(run.history, newline="") as file:
         rows = list(csv.DictReader(file))
-    assert max(float(row["val_mean_iou"]) for row in rows) > 0.8
+    (score,) = (float(row["val_mean_iou"]) for row in rows)
+    assert score > 0.8
     assert read_manifest(run.manifest).classes.names == ("ground", "square")
-    for name in ("curves.png", "overlays/epoch_0002.jpg", "checkpoints/best.keras"):
+    for name in ("curves.png", "overlays/epoch_0001.jpg", "checkpoints/best.keras"):
         assert (run.folder / name).is_file()
 
 
@@ -188,7 +189,7 @@ def test_every_frame_of_a_video_is_labelled(run, shapes, tmp_path):
 
 
 def test_ocr_learns_and_answers_with_its_last_logits(shapes, tmp_path, eagerly):
-    more = ["model.ocr=true", "train.epochs=1", "train.steps_per_epoch=1"]
+    more = ["model.ocr=true", "train.steps_per_epoch=1"]
     run = hrnet_tf.train(settings_of(shapes, tmp_path / "ocr", *more))
     assert run.model().output_shape == (None, None, None, 2)
     answer = hrnet_tf.load(run.folder).predict(first_image(shapes))
@@ -198,7 +199,7 @@ def test_ocr_learns_and_answers_with_its_last_logits(shapes, tmp_path, eagerly):
 def test_hard_pixels_lovasz_and_dice_train(shapes, tmp_path, eagerly):
     more = ["train.hardest_pixels=100", "train.lovasz=0.5", "train.dice=0.5"]
     more += ["model.aspp=true", "model.features=8"]
-    more += ["train.epochs=1", "train.steps_per_epoch=1"]
+    more += ["train.steps_per_epoch=1"]
     run = hrnet_tf.train(settings_of(shapes, tmp_path / "hard", *more))
     assert run.best.is_file()
 

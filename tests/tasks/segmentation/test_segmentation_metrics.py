@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -250,41 +247,3 @@ def test_a_saved_model_keeps_its_metric(batch, tmp_path):
     assert found == pytest.approx(expected)
     matrix = confusion_matrix(labels, logits.argmax(-1), 3)
     assert found == pytest.approx(Scores.from_matrix(matrix, NAMES).mean_iou)
-
-
-TWO_DEVICES = """
-import sys
-import numpy as np
-import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-two = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(cpu, two)
-import keras
-from hrnet_tf.losses import DenseCrossEntropy
-from hrnet_tf.tasks.segmentation.metrics import SegmentationScore
-data = np.load(sys.argv[1])
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    image = keras.Input((None, None, 3))
-    model = keras.Model(image, keras.layers.Activation("linear")(image))
-    metric = SegmentationScore(3)
-    model.compile("sgd", loss=DenseCrossEntropy(), metrics=[metric])
-# The first evaluation must leave nothing behind.
-for _ in range(2):
-    found = model.evaluate(
-        data["logits"], data["labels"], batch_size=2, verbose=0, return_dict=True
-    )
-np.savez(sys.argv[2], matrix=metric.confusion_matrix.numpy(), iou=found["mean_iou"])
-"""
-
-
-def test_two_devices_count_what_one_does(batch, tmp_path):
-    labels, logits = batch
-    given, taken = tmp_path / "given.npz", tmp_path / "taken.npz"
-    np.savez(given, labels=labels, logits=logits)
-    command = [sys.executable, "-c", TWO_DEVICES, str(given), str(taken)]
-    process = subprocess.run(command, capture_output=True, text=True)
-    assert not process.returncode, process.stderr[-3000:]
-    found = np.load(taken)
-    metric = SegmentationScore(3)
-    np.testing.assert_array_equal(found["matrix"], counted(metric, batch))
-    assert float(found["iou"]) == pytest.approx(float(metric.result()))
