@@ -29,8 +29,15 @@ from hrnet_tf.tasks.regression.predictor import RegressionPredictor
 from hrnet_tf.tasks.regression.result import DenseMap
 from hrnet_tf.tasks.regression.viewer import MapViewer
 from hrnet_tf.training.media import predict_files
+from support.networks import shallow_networks
 
 GROUND, SQUARE = 3.0, 1.0  # metres
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_blocks():
+    with shallow_networks():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +85,11 @@ def run(shapes, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def predictor(run):
+    return hrnet_tf.load(run.folder)
+
+
+@pytest.fixture(scope="module")
 def exported(run):
     names = (*DEFAULTS, "tflite_int8", "tflite_decoded")
     return export_run(run.folder, names)
@@ -113,9 +125,8 @@ def test_evaluation_writes_scores_channels_and_the_worst(run):
     assert "4 images, 0 skipped" in path.with_suffix(".txt").read_text()
 
 
-def test_scores_are_those_of_the_predictions(run, shapes):
+def test_scores_are_those_of_the_predictions(run, predictor, shapes):
     evaluation, _ = hrnet_tf.evaluate_run(run.folder, progress=False)
-    predictor = hrnet_tf.load(run.folder)
     errors = []
     for number in range(4):
         image = hrnet_tf.read_image(shapes / f"images/val/{number}.png")
@@ -134,22 +145,24 @@ def test_several_views_are_evaluated_under_another_name(run):
 
 
 @pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite", "tflite_decoded"])
-def test_artefacts_say_what_the_model_says(name, run, exported, shapes):
+def test_artefacts_say_what_the_model_says(name, predictor, exported, shapes):
     image = first_image(shapes)[:32, :32] if "tflite" in name else first_image(shapes)
-    expected = hrnet_tf.load(run.folder).predict(image)
+    expected = predictor.predict(image)
     found = hrnet_tf.load(exported[name]).predict(image)
     np.testing.assert_allclose(found.values, expected.values, atol=1e-3)
     assert found.channels == ("depth",)
 
 
-def test_integers_say_nearly_what_the_model_says(run, exported, shapes):
+def test_integers_say_nearly_what_the_model_says(predictor, exported, shapes):
     image = first_image(shapes)[:32, :32]
-    expected = hrnet_tf.load(run.folder).predict(image).values
+    expected = predictor.predict(image).values
     found = hrnet_tf.load(exported["tflite_int8"]).predict(image).values
     assert np.abs(found - expected).mean() < 0.05 * np.ptp(expected)
 
 
-def test_a_savedmodel_takes_encoded_images_of_several_sizes(run, exported, shapes):
+def test_a_savedmodel_takes_encoded_images_of_several_sizes(
+    predictor, exported, shapes
+):
     sizes = [(61, 47), (33, 58)]
     images = [np.ascontiguousarray(first_image(shapes)[:h, :w]) for h, w in sizes]
     encoded = [cv2.imencode(".png", x[..., ::-1])[1].tobytes() for x in images]
@@ -158,7 +171,6 @@ def test_a_savedmodel_takes_encoded_images_of_several_sizes(run, exported, shape
     assert answer["values"].dtype == np.float32
     assert answer["values"].shape == (2, 61, 58, 1)
     np.testing.assert_array_equal(answer["size"], sizes)
-    predictor = hrnet_tf.load(run.folder)
     for number, image in enumerate(images):
         expected, (height, width) = predictor.predict(image), sizes[number]
         values = answer["values"][number]
@@ -167,11 +179,11 @@ def test_a_savedmodel_takes_encoded_images_of_several_sizes(run, exported, shape
         assert not values[:, width:].any()
 
 
-def test_predict_writes_pictures_and_numbers(run, shapes, tmp_path, capsys):
+def test_predict_writes_pictures_and_numbers(run, predictor, shapes, tmp_path, capsys):
     out, source = tmp_path / "out", shapes / "images" / "val"
     command = ["predict", str(source), "--model", str(run.folder), "--out", str(out)]
     cli.main(command)
-    expected = hrnet_tf.load(run.folder).predict(first_image(shapes))
+    expected = predictor.predict(first_image(shapes))
     found = np.load(out / "values" / "0.npy")
     np.testing.assert_allclose(found, expected.values, rtol=1e-5)
     (entry, *others) = json.loads((out / "values.json").read_text())
@@ -462,12 +474,12 @@ def test_the_manifest_survives_a_file(tmp_path):
 
 def test_a_network_may_start_from_a_body(shapes, tmp_path):
     sizes = {"modules": (1, 1, 1), "blocks": 1, "input_shape": (64, 32, 3)}
-    other = hrnet_tf.HRNetV1(4, 3, **sizes)
-    other.save(tmp_path / "pose.keras")
-    more = f"model.body={tmp_path / 'pose.keras'}"
+    other = hrnet_tf.HRNetV2(4, 3, **sizes)
+    other.save(tmp_path / "labels.keras")
+    more = f"model.body={tmp_path / 'labels.keras'}"
     experiment = make_experiment(settings_of(shapes, tmp_path / "run", more))
     network = experiment.build_network(experiment.make_manifest(), None)
-    for name in ("conv1", "stage4.0.fuse_layers.0.3.0"):
+    for name in ("conv1", "transition3.3.0.0"):
         (found,) = network.get_layer(name).get_weights()
         np.testing.assert_array_equal(found, other.get_layer(name).get_weights()[0])
     assert network.output_shape == (None, None, None, 1)

@@ -27,9 +27,16 @@ from hrnet_tf.tasks.segmentation.result import LabelMap
 from hrnet_tf.tasks.segmentation.viewer import SegmentViewer
 from hrnet_tf.training.configs import read_run_config
 from hrnet_tf.training.media import predict_files
+from support.networks import shallow_networks
 
 NAMES = ("ground", "left", "right")
 CLASSES = ClassSet("sides", NAMES, flip_pairs=(("left", "right"),))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_blocks():
+    with shallow_networks():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +82,11 @@ train:
 def run(shapes, tmp_path_factory):
     output = tmp_path_factory.mktemp("runs") / "shapes"
     return hrnet_tf.train(settings_of(shapes, output))
+
+
+@pytest.fixture(scope="module")
+def predictor(run):
+    return hrnet_tf.load(run.folder)
 
 
 @pytest.fixture(scope="module")
@@ -127,22 +139,24 @@ def test_prediction_takes_the_views_of_an_evaluation(run, shapes):
 
 
 @pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite", "tflite_decoded"])
-def test_artefacts_say_what_the_model_says(name, run, exported, shapes):
+def test_artefacts_say_what_the_model_says(name, predictor, exported, shapes):
     image = first_image(shapes)[:32, :32] if "tflite" in name else first_image(shapes)
-    expected = hrnet_tf.load(run.folder).predict(image)
+    expected = predictor.predict(image)
     found = hrnet_tf.load(exported[name]).predict(image)
     np.testing.assert_allclose(found.confidence, expected.confidence, atol=1e-4)
     assert (found.labels == expected.labels).mean() > 0.999
 
 
-def test_integers_say_nearly_what_the_model_says(run, exported, shapes):
+def test_integers_say_nearly_what_the_model_says(predictor, exported, shapes):
     image = first_image(shapes)[:32, :32]
-    expected = hrnet_tf.load(run.folder).predict(image)
+    expected = predictor.predict(image)
     found = hrnet_tf.load(exported["tflite_int8"]).predict(image)
     assert (found.labels == expected.labels).mean() > 0.98
 
 
-def test_a_savedmodel_labels_encoded_images_of_several_sizes(run, exported, shapes):
+def test_a_savedmodel_labels_encoded_images_of_several_sizes(
+    predictor, exported, shapes
+):
     sizes = [(61, 47), (33, 58)]
     images = [np.ascontiguousarray(first_image(shapes)[:h, :w]) for h, w in sizes]
     encoded = [cv2.imencode(".png", x[..., ::-1])[1].tobytes() for x in images]
@@ -151,7 +165,6 @@ def test_a_savedmodel_labels_encoded_images_of_several_sizes(run, exported, shap
     assert answer["labels"].dtype == np.uint8
     assert answer["labels"].shape == answer["confidence"].shape == (2, 61, 58)
     np.testing.assert_array_equal(answer["size"], sizes)
-    predictor = hrnet_tf.load(run.folder)
     for number, image in enumerate(images):
         expected, (height, width) = predictor.predict(image), sizes[number]
         labels, confidence = answer["labels"][number], answer["confidence"][number]
@@ -162,8 +175,7 @@ def test_a_savedmodel_labels_encoded_images_of_several_sizes(run, exported, shap
         assert confidence[height:].sum() == confidence[:, width:].sum() == 0
 
 
-def test_predict_writes_overlays_and_masks(run, shapes, tmp_path):
-    predictor = hrnet_tf.load(run.folder)
+def test_predict_writes_overlays_and_masks(predictor, shapes, tmp_path):
     viewer = SegmentViewer(predictor)
     summary = predict_files(viewer, shapes / "images" / "val", tmp_path / "out")
     assert (summary.images, summary.found) == (4, 4)
@@ -175,14 +187,14 @@ def test_predict_writes_overlays_and_masks(run, shapes, tmp_path):
     assert viewer.count() == "2 classes"
 
 
-def test_every_frame_of_a_video_is_labelled(run, shapes, tmp_path):
+def test_every_frame_of_a_video_is_labelled(predictor, shapes, tmp_path):
     image = first_image(shapes)
     code = cv2.VideoWriter.fourcc(*"MJPG")
     video = cv2.VideoWriter(str(tmp_path / "walk.avi"), code, 10.0, image.shape[1::-1])
     for frame in (image, np.zeros_like(image), image):  # one class, two classes
         video.write(frame[..., ::-1])
     video.release()
-    viewer = SegmentViewer(hrnet_tf.load(run.folder))
+    viewer = SegmentViewer(predictor)
     predict_files(viewer, tmp_path / "walk.avi", tmp_path / "out")
     capture = cv2.VideoCapture(str(tmp_path / "out" / "walk.mp4"))
     assert sum(capture.read()[0] for _ in range(5)) == 3
