@@ -53,7 +53,7 @@ def test_a_training_goes_on(earlier, data_folder, eagerly):
     assert run.last()[1] == 3
 
 
-def test_an_export(earlier, answers):
+def test_an_export(earlier, answers, asked_here):
     assert verify(earlier / "run" / "1").ok
     pose = hrnet_tf.load(earlier / "run" / "1").predict(answers["photo"])
     np.testing.assert_allclose(pose.keypoints, answers["exported"], atol=1e-3)

@@ -144,6 +144,7 @@ class GrpcClient:
     ) -> dict[str, Any]:
         """Ask once; arguments, answers and errors are those of `ask_rest`."""
         import grpc
+        import numpy as np
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
@@ -163,8 +164,10 @@ class GrpcClient:
         answers = {}
         for name, tensor in response.outputs.items():
             values = tf.make_ndarray(tensor)
-            text = values.astype(str) if values.dtype == object else values
-            answers[name] = text.tolist()
+            if values.dtype == object:  # NumPy alone would take the names for ASCII
+                text = [value.decode() for value in values.ravel()]
+                values = np.array(text, object).reshape(values.shape)
+            answers[name] = values.tolist()
         return answers
 
 

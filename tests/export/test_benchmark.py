@@ -16,17 +16,22 @@ FORMATS = ["tflite", "tflite_int8", "tflite_decoded", "onnx"]
 
 
 @pytest.fixture(scope="module")
-def folder(run_folder, tmp_path_factory):
+def folder(run_folder, exported, tmp_path_factory):
     """A copy of the run with some exports."""
     copy = tmp_path_factory.mktemp("benchmark") / "run"
-    shutil.copytree(run_folder, copy, ignore=shutil.ignore_patterns("export", "1*"))
-    export_run(copy, FORMATS)
+    shutil.copytree(run_folder, copy, ignore=shutil.ignore_patterns("1*"))
+    export_run(copy, [name for name in FORMATS if name not in exported])
     return copy
 
 
 @pytest.fixture(scope="module")
 def found(folder):
     return benchmark_run(folder, threads=2, rounds=2, progress=False)
+
+
+def test_a_format_that_is_not_there_is_named(folder):
+    with pytest.raises(hrnet_tf.InputError, match="no export savedmodel, only tflite"):
+        benchmark_run(folder, ["savedmodel"])
 
 
 def test_every_export_has_a_row_after_the_model(found, folder):
@@ -62,13 +67,6 @@ def test_the_results_are_written_as_json_table_and_picture(found):
     assert hrnet_tf.read_image(path.with_suffix(".png")).std() > 0
 
 
-def test_the_command_measures_what_it_is_told(folder, capsys):
-    main(["benchmark", str(folder), "--format", "onnx", "--rounds", "1"])
-    table = capsys.readouterr().out
-    assert "onnx" in table
-    assert "tflite" not in table
-
-
 # Data that are not where they were
 
 
@@ -85,13 +83,17 @@ def moved(folder, tmp_path):
 
 @pytest.fixture
 def untimed(monkeypatch):
-    """No processes: made-up times."""
+    """No processes: made-up times; the arguments of each measurement."""
     names = ("load_seconds", "median_ms", "p95_ms", "images_per_second")
+    calls = []
 
-    def made(places, *_):
-        return {name: dict.fromkeys((*names, "peak_megabytes"), 1.0) for name in places}
+    def made(*arguments):
+        calls.append(arguments)
+        facts = dict.fromkeys((*names, "peak_megabytes"), 1.0)
+        return dict.fromkeys(arguments[0], facts)
 
     monkeypatch.setattr(benchmark, "measure_latency", made)
+    return calls
 
 
 def test_missing_data_are_told_before_anything_is_timed(folder, tmp_path, monkeypatch):
@@ -101,12 +103,17 @@ def test_missing_data_are_told_before_anything_is_timed(folder, tmp_path, monkey
         benchmark_run(copy, ["onnx"], progress=False)
 
 
-@pytest.mark.usefixtures("untimed")
-def test_moved_data_are_named_on_the_command_line(folder, tmp_path, capsys):
+def test_the_command_measures_what_it_is_told(folder, tmp_path, untimed, capsys):
     copy, images = moved(folder, tmp_path)
     setting = f"data.validation.images={images}"
-    main(["benchmark", str(copy), setting, "--format", "onnx", "--rounds", "1"])
-    assert "onnx" in capsys.readouterr().out
+    words = ["--format", "onnx", "--rounds", "7", "--threads", "3"]
+    main(["benchmark", str(copy), setting, *words])
+    table = capsys.readouterr().out
+    assert "onnx" in table
+    assert "tflite" not in table
+    ((places, *settings),) = untimed
+    assert list(places) == ["keras", "onnx"]
+    assert {3, 7} <= {x for x in settings if isinstance(x, int)}
 
 
 @pytest.mark.usefixtures("untimed")
@@ -146,16 +153,9 @@ def test_the_highest_version_is_the_one_that_is_measured(exported, tmp_path):
     assert exports_of(Run.open(tmp_path)) == {"savedmodel": tmp_path / "10"}
 
 
-def test_a_run_without_exports_is_told_how_to_make_some(run_folder, tmp_path):
-    bare = tmp_path / "bare"
-    shutil.copytree(run_folder, bare, ignore=shutil.ignore_patterns("export", "1*"))
+def test_a_run_without_exports_is_told_how_to_make_some(shallow_run):
     with pytest.raises(hrnet_tf.InputError, match=r"hrnet-tf export .* --format all"):
-        benchmark_run(bare)
-
-
-def test_a_format_that_is_not_there_is_named(folder):
-    with pytest.raises(hrnet_tf.InputError, match="no export savedmodel, only tflite"):
-        benchmark_run(folder, ["savedmodel"])
+        benchmark_run(shallow_run)
 
 
 def test_an_export_that_does_not_run_is_named(folder, tmp_path):

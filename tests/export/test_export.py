@@ -1,6 +1,7 @@
 import json
 import platform
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -212,13 +213,15 @@ def test_artefacts_lie_in_the_folder_of_their_run(exported, run_folder):
 # What is not kept
 
 
-def test_an_artefact_that_differs_is_removed(run_folder, tmp_path, monkeypatch):
+def test_an_artefact_that_differs_is_removed(
+    shallow_run, shallow, tmp_path, monkeypatch
+):
     def write(model, manifest, path, options):
         return write_tflite(rescaled(model, 1.1), manifest, path, options)
 
     monkeypatch.setitem(FORMATS, "tflite", Format("model.tflite", write))
     with pytest.raises(ExportError, match=r"model\.tflite differs .* was removed"):
-        export_run(run_folder, ["tflite"], tmp_path)
+        export_run(shallow_run, ["tflite"], tmp_path)
     assert files_in(tmp_path) == []
 
 
@@ -289,9 +292,9 @@ def test_an_artefact_with_other_people_is_refused(
         )
 
 
-def test_differences_are_said_in_numbers(run_folder, tmp_path, caplog):
+def test_differences_are_said_in_numbers(shallow_run, shallow, tmp_path, caplog):
     with caplog.at_level("INFO", "hrnet_tf"):
-        export_run(run_folder, ["tflite", "tflite_float16"], tmp_path)
+        export_run(shallow_run, ["tflite", "tflite_float16"], tmp_path)
     exact, small = (line for line in caplog.messages if "differs" in line)
     number = r"\d\.\de[-+]\d\d of its range"
     assert re.search(rf"model\.tflite differs .* by {number} .allowed: 1e-03", exact)
@@ -302,18 +305,25 @@ def test_differences_are_said_in_numbers(run_folder, tmp_path, caplog):
 # Where it is written
 
 
-def test_a_new_export_replaces_the_old_one_of_the_same_run(exported, run_folder):
-    exported["tflite"].write_bytes(b"old")
-    again = export_run(run_folder, ["tflite"])
-    assert again == {"tflite": exported["tflite"]}
-    assert exported["tflite"].stat().st_size > 1000
+def test_a_new_export_replaces_the_old_one_of_the_same_run(
+    shallow_run, shallow, tmp_path
+):
+    folder = tmp_path / "run"
+    shutil.copytree(shallow_run, folder)
+    old = folder / "export" / "model.tflite"
+    old.parent.mkdir()
+    old.write_bytes(b"old")
+    assert export_run(folder, ["tflite"]) == {"tflite": old}
+    assert old.stat().st_size > 1000
 
 
-def test_versions_lie_side_by_side_wherever_they_are_wanted(run_folder, tmp_path):
+def test_versions_lie_side_by_side_wherever_they_are_wanted(
+    shallow_run, shallow, asked_here, tmp_path
+):
     (tmp_path / "1").mkdir()
     with pytest.raises(hrnet_tf.InputError, match="1 is there already; choose another"):
-        export_run(run_folder, ["savedmodel"], tmp_path)
-    made = export_run(run_folder, ["savedmodel"], tmp_path, Options(version=12))
+        export_run(shallow_run, ["savedmodel"], tmp_path)
+    made = export_run(shallow_run, ["savedmodel"], tmp_path, Options(version=12))
     assert made == {"savedmodel": tmp_path / "12"}
     assert files_in(tmp_path) == ["1", "12", "12.json", "12.npz"]
 

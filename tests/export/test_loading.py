@@ -32,20 +32,22 @@ def test_a_run_is_opened_with_its_best_weights(run_folder, expected):
     assert_same_people(hrnet_tf.load(run_folder).predict(IMAGE, BOXES), expected)
 
 
-def test_a_run_with_settings_looks_as_its_evaluation_with_them_does(run_folder):
+def test_a_run_with_settings_looks_as_its_evaluation_with_them_does(
+    shallow_run, shallow
+):
     settings = ("evaluate.flip=false", "evaluate.refinement=none", "data.padding=1.5")
-    run = Run.open(run_folder, settings)
+    run = Run.open(shallow_run, settings)
     evaluator = make_experiment(run.config).evaluator(read_manifest(run.manifest))
-    found = hrnet_tf.load(run_folder, overrides=settings).manifest
+    found = hrnet_tf.load(shallow_run, overrides=settings).manifest
     assert found == evaluator.manifest
-    assert found.decoding != hrnet_tf.load(run_folder).manifest.decoding
-    stored = hrnet_tf.load(run_folder, overrides=["data.orientation=stored"])
+    assert found.decoding != hrnet_tf.load(shallow_run).manifest.decoding
+    stored = hrnet_tf.load(shallow_run, overrides=["data.orientation=stored"])
     assert stored.manifest.input.orientation == "stored"
 
 
-def test_settings_need_no_data(run_folder):
+def test_settings_need_no_data(shallow_run, shallow):
     settings = ["evaluate.flip=true", "data.validation.annotations=nowhere.json"]
-    assert hrnet_tf.load(run_folder, overrides=settings).manifest.decoding.flip
+    assert hrnet_tf.load(shallow_run, overrides=settings).manifest.decoding.flip
 
 
 def test_settings_of_an_export_are_fixed(exported):

@@ -180,22 +180,24 @@ def test_layers_without_a_rule_are_converted_too(rng, tmp_path):
     np.testing.assert_allclose(answer, expected, atol=1e-5 * np.ptp(expected))
 
 
-def test_channels_first_is_asked_for_on_the_command_line(run_folder, tmp_path, rng):
+def test_channels_first_is_asked_for_on_the_command_line(
+    shallow_run, shallow, tmp_path, rng
+):
     settings = ["--format", "onnx", "--layout", "nchw", "--out", str(tmp_path / "x")]
-    main(["export", str(run_folder), *settings])
+    main(["export", str(shallow_run), *settings])
     path = tmp_path / "x" / "model.onnx"
     facts = read_manifest(tmp_path / "x" / "model.onnx.json")
     assert (facts.input.layout, facts.output.layout) == ("NCHW", "NCHW")
     assert facts.artefact.operations == f"ONNX opset {OPSET}"
     image = rng.integers(0, 256, (90, 50, 3), np.uint8)
     found = hrnet_tf.load(path).predict(image)
-    expected = hrnet_tf.load(run_folder, flip=False).predict(image)
+    expected = hrnet_tf.load(shallow_run, flip=False).predict(image)
     np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.02)
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4)
 
 
-def test_formats_without_a_layout_keep_theirs(run_folder, tmp_path):
-    export_run(run_folder, ["tflite"], tmp_path, Options("NCHW"))
+def test_formats_without_a_layout_keep_theirs(shallow_run, shallow, tmp_path):
+    export_run(shallow_run, ["tflite"], tmp_path, Options("NCHW"))
     assert read_manifest(tmp_path / "model.tflite.json").input.layout == "NHWC"
 
 
@@ -277,8 +279,8 @@ def test_int8_files_are_valid_and_hold_their_facts(name, layout, in_int8):
     assert json.loads(held["manifest"])["input"]["layout"] == layout
 
 
-def test_a_run_is_calibrated_on_its_training_images(run_folder, tmp_path):
-    path = export_run(run_folder, ["onnx_int8"], tmp_path)["onnx_int8"]
+def test_a_run_is_calibrated_on_its_training_images(shallow_run, shallow, tmp_path):
+    path = export_run(shallow_run, ["onnx_int8"], tmp_path)["onnx_int8"]
     assert path == tmp_path / "model_int8.onnx"
     facts = read_manifest(tmp_path / "model_int8.onnx.json")
     assert facts.artefact.format == "onnx_int8"

@@ -48,11 +48,12 @@ def test_a_changed_file_is_named(copied):
 
 def test_a_file_of_a_folder_is_named(copied, asked_here):
     folder = copied["savedmodel"]
-    with open(folder / "fingerprint.pb", "ab") as file:
+    warmup = "assets.extra/tf_serving_warmup_requests"
+    with open(folder / warmup, "ab") as file:
         file.write(b"\0")
     (folder / "variables" / "more").write_text("")
     result = verify(folder)
-    assert result.altered == (f"{folder.name}/fingerprint.pb",)
+    assert result.altered == (f"{folder.name}/{warmup}",)
     assert result.added == (f"{folder.name}/variables/more",)
 
 
