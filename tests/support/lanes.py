@@ -19,6 +19,7 @@ ONE_LANE = {
     "test_coco",
     "test_coco_repairs",
     "test_command_line",
+    "test_config",
     "test_constructor_types",
     "test_damaged_files",
     "test_detections",
