@@ -28,6 +28,9 @@ NETWORKS = {
     "landmarks": (hrnet_tf.HRNetLandmarks, {"landmarks": 5}),
 }
 
+# All kinds of layers: those of the others are in these too.
+OPENED = NETWORKS.keys() - {"pose", "landmarks"}
+
 
 @pytest.fixture
 def channels_first():
@@ -68,13 +71,16 @@ def test_every_constructor_is_looked_at():
 def test_a_network_is_the_same(name, images, tmp_path):
     model = built(name)
     expected = outputs(model, images)
-    model.save(tmp_path / "model.keras")
+    if name in OPENED:
+        model.save(tmp_path / "model.keras")
     keras.backend.set_image_data_format("channels_first")
     try:
         other = built(name)
         other.set_weights(model.get_weights())
-        again = keras.models.load_model(tmp_path / "model.keras")
-        found = [outputs(network, images) for network in (other, again)]
+        networks = [other]
+        if name in OPENED:
+            networks.append(keras.models.load_model(tmp_path / "model.keras"))
+        found = [outputs(network, images) for network in networks]
     finally:
         keras.backend.set_image_data_format("channels_last")
     for answers in found:
