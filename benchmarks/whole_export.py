@@ -37,7 +37,7 @@ def main() -> None:
 
     from benchmarks.network import make_manifest, make_network
     from hrnet_tf.export.artefacts import export_model, targets_of
-    from hrnet_tf.export.formats import DEFAULTS
+    from hrnet_tf.export.names import DEFAULTS
     from hrnet_tf.export.options import Options
 
     model, manifest = make_network(WIDTH, SIZE), make_manifest(WIDTH, SIZE)

@@ -23,6 +23,7 @@ from hrnet_tf.export.options import Options
 from hrnet_tf.export.processes import runtimes
 from hrnet_tf.export.verify import verify
 from support import toy_task
+from support.networks import shallow_networks
 
 NAME = toy_task.TASK.name
 KINDS = ("savedmodel", "tflite", "tflite_decoded", "onnx")
@@ -33,7 +34,8 @@ DARK, LIGHT = 0.1, 0.9
 def registered():
     """The toy in the table of tasks, for these tests alone."""
     hrnet_tf.register_task(toy_task.TASK)
-    yield
+    with shallow_networks():
+        yield
     del tasks.TASKS[NAME]
 
 
