@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.name_sets import as_name
@@ -109,9 +108,9 @@ class ChannelSet:
 
         Source: Eigen et al., https://arxiv.org/abs/1406.2283, section 3.3, for depth.
         """
-        if tf.is_tensor(factor):
-            return tf.pow(factor, self.powers.astype(np.float32))
-        return np.power(float(factor), self.powers).astype(np.float32)
+        if isinstance(factor, int | float | np.number):
+            return np.power(float(factor), self.powers).astype(np.float32)
+        return factor ** self.powers.astype(np.float32)
 
 
 def robust_spans(
