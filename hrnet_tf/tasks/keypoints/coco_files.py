@@ -3,7 +3,7 @@
 import contextlib
 import io
 from collections import Counter
-from typing import Any
+from typing import Any, Protocol
 
 from pycocotools.coco import COCO
 
@@ -12,7 +12,6 @@ from hrnet_tf.common.text_files import read_json
 from hrnet_tf.images.boxes import is_number, shortened
 from hrnet_tf.tasks.keypoints.coco_checks import is_id
 from hrnet_tf.tasks.keypoints.coco_repairs import Repairs
-from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 
 # What every entry of each list must have.
 NEEDED = {
@@ -20,6 +19,17 @@ NEEDED = {
     "annotations": ("id", "image_id", "category_id"),
     "categories": ("id", "name"),
 }
+
+
+class NamedPoints(Protocol):
+    """A set of keypoints or landmarks, as far as annotations tell of it."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def names(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def category(self) -> str | None: ...  # noqa: D102
 
 
 def read_annotations(path: str, repairs: Repairs | None = None) -> COCO:
@@ -101,7 +111,7 @@ def index(data: dict[str, Any]) -> COCO:
     return coco
 
 
-def find_category(coco: COCO, keypoints: KeypointSet, where: str) -> int:
+def find_category(coco: COCO, keypoints: NamedPoints, where: str) -> int:
     """The id of the category that carries the keypoints.
 
     Raises:

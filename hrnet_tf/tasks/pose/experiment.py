@@ -7,9 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
 
-from hrnet_tf.common.compat import CHANNELS_LAST
 from hrnet_tf.common.components import create
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.data.survey import Survey
@@ -19,6 +17,7 @@ from hrnet_tf.networks.building import build_network
 from hrnet_tf.tasks.base.experiment import behind_normalisation
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
 from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
+from hrnet_tf.tasks.keypoints.colors import change_colors
 from hrnet_tf.tasks.keypoints.drawing import show_pose
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.losses import KeypointLoss
@@ -26,7 +25,7 @@ from hrnet_tf.tasks.keypoints.manifest import Decoding, HeatmapOutput
 from hrnet_tf.tasks.keypoints.metrics import KeypointAccuracy
 from hrnet_tf.tasks.keypoints.people import People
 from hrnet_tf.tasks.keypoints.result import Pose
-from hrnet_tf.tasks.pose.config import AugmentationSection, PoseConfig
+from hrnet_tf.tasks.pose.config import PoseConfig
 from hrnet_tf.tasks.pose.evaluator import PoseEvaluator, judged_people
 from hrnet_tf.tasks.pose.manifest import PoseManifest
 from hrnet_tf.tasks.pose.network import HRNetV1
@@ -177,16 +176,3 @@ def weighted(people: People, keypoint_set: KeypointSet) -> People:
     keypoints = people.keypoints.copy()
     keypoints[..., 2] *= np.array(keypoint_set.weights)
     return replace(people, keypoints=keypoints)
-
-
-def change_colors(crops: tf.Tensor, augmentation: AugmentationSection) -> tf.Tensor:
-    """Random brightness and contrast of float crops in 0..255, in training only."""
-    if augmentation.brightness:
-        crops = layers.RandomBrightness(
-            augmentation.brightness, (0, 255), dtype="float32", name="brightness"
-        )(crops)
-    if augmentation.contrast:
-        crops = layers.RandomContrast(
-            augmentation.contrast, dtype="float32", name="contrast", **CHANNELS_LAST
-        )(crops)
-    return crops

@@ -1,48 +1,13 @@
 """What `hrnet-tf predict` takes for models that find keypoints of people."""
 
-from hrnet_tf.common.arguments import number
 from hrnet_tf.tasks.base.task import Option
-
-WHOSE = "find keypoints of people"
+from hrnet_tf.tasks.keypoints.options import OPTIONS as BOXED
 
 OPTIONS = (
-    Option(
-        "--boxes",
-        WHOSE,
-        {
-            "help": "whom to look at: COCO results, JSON: `bbox` (x, y, width, "
-            "height), `score`, and `image_id` or `file_name`; of a video `image_id` is "
-            "the number of a frame, from 0; default: one person who fills the image",
-        },
-        file="COCO results, JSON",
-    ),
-    Option(
-        "--annotations",
-        WHOSE,
-        {
-            "help": "COCO annotations, JSON, that say the ids of the images and of the "
-            "people's category; default: ids are guessed from numbers in names, and "
-            "said so, and the category is 1",
-        },
-        file="COCO annotations, JSON",
-    ),
-    Option(
-        "--box-threshold",
-        WHOSE,
-        {
-            "type": number,
-            "default": 0.3,
-            "help": "boxes with a lower score are left out; default: 0.3",
-        },
-    ),
-    Option(
-        "--threshold",
-        WHOSE,
-        {"type": number, "default": 0.2, "help": "keypoints to draw; default: 0.2"},
-    ),
+    *BOXED,
     Option(
         "--scores",
-        WHOSE,
+        "find keypoints of people",
         {"action": "store_true", "help": "write how sure each person is"},
     ),
 )

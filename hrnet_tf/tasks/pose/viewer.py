@@ -1,27 +1,17 @@
 """Files to people: what is found, drawn and written."""
 
-import logging
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from hrnet_tf.common.errors import InputError
-from hrnet_tf.images.boxes import check_place
-from hrnet_tf.tasks.base.viewer import Viewer, check_finite
-from hrnet_tf.tasks.keypoints.coco_doubts import box_doubts
-from hrnet_tf.tasks.keypoints.coco_files import find_category, read_annotations
-from hrnet_tf.tasks.keypoints.detections import Detections, check_detection
+from hrnet_tf.tasks.base.viewer import check_finite
+from hrnet_tf.tasks.keypoints.boxed_viewer import BoxedViewer
 from hrnet_tf.tasks.keypoints.drawing import show_pose
 from hrnet_tf.tasks.pose.config import EvaluateSection
-from hrnet_tf.tasks.pose.inputs import FrameInputs, ImageInputs
 from hrnet_tf.tasks.pose.predictor import PosePredictor, choose_people
 
-logger = logging.getLogger(__name__)
 
-
-class PoseViewer(Viewer):
+class PoseViewer(BoxedViewer):
     """Finds people; the entries are those of a COCO result file.
 
     Args:
@@ -52,58 +42,20 @@ class PoseViewer(Viewer):
         settings: EvaluateSection | None = None,
         scores: bool = False,
     ):
-        super().__init__(predictor, settings=settings or EvaluateSection())
+        super().__init__(
+            predictor,
+            predictor.manifest.keypoints,
+            boxes,
+            threshold,
+            annotations=annotations,
+            box_threshold=box_threshold,
+            settings=settings or EvaluateSection(),
+        )
         self.scores = scores
-        self.threshold = threshold
-        self.category = 1
-        self._annotations = None
-        if annotations is not None:
-            self._annotations = read_annotations(str(annotations))
-            keypoints = predictor.manifest.keypoints
-            self.category = find_category(
-                self._annotations, keypoints, str(annotations)
-            )
-        self._detections = None
-        if boxes is not None:
-            self._detections = Detections(boxes, self.category, box_threshold)
-        self._inputs: ImageInputs | FrameInputs | None = None
-        self._frames = 0
-        self._misplaced: list[str] = []
-        self._placed: list[tuple[Any, dict[str, int]]] = []
-
-    def prepare(self, files: Sequence[Path]) -> list[int | str]:
-        """See `Viewer`; tells which boxes are of which images."""
-        inputs = ImageInputs(files, self._detections, self._annotations)
-        for line in inputs.lines:
-            logger.warning("%s", line)
-        self._inputs = inputs
-        return inputs.ids
-
-    def prepare_video(self, video: Path) -> None:
-        """See `Viewer`."""
-        if self._detections is not None:
-            self._inputs = FrameInputs(video, self._detections)
-
-    def check(self, path: Path, image_id: int | str, image: np.ndarray) -> None:
-        """See `Viewer`."""
-        if isinstance(self._inputs, ImageInputs) and image_id in self._inputs.sizes:
-            height, width = self._inputs.sizes[image_id]
-            if image.shape[:2] != (height, width):
-                hint = (
-                    "; is it turned by its EXIF tag? This model takes files "
-                    f"{self.orientation} (data.orientation of its training)"
-                )
-                raise InputError(
-                    f"{path} (image id {image_id}) has {image.shape[1]}x"
-                    f"{image.shape[0]} pixels (width x height), its annotation says "
-                    f"{width}x{height}"
-                    + (hint if image.shape[:2] == (width, height) else "")
-                )
 
     def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
         """Find people; see `Viewer`."""
-        self._frames += 1
-        pose = self.predictor.predict(image, *self._boxes_of(name, image_id, image))
+        pose = self.predictor.predict(image, *self.boxes_of(name, image_id, image))
         check_finite(pose.scores, pose.keypoints)
         chosen, totals = choose_people(
             pose.keypoints,
@@ -116,42 +68,7 @@ class PoseViewer(Viewer):
         chosen = np.sort(chosen)
         pose = pose.take(chosen)
         self.entries.extend(pose.to_coco(image_id, self.category, totals[chosen]))
-        shown = self._detections is not None
-        return show_pose(image, pose, self.threshold, shown, self.scores)
-
-    def _boxes_of(
-        self, name: str, image_id: int | str, image: np.ndarray
-    ) -> tuple[np.ndarray | None, np.ndarray | None]:
-        if self._detections is None or self._inputs is None:
-            return None, None
-        boxes, scores = [], []
-        size = {"width": image.shape[1], "height": image.shape[0]}
-        for row in self._inputs.rows.get(image_id, ()):
-            box, score = check_detection(row)
-            self._placed.append((row["bbox"], size))
-            try:
-                check_place(box, image.shape[1], image.shape[0])
-            except InputError as error:
-                self._misplaced.append(f"box {row['id']} of {name}: {error}")
-                continue
-            boxes.append(box)
-            scores.append(score)
-        return np.array(boxes, np.float64).reshape(-1, 4), np.array(scores, np.float64)
-
-    def finish(self) -> None:
-        """See `Viewer`."""
-        if isinstance(self._inputs, FrameInputs):
-            logger.warning("%s", self._inputs.tell(self._frames))
-        if self._misplaced and self._detections is not None:
-            logger.warning(
-                "%s: %d boxes are left out, such as %s",
-                self._detections.path,
-                len(self._misplaced),
-                self._misplaced[0],
-            )
-        if self._detections is not None:
-            for line in box_doubts(self._placed):
-                logger.warning("%s: %s", self._detections.path, line)
+        return show_pose(image, pose, self.threshold, self.detected, self.scores)
 
     def count(self) -> str:
         """How many people."""
