@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 # Of mixed precision: it begins at 32768 and halves with each step that is left out.
 SMALLEST_SCALE = 1.0
+
+Better = Literal["max", "min"]  # which of two scores
 
 
 class StaysFinite(keras.callbacks.Callback):
@@ -152,11 +154,11 @@ class AveragedWeights(keras.callbacks.Callback):
 class BestNetwork(keras.callbacks.ModelCheckpoint):
     """Keeps the network inside the training model whenever validation was best."""
 
-    def __init__(self, run: Run, monitor: str, best_so_far: float):
+    def __init__(self, run: Run, monitor: str, best_so_far: float, better: Better):
         super().__init__(
             str(run.best.with_suffix(".partial.keras")),
             monitor=monitor,
-            mode="max",
+            mode=better,
             save_best_only=True,
             initial_value_threshold=best_so_far,
         )
@@ -238,26 +240,29 @@ def network_in(training_model: keras.Model) -> keras.Model:
     return training_model.layers[-1]
 
 
-def forget_epochs(history: Path, epochs: int, monitor: str) -> float:
+def forget_epochs(
+    history: Path, epochs: int, monitor: str, better: Better = "max"
+) -> float:
     """Cut a training history down to its first epochs.
 
     Returns:
-        The best validation score in them; below every score if there is none.
+        The best validation score in them; worse than every score if there is none.
 
     Raises:
         InputError: if it is damaged or ends earlier.
     """
+    worst = -np.inf if better == "max" else np.inf
     if not history.exists():
         if epochs:
             logger.warning(
                 "%s is not there: whatever is validated next counts as the best so far",
                 history,
             )
-        return -np.inf
+        return worst
     rows = [row for row in read_history(history) if int(row["epoch"]) <= epochs]
     if not rows:
         history.unlink()
-        return -np.inf
+        return worst
     if int(rows[-1]["epoch"]) < epochs:
         raise InputError(
             f"{history} is damaged: it ends with epoch {rows[-1]['epoch']} of "
@@ -265,4 +270,5 @@ def forget_epochs(history: Path, epochs: int, monitor: str) -> float:
         )
     write_history(history, rows)
     scores = [float(row.get(monitor) or "nan") for row in rows]
-    return max((score for score in scores if np.isfinite(score)), default=-np.inf)
+    best = max if better == "max" else min
+    return best((score for score in scores if np.isfinite(score)), default=worst)

@@ -25,6 +25,7 @@ from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.training.callbacks import (
     AveragedWeights,
     BestNetwork,
+    Better,
     Board,
     EpochLog,
     Publish,
@@ -85,7 +86,9 @@ def _train(run: Run, held: contextlib.ExitStack) -> None:
     with data.errors_explained():
         data.check()
     evaluator.check()
-    best_so_far = forget_epochs(run.history, done, monitor(evaluator))
+    best_so_far = forget_epochs(
+        run.history, done, monitor(evaluator), better(evaluator)
+    )
 
     steps = config.train.steps_per_epoch or -(-len(data) // config.train.batch_size)
     batches = data.batches(range(done, config.train.epochs), steps)
@@ -236,7 +239,7 @@ def make_callbacks(
     score = monitor(evaluator)
     judged: list[Any] = [
         Validation(evaluator, predictor, run.folder, settings.validate_every, score),
-        BestNetwork(run, score, best_so_far),
+        BestNetwork(run, score, best_so_far, better(evaluator)),
     ]
     if settings.ema is not None:
         swap = AveragedWeights()
@@ -254,6 +257,11 @@ def make_callbacks(
 def monitor(evaluator: Evaluator) -> str:
     """What the best weights' score is called in the logs."""
     return f"val_{evaluator.monitor}"
+
+
+def better(evaluator: Evaluator) -> Better:
+    """Whether the highest or the lowest score tells the best weights."""
+    return getattr(evaluator, "better", "max")
 
 
 def _uses_xla(settings: TrainSection, replicas: int) -> bool:

@@ -36,7 +36,8 @@ class Evaluator(Protocol):
     """Judges predictors on the validation data, as often as one likes.
 
     Attributes:
-        monitor: the statistic that tells the best weights; higher is better.
+        monitor: the statistic that tells the best weights. Higher is better, unless
+            there is `better = "min"`.
         name: tells evaluations of one run apart, by their settings.
         manifest: the model's, with the settings of the evaluation.
     """
