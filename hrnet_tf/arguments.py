@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from hrnet_tf.commands import (
+    DRAWN,
     benchmark_command,
     check_command,
     configs_command,
     convert_command,
     demo_command,
+    draw_command,
     evaluate_command,
     export_command,
     predict_command,
@@ -205,7 +207,8 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--labels",
-        help="for the export: a keypoint set (default: coco), a class set, or a file "
+        help="for the export: a keypoint set (default: coco), a landmark set (default: "
+        "the published one of so many points), a class set, or a file "
         "with a class name a line (default: numbers)",
     )
     command.add_argument(
@@ -232,6 +235,17 @@ def parser() -> argparse.ArgumentParser:
     command = add("configs", configs_command, ANEW)
     command.add_argument("name", nargs="?", help="to copy; default: list all of them")
     command.add_argument("--out", default=".", help="folder to copy to; default: here")
+
+    command = add("draw", draw_command, ANEW)
+    command.add_argument("kind", choices=DRAWN, help="of what is drawn")
+    command.add_argument(
+        "--out", help="folder to draw to; default: that of the demo, saved_models/demo"
+    )
+    for part, count in (("train", 1500), ("validation", 200)):
+        command.add_argument(
+            f"--{part}", type=positive, default=count, help=f"images; default: {count}"
+        )
+    command.add_argument("--seed", type=int, default=0, help="of chance; default: 0")
 
     command = add("demo", demo_command, GOES_ON)
     command.add_argument(
