@@ -2,6 +2,7 @@
 
 from hrnet_tf.networks.weighted_losses import WeightedSum
 from hrnet_tf.tasks.keypoints.losses import KeypointLoss
+from hrnet_tf.tasks.landmarks.losses import LandmarkLoss
 from hrnet_tf.tasks.regression.losses import DenseRegression
 from hrnet_tf.tasks.segmentation.dice import SoftDice
 from hrnet_tf.tasks.segmentation.losses import (
@@ -15,6 +16,7 @@ __all__ = [
     "DenseRegression",
     "HardPixelCrossEntropy",
     "KeypointLoss",
+    "LandmarkLoss",
     "LovaszSoftmax",
     "SoftDice",
     "WeightedSum",

@@ -36,7 +36,13 @@ from hrnet_tf.tasks.keypoints.heatmaps import HeatmapCodec
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.metrics import KeypointAccuracy
 from hrnet_tf.tasks.keypoints.result import Pose
+from hrnet_tf.tasks.landmarks.drawing import draw_landmarks
+from hrnet_tf.tasks.landmarks.landmark_set import LandmarkSet
+from hrnet_tf.tasks.landmarks.losses import LandmarkLoss
+from hrnet_tf.tasks.landmarks.metrics import CellDistance
 from hrnet_tf.tasks.landmarks.network import HRNetLandmarks
+from hrnet_tf.tasks.landmarks.predictor import LandmarkPredictor
+from hrnet_tf.tasks.landmarks.result import FaceLandmarks
 from hrnet_tf.tasks.pose.network import HRNetV1
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.regression.channels import ChannelSet
@@ -55,6 +61,7 @@ from hrnet_tf.training.evaluate import evaluate_run
 from hrnet_tf.training.train import train
 
 __all__ = [
+    "CellDistance",
     "ChannelSet",
     "ClassSet",
     "Classification",
@@ -63,6 +70,7 @@ __all__ = [
     "DenseCrossEntropy",
     "DenseMap",
     "DenseRegression",
+    "FaceLandmarks",
     "HRNetClassifier",
     "HRNetLandmarks",
     "HRNetV1",
@@ -77,6 +85,9 @@ __all__ = [
     "KeypointLoss",
     "KeypointSet",
     "LabelMap",
+    "LandmarkLoss",
+    "LandmarkPredictor",
+    "LandmarkSet",
     "LovaszSoftmax",
     "Option",
     "Parts",
@@ -95,6 +106,7 @@ __all__ = [
     "decode_predictions",
     "draw_classes",
     "draw_labels",
+    "draw_landmarks",
     "draw_map",
     "draw_pose",
     "evaluate_run",

@@ -2,6 +2,7 @@
 
     python client.py keypoints photo.jpg --box 20 30 80 160 --box 110 25 90 170
     python client.py keypoints a.jpg b.jpg --boxes boxes.json --grpc
+    python client.py landmarks photo.jpg --box 20 30 80 80
     python client.py classify a.jpg b.jpg
     python client.py segment a.jpg --out answers
     python client.py regress a.jpg --out answers
@@ -173,14 +174,23 @@ class GrpcClient:
 
 def describe_people(answer: dict[str, Any], count: int) -> str:
     """One image's people, a line each: x, y and score of every keypoint."""
+    return _describe_points(answer, "keypoints", "person", count)
+
+
+def describe_faces(answer: dict[str, Any], count: int) -> str:
+    """One image's faces, a line each: x, y and score of every landmark."""
+    return _describe_points(answer, "landmarks", "face", count)
+
+
+def _describe_points(answer: dict[str, Any], key: str, what: str, count: int) -> str:
     lines = []
-    pairs = zip(answer["keypoints"][:count], answer["scores"][:count], strict=True)
+    pairs = zip(answer[key][:count], answer["scores"][:count], strict=True)
     for number, (points, scores) in enumerate(pairs):
         shown = (
             f"{x:.1f},{y:.1f} ({score:.2f})"
             for (x, y), score in zip(points, scores, strict=True)
         )
-        lines.append(f"person {number}: {'  '.join(shown)}")
+        lines.append(f"{what} {number}: {'  '.join(shown)}")
     return "\n".join(lines) or "nobody"
 
 
@@ -205,8 +215,10 @@ def describe_values(answer: dict[str, Any], count: int) -> str:
     return f"{width}x{height} pixels, {'; '.join(ranges)}"
 
 
+IN_BOXES = ("keypoints", "landmarks")  # signatures, and what they answer
 DESCRIBE: dict[str, Callable[[dict[str, Any], int], str]] = {
     "keypoints": describe_people,
+    "landmarks": describe_faces,
     "classify": describe_class,
     "segment": describe_labels,
     "regress": describe_values,
@@ -226,14 +238,14 @@ def without_padding(answers: dict[str, Any], index: int, count: int) -> dict[str
         height, width = own["size"]
         for name in own.keys() - {"size"}:
             own[name] = [row[:width] for row in own[name][:height]]
-    if "keypoints" in own:
+    if own.keys() & set(IN_BOXES):
         own = {name: values[:count] for name, values in own.items()}
     return own
 
 
 def read_boxes(arguments: argparse.Namespace) -> list[list[Box]] | None:
     """Boxes of each image, from the command line or a file."""
-    if arguments.signature != "keypoints":
+    if arguments.signature not in IN_BOXES:
         return None
     if arguments.boxes is None:
         return [arguments.box for _ in arguments.images]
@@ -280,7 +292,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar=("X", "Y", "WIDTH", "HEIGHT"),
-        help="a person in every image, in pixels",
+        help="a person or a face in every image, in pixels",
     )
     main.add_argument(
         "--boxes", help='a file: {"photo.jpg": [[x, y, width, height], ...], ...}'

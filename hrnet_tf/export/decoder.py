@@ -11,7 +11,9 @@ onnxruntime, for one person of an image:
     answer = decode(output, manifest)
     keypoints = to_image(answer["keypoints"], matrix)  # in pixels of the image
 
-A classifier looks at `central_crop(image, manifest)`, the other tasks at a whole image.
+A classifier looks at `central_crop(image, manifest)`, a network for landmarks at
+`crop_face(image, box, manifest)`, and `face_to_image(answer["landmarks"], box,
+manifest)` is the way back; the other tasks look at a whole image.
 An image is RGB as viewers show it, turned by its EXIF tag; only where the manifest's
 `input.orientation` is `"stored"` it is as its pixels lie. OpenCV's `imread` turns it,
 Pillow does with `ImageOps.exif_transpose`, most others do not.
@@ -28,6 +30,7 @@ import numpy as np
 
 Facts = dict[str, Any]  # a manifest, as JSON gives it
 
+KNOWN = ("pose", "landmarks", "classification", "segmentation", "regression")
 SMALLEST = 1.0  # pixels that a box counts as at least, so that its crop has a size
 
 
@@ -73,10 +76,10 @@ def decode(
 
     Returns:
         By task, a dictionary. Pose: `keypoints`, `(n, k, 2)`, x and y in pixels of the
-        network's input, and `scores`, `(n, k)`. Classification: `probabilities`, `(n,
-        classes)`, and `names` of the likeliest. Segmentation: `labels`, uint8 `(n,
-        height, width)`, and `confidence`, 0 to 1. Regression: `values`, `(n, height,
-        width, channels)`.
+        network's input, and `scores`, `(n, k)`. Landmarks: `landmarks` and `scores`
+        likewise. Classification: `probabilities`, `(n, classes)`, and `names` of the
+        likeliest. Segmentation: `labels`, uint8 `(n, height, width)`, and `confidence`,
+        0 to 1. Regression: `values`, `(n, height, width, channels)`.
 
     Raises:
         ValueError: if the task is another one.
@@ -89,13 +92,15 @@ def decode(
     if facts.get("layout") == "NCHW":
         output = output.transpose(0, 2, 3, 1)
     task = manifest["task"]
-    if task not in ("pose", "classification", "segmentation", "regression"):
+    if task not in KNOWN:
         raise ValueError(
             f"decoder.py does not know what answers of the task {task} mean; `prepare` "
             "makes the input of its network, and who made the task knows the rest."
         )
     if task == "pose":
         return decode_pose(output, manifest)
+    if task == "landmarks":
+        return decode_landmarks(output, manifest)
     if task == "classification":
         shares = softmax(output)
         names = [manifest["classes"][i] for i in shares.argmax(axis=-1)]
@@ -189,6 +194,99 @@ def crop_matrix(box: Sequence[float], manifest: Facts) -> np.ndarray:
 def to_image(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Points `(..., 2)` of the network's input to pixels of the image."""
     return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+# Facial landmarks
+
+
+def decode_landmarks(heatmaps: np.ndarray, manifest: Facts) -> dict[str, np.ndarray]:
+    """Heatmaps `(n, height, width, k)` to landmarks in pixels of the input."""
+    rule, sigma = manifest["decoding"]["refinement"], manifest["decoding"]["sigma"]
+    faces, _, _, count = heatmaps.shape
+    cells = np.full((faces, count, 2), -1, np.float32)  # where nothing is above 0
+    scores = heatmaps.max(axis=(1, 2))
+    for face, k in np.argwhere(scores > 0):
+        cells[face, k] = find_landmark(heatmaps[face, :, :, k], rule, sigma)
+    points = (cells + 0.5) * manifest["output"]["stride"] - 0.5
+    return {"landmarks": points.astype(np.float32), "scores": scores}
+
+
+def find_landmark(heatmap: np.ndarray, rule: str, sigma: float) -> tuple[float, float]:
+    """`find_peak` that looks at the neighbours of all cells but those on the border."""
+    height, width = heatmap.shape
+    y, x = divmod(int(heatmap.argmax()), width)
+    if rule != "quarter" or not (0 < x < width - 1 and 0 < y < height - 1):
+        return find_peak(heatmap, rule if rule != "quarter" else "none", sigma)
+    right = np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
+    down = np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
+    return x + 0.25 * right, y + 0.25 * down
+
+
+def face_square(box: Sequence[float], manifest: Facts) -> tuple[np.ndarray, float]:
+    """Centre and side of the square of the image that is looked at."""
+    x, y, w, h = box
+    center = np.array([x + w / 2, y + h / 2], np.float32).astype(np.float64)
+    return center, max(w, h, SMALLEST) * manifest["decoding"]["padding"]
+
+
+def crop_face(image: np.ndarray, box: Sequence[float], manifest: Facts) -> np.ndarray:
+    """The part of an image that a network for landmarks looks at, uint8.
+
+    By the official rule it is a window of whole pixels with stretched contrast.
+    """
+    if manifest["decoding"]["rule"] == "affine":
+        return crop(image, crop_matrix(box, manifest), manifest)
+    size = manifest["input"]["height"]
+    center, side = face_square(box, manifest)
+    factor = side / size
+    if factor >= 2:
+        rows, columns = (max(int(n // factor), 1) for n in image.shape[:2])
+        if manifest["decoding"]["stretched_twice"]:
+            image = stretch(image)
+        image = resize_image(image, rows, columns)
+        center, side = center / factor, side / factor
+    places = np.array([[-1.0], [size - 1.0]])
+    low, high = ((places - size / 2) * (side / size) + center).astype(int) + 1
+    wide, tall = np.maximum(high - low, 1)
+    found = np.zeros((tall, wide, 3), np.uint8)
+    left, top = np.maximum(low, 0)
+    part = image[top : max(low[1] + tall, 0), left : max(low[0] + wide, 0)]
+    if part.size:
+        y, x = top - low[1], left - low[0]
+        found[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return resize_image(stretch(found), size, size)
+
+
+def face_to_image(
+    points: np.ndarray, box: Sequence[float], manifest: Facts
+) -> np.ndarray:
+    """Landmarks `(..., 2)` in pixels of the input to pixels of the image."""
+    if manifest["decoding"]["rule"] == "affine":
+        return to_image(points, crop_matrix(box, manifest))
+    size = manifest["input"]["height"]
+    center, side = face_square(box, manifest)
+    places = np.asarray(points, np.float64) + 0.5
+    places = (places - size / 2) * (side / size) + center
+    return (places.astype(int) + 1).astype(np.float32)  # whole pixels
+
+
+def stretch(image: np.ndarray) -> np.ndarray:
+    """Contrast stretched to 0..255, from the lowest to the highest of all channels."""
+    low, high = float(image.min()), float(image.max())
+    values = (np.float32(image) - low) * (255 / ((high - low) or 1))
+    return np.asarray(values + 0.5, np.uint8)
+
+
+def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resized as Pillow does: bilinear, with averaging where it shrinks."""
+    for axis, pixels in ((1, width), (0, height)):
+        step = image.shape[axis] / pixels
+        places = (np.arange(pixels) + 0.5) * step - 0.5
+        near = nearness(places, image.shape[axis], max(step, 1.0))
+        near = near / near.sum(axis=1, keepdims=True)
+        image = np.moveaxis(np.tensordot(near, np.float32(image), (1, axis)), 0, axis)
+        image = np.asarray(np.floor(image + 0.5), np.uint8)
+    return image
 
 
 # Resizing: each pixel of the result is a mean of those around its place in the source.

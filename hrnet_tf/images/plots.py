@@ -185,6 +185,34 @@ def _plain_numbers(axis: Any, ratio: float) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def draw_error_curves(
+    errors: Mapping[str, np.ndarray], bound: float, what: str, path: str | Path
+) -> None:
+    """Draw which share of samples has at most which error, as a PNG.
+
+    Args:
+        errors: by the name of each line, of its samples, `(n,)`.
+        bound: where the axis of the errors ends.
+        what: the errors are.
+        path: the file to write.
+    """
+    with _figure(path, (7.5, 5), [*errors, what]) as figure:
+        axis = figure.subplots()
+        for name, values in errors.items():
+            ordered = np.sort(values)
+            shares = np.arange(1, len(ordered) + 1) / len(ordered)
+            # Steps, from nothing at 0 to the end of the axis.
+            x = np.concatenate([[0.0], ordered, [max(bound, ordered[-1])]])
+            y = np.concatenate([[0.0], shares, [1.0]])
+            wide = {"linewidth": 2.2} if name == next(iter(errors)) else {}
+            label = f"{name} ({len(ordered)})"
+            axis.step(x, y, where="post", label=label, **wide)
+        axis.set(xlabel=what, ylabel="share of samples with at most this error")
+        axis.set(xlim=(0, bound), ylim=(0, 1.01))
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small", loc="lower right")
+
+
 def draw_flavours(
     points: Mapping[str, tuple[float, float]], time: str, score: str, path: str | Path
 ) -> None:

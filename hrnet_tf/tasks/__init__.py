@@ -14,6 +14,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.typed_yaml import load_yaml, merge
 from hrnet_tf.tasks.base.task import Option, Parts, Task
 from hrnet_tf.tasks.classification import TASK as CLASSIFICATION
+from hrnet_tf.tasks.landmarks import TASK as LANDMARKS
 from hrnet_tf.tasks.plugins import find_plugins, load_plugin
 from hrnet_tf.tasks.pose import TASK as POSE
 from hrnet_tf.tasks.regression import TASK as REGRESSION
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TASKS: dict[str, Task] = {
-    task.name: task for task in (POSE, CLASSIFICATION, SEGMENTATION, REGRESSION)
+    task.name: task
+    for task in (POSE, LANDMARKS, CLASSIFICATION, SEGMENTATION, REGRESSION)
 }
 OWN = frozenset(TASKS)  # of this package
 DEFAULT = POSE.name  # of configurations that name no task
 
 # Folders of networks that nothing trains yet; their checkpoints can be read.
-NETWORKS_ALONE = ("landmarks", "bottom_up", "detection")
+NETWORKS_ALONE = ("bottom_up", "detection")
 
 
 def register_task(task: Task) -> None:

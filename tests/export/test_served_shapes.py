@@ -11,7 +11,7 @@ import tensorflow as tf
 from hrnet_tf.export.checked_images import checked_images
 from hrnet_tf.images.header import PNG
 from hrnet_tf.images.limits import Limits
-from support.served import FILES, SIGNATURES, ask_anything, megabytes
+from support.served import BOXED, FILES, SIGNATURES, ask_anything, megabytes
 
 SENTENCE = r"not compatible with expected|must (hold|have)|images of \d+x\d+ pixels"
 
@@ -41,7 +41,7 @@ WRONG = {
 
 def good_request(task):
     inputs = {"image_bytes": np.array(FILES[:1], object)}
-    if task == "pose":
+    if task in BOXED:
         inputs["boxes"] = np.array([[[20, 10, 90, 100]]], np.float32)
         inputs["people"] = np.ones(1, np.int32)
     return inputs

@@ -17,6 +17,7 @@ from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.export.warmup import WARMUP
 from hrnet_tf.tasks import parts_of
 from support.served import (
+    BOXED,
     BOXES,
     FILES,
     IMAGES,
@@ -270,7 +271,7 @@ def ask_for(seconds, server, client, ask):
         third of the time and at its end, in megabytes.
     """
     expected = {
-        task: ask("grpc", task, FILES, BOXES if task == "pose" else None)
+        task: ask("grpc", task, FILES, BOXES if task in BOXED else None)
         for task in SIGNATURES
     }
     counts, wrong = [0] * THREADS, []
@@ -281,7 +282,7 @@ def ask_for(seconds, server, client, ask):
         while time.monotonic() < end:
             task = list(SIGNATURES)[counts[number] % len(SIGNATURES)]
             try:
-                answer = ask(protocol, task, FILES, BOXES if task == "pose" else None)
+                answer = ask(protocol, task, FILES, BOXES if task in BOXED else None)
                 for name, values in expected[task].items():
                     if name != "label":
                         np.testing.assert_allclose(answer[name], values, atol=1e-3)

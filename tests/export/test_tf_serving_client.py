@@ -39,6 +39,7 @@ def test_the_client_prints_answers(task, protocol, server, client, tmp_path, cap
     said = capsys.readouterr().out
     shown = {
         "pose": "photo.png: person 0: ",
+        "landmarks": "photo.png: face 0: ",
         "classification": "photo.png: ",
         "segmentation": "140x120 pixels, shares of classes ",
         "ocr": "140x120 pixels, shares of classes ",

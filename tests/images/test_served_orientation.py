@@ -18,7 +18,7 @@ from hrnet_tf.images.header import read_header
 from hrnet_tf.images.in_graph import checked_files, decode_rgb
 from hrnet_tf.tasks import parts_of
 from hrnet_tf.tasks.base.serving import CROPPED
-from support.served import BOXES, IMAGES, SIGNATURES, ask_anything
+from support.served import BOXED, BOXES, IMAGES, SIGNATURES, ask_anything
 from support.stored import TURNS, encoded, stored_of
 
 LIMITS = CROPPED
@@ -202,12 +202,12 @@ def test_a_server_answers_of_photos_as_viewers_show_them(task, server, networks)
     model, manifest = networks[task]
     files = turned_files()
     inputs = {"image_bytes": np.array(files, object)}
-    if task == "pose":
+    if task in BOXED:
         inputs["boxes"] = np.array([BOXES[0]] * len(files), np.float32)
         inputs["people"] = np.ones(len(files), np.int32)
     answer = ask_anything(server, task, SIGNATURES[task], inputs)
     predictor = parts_of(manifest).predictor.from_model(model, manifest)
-    given = (BOXES[0],) if task == "pose" else ()
+    given = (BOXES[0],) if task in BOXED else ()
     for number, content in enumerate(files):
         expected = predictor.predict(decode(content), *given)
         for name in ("keypoints", "scores", "probabilities", "confidence", "values"):

@@ -25,6 +25,9 @@ from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.tasks.base.experiment import answering
 from hrnet_tf.tasks.base.manifest import ImageInput
 from hrnet_tf.tasks.classification.manifest import ClassificationManifest
+from hrnet_tf.tasks.keypoints.manifest import HeatmapOutput
+from hrnet_tf.tasks.landmarks.landmark_set import LandmarkSet
+from hrnet_tf.tasks.landmarks.manifest import LandmarkDecoding, LandmarkManifest
 from hrnet_tf.tasks.regression.channels import ChannelSet
 from hrnet_tf.tasks.regression.manifest import MapOutput, RegressionManifest
 from hrnet_tf.tasks.segmentation.classes import ClassSet
@@ -37,11 +40,13 @@ TINY = {"width": 4, "modules": (1, 1, 1), "blocks": 1, "stem": ((8, 2), (8, 2))}
 DEPLOY = Path(__file__).parents[2] / "deploy" / "tf_serving"
 SIGNATURES = {
     "pose": "keypoints",
+    "landmarks": "landmarks",
     "classification": "classify",
     "segmentation": "segment",
     "regression": "regress",
     "ocr": "segment",
 }
+BOXED = ("pose", "landmarks")  # whose signatures take boxes
 
 
 def png(image):
@@ -74,8 +79,13 @@ def tiny_networks():
     labels = SegmentationManifest(
         "s", any_size, LogitMapOutput(), ClassSet("parts", names)
     )
+    three = LandmarkSet("three", ("left", "right", "tip"), (("left", "right"),))
+    faces = LandmarkManifest(
+        "f", ImageInput(32, 32), HeatmapOutput(8, 8, 4), three, LandmarkDecoding()
+    )
     return {
         "pose": (spot_network(), spot_manifest()),
+        "landmarks": (keras.Model(crop, layers.Conv2D(3, 1, strides=4)(crop)), faces),
         "classification": (
             classify,
             ClassificationManifest("c", ImageInput(32, 32), names),

@@ -1,4 +1,4 @@
-"""Six training steps as the original takes them, for each of three recipes.
+"""Training steps as the original takes them, for each of four recipes.
 
 The networks are full-size. Without `--slow` labelling takes the first step only: its
 loss, its gradients, and the loss that it leads to.
@@ -33,8 +33,17 @@ import hrnet_tf
 from hrnet_tf.checkpoints.weights import official_names
 from hrnet_tf.networks.optimizers import CoupledSGD
 from hrnet_tf.tasks.keypoints.losses import heatmap_mse
+from hrnet_tf.tasks.landmarks.codec import NOWHERE
+from hrnet_tf.tasks.landmarks.losses import LandmarkLoss
 from hrnet_tf.tasks.segmentation.losses import DenseCrossEntropy
-from support.official import channels_last, generator, images, read_case, tensors
+from support.official import (
+    channels_last,
+    generator,
+    images,
+    read_arrays,
+    read_case,
+    tensors,
+)
 
 # Layer to (image, row, column, channel).
 FLIPPED = {
@@ -167,6 +176,31 @@ def test_classification_training_follows_the_original():
     assert losses[1] == pytest.approx(case["losses"][1], rel=0.02)
     assert losses == pytest.approx(CLASSIFICATION_LOSSES, rel=1e-5)
     check_norms(norms[0], case)
+
+
+def test_landmark_training_follows_the_original():
+    case = read_case("landmarks", "training_landmarks_w18_adam")
+    points = read_arrays("landmarks", "training_landmarks_w18_adam")["points"]
+    points = np.concatenate([points, np.ones((*points.shape[:2], 1))], axis=-1)
+    points[:, 5, :2] = NOWHERE  # has no target, but its empty map counts
+    model = hrnet_tf.HRNetLandmarks(18, 98, input_shape=(128, 128, 3), bn_momentum=0.99)
+    hrnet_tf.load_official(model, tensors(read_case("models", "landmarks_w18")))
+    loss_of = LandmarkLoss(1.5)
+    losses, norms = zip(
+        *take_steps(
+            model,
+            case,
+            lambda heatmaps: loss_of(points, heatmaps),
+            keras.optimizers.Adam(0.0001, epsilon=1e-8),
+        ),
+        strict=True,
+    )
+    assert losses[0] == pytest.approx(case["losses"][0], rel=1e-5)
+    assert losses == pytest.approx(case["losses"], rel=0.02)
+    check_norms(norms[0], case)
+    heatmaps = model(images("train_input", case["input_shape"]), training=False)
+    final = float(loss_of(points, heatmaps))
+    assert final == pytest.approx(case["final_eval_loss"], rel=0.02)
 
 
 def check_norms(norms, case):
