@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -25,6 +26,8 @@ from hrnet_tf.training.media import predict_files
 from support.networks import shallow_networks
 
 SIDE = 64
+# OpenCV 4 rounds positions to 1/32 pixel, version 5 does not.
+EXACT_OPENCV = int(cv2.__version__.split(".")[0]) >= 5
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -219,7 +222,8 @@ def test_the_served_points_and_the_decoder_are_those_of_the_predictor(
     apart = np.linalg.norm(served["landmarks"][0] - found.landmarks, axis=-1)
     assert np.median(apart) < 1e-3  # a grey level may exchange two noisy maxima
     assert (apart < 1.5).mean() > 0.9
-    np.testing.assert_allclose(served["scores"][0], found.scores, atol=0.05)
+    limit = 0.05 if rule == "official" or EXACT_OPENCV else 0.5  # of up to 30
+    np.testing.assert_allclose(served["scores"][0], found.scores, atol=limit)
 
 
 @pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite_decoded"])
