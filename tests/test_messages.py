@@ -126,7 +126,7 @@ def test_what_becomes_of_an_interrupted_command_is_true_for_it(
 ):
     found = parser().parse_args(line.split())
     monkeypatch.setattr(found, "function", interrupt)
-    monkeypatch.setattr(cli, "parser", lambda: Parsed(found))
+    monkeypatch.setattr(cli, "parse", lambda words: found)
     with pytest.raises(SystemExit) as stopped:
         cli.main(line.split())
     assert stopped.value.code == 130
@@ -135,13 +135,3 @@ def test_what_becomes_of_an_interrupted_command_is_true_for_it(
 
 def interrupt(arguments):
     raise KeyboardInterrupt
-
-
-class Parsed:
-    """A command line that is read already."""
-
-    def __init__(self, arguments):
-        self.arguments = arguments
-
-    def parse_args(self, argv):
-        return self.arguments

@@ -18,6 +18,13 @@ SENTENCE = r"not compatible with expected|must (hold|have)|images of \d+x\d+ pix
 every_task = pytest.mark.parametrize("task", SIGNATURES)
 
 
+def test_every_model_has_its_signature(models):
+    """They are written here, before a server is started that takes as long."""
+    for task, name in SIGNATURES.items():
+        graph = (models / task / "1" / "saved_model.pb").read_bytes()
+        assert name.encode() in graph
+
+
 def wrong_images(manifest):
     """Shapes that no network of this manifest takes."""
     height, width = manifest.input.size

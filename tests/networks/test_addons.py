@@ -28,6 +28,7 @@ def losses(run):
 
 
 @addons_lane
+@pytest.mark.usefixtures("shallow")
 def test_lamb_trains_and_goes_on_after_an_interruption(configured, eagerly, tmp_path):
     settings = (
         f"train.optimizer.class_path={LAMB}",

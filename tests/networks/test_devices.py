@@ -17,14 +17,11 @@ def train(path, traced):
     return subprocess.run(command, capture_output=True, text=True)
 
 
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory, request):
-    folder = tmp_path_factory.mktemp("devices")
-    slow = request.config.getoption("--slow")
-    paths = [folder / f"{count}.npz" for count in ((2, 3) if slow else (2,))]
+def answers(folder, counts, *traced):
+    """What comes of it, by the number of devices and the name."""
     found = {}
     with ThreadPoolExecutor() as pool:
-        traced = ["traced"] * slow
+        paths = [folder / f"{count}.npz" for count in counts]
         processes = pool.map(lambda path: train(path, traced), paths)
         for process, path in zip(processes, paths, strict=True):
             assert not process.returncode, process.stderr[-3000:]
@@ -33,26 +30,38 @@ def answers(tmp_path_factory, request):
     return found
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    return answers(tmp_path_factory.mktemp("alone"), [1])
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory, request):
+    folder = tmp_path_factory.mktemp("together")
+    slow = request.config.getoption("--slow")
+    return answers(folder, (2, 3) if slow else (2,), *["traced"] * slow)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_device_learns(run, alone):
+    """All weights are finite and the losses fall, so that equal means something."""
+    first, second = alone[f"1 {run} loss"]
+    assert second < first
+    numbers = [value for name, value in alone.items() if name.startswith(f"1 {run} ")]
+    assert all(np.isfinite(value).all() for value in numbers)
+
+
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("devices", [2, pytest.param(3, marks=pytest.mark.slow)])
-def test_devices_find_what_one_does(devices, run, answers):
-    names = [name[2:] for name in answers if name.startswith(f"1 {run} ")]
+def test_devices_find_what_one_does(devices, run, alone, together):
+    names = [name[2:] for name in alone if name.startswith(f"1 {run} ")]
     assert any("loss" in name for name in names)
     assert run != "tasks" or any("confusion matrix" in name for name in names)
     for name in names:
         np.testing.assert_allclose(
-            answers[f"{devices} {name}"],
-            answers[f"1 {name}"],
+            together[f"{devices} {name}"],
+            alone[f"1 {name}"],
             rtol=1e-5,
             atol=1e-5,
             err_msg=name,
         )
-
-
-@pytest.mark.parametrize("run", RUNS)
-def test_every_one_of_them_learns(run, answers):
-    """All weights are finite and the losses fall, so that equal means something."""
-    first, second = answers[f"1 {run} loss"]
-    assert second < first
-    numbers = [value for name, value in answers.items() if name.startswith(f"1 {run} ")]
-    assert all(np.isfinite(value).all() for value in numbers)

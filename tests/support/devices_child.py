@@ -1,10 +1,11 @@
-"""Train on two devices, and one before that, or on three; write down what comes of it.
+"""Train on so many devices and write down what comes of it.
 
     python devices_child.py ANSWERS.npz 2 traced
 
-Devices are those of one process, and have to be made before TensorFlow computes. Where
-it is asked for, several devices take their steps in a traced graph; eager steps, which
-a single device always takes, begin many times sooner.
+Devices are those of one process, and have to be made before TensorFlow computes; of
+strategies a process can have one. Where it is asked for, several devices take their
+steps in a traced graph; eager steps, which a single device always takes, begin many
+times sooner.
 """
 
 import os
@@ -206,20 +207,17 @@ def train(strategy, traced):
     return found
 
 
-def main(path, several, traced):
+def main(path, count, traced):
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * 3,
     )
-    answers = {}
-    # Strategies of several sizes cannot share a process.
-    for count in (1, several) if several == 2 else (several,):
-        strategy = tf.distribute.get_strategy()
-        if count > 1:
-            devices = [f"CPU:{number}" for number in range(count)]
-            strategy = tf.distribute.MirroredStrategy(devices)
-        found = train(strategy, traced)
-        answers |= {f"{count} {name}": value for name, value in found.items()}
+    strategy = tf.distribute.get_strategy()
+    if count > 1:
+        devices = [f"CPU:{number}" for number in range(count)]
+        strategy = tf.distribute.MirroredStrategy(devices)
+    found = train(strategy, traced)
+    answers = {f"{count} {name}": value for name, value in found.items()}
     np.savez(path, **answers)
 
 
