@@ -23,7 +23,7 @@ from hrnet_tf.tasks import TASKS, make_viewer, predict_options
 from hrnet_tf.training.configs import RUN_FILE, read_config, read_run_config
 
 # What can be drawn, and the folder of the demo that it goes to.
-DRAWN = {"figures": "data", "faces": "faces"}
+DRAWN = {"figures": "data", "crowds": "crowds", "faces": "faces"}
 
 
 def train_command(arguments: argparse.Namespace) -> None:
@@ -211,10 +211,15 @@ def draw_command(arguments: argparse.Namespace) -> None:
     """Draw a small data set, so that there is something to train on."""
     out = Path(arguments.out or f"saved_models/demo/{DRAWN[arguments.kind]}")
     hrnet_tf.import_public_names()
+    from hrnet_tf.drawn.crowds import draw_crowd_data_set
     from hrnet_tf.drawn.faces import draw_face_data_set
     from hrnet_tf.drawn.figures import draw_data_set
 
-    draw = {"figures": draw_data_set, "faces": draw_face_data_set}[arguments.kind]
+    draw = {
+        "figures": draw_data_set,
+        "crowds": draw_crowd_data_set,
+        "faces": draw_face_data_set,
+    }[arguments.kind]
     draw(out, arguments.train, arguments.validation, arguments.seed)
     print(f"drawn in {out}")
 

@@ -44,6 +44,24 @@ UPPER_ARM, FOREARM, THIGH, SHIN = 0.17, 0.16, 0.23, 0.22
 SHOULDERS, HIPS, TORSO, NECK, HEAD = 0.115, 0.075, 0.30, 0.07, 0.085
 
 
+@dataclass(frozen=True)
+class Company:
+    """How many figures an image shows, and how they stand together.
+
+    Attributes:
+        people: figures that are drawn, from and to.
+        heights: of a figure, from and to, as shares of the image's side.
+        overlap: largest share of a figure that it may cover of others.
+    """
+
+    people: tuple[int, int] = (1, 3)
+    heights: tuple[float, float] = (0.38, 0.85)
+    overlap: float = 0.05
+
+
+FEW = Company()
+
+
 @dataclass
 class Picture:
     """An image that is being drawn, and who covers which pixel."""
@@ -54,7 +72,11 @@ class Picture:
 
 
 def draw_data_set(
-    folder: str | Path, train: int = 1500, validation: int = 100, seed: int = 0
+    folder: str | Path,
+    train: int = 1500,
+    validation: int = 100,
+    seed: int = 0,
+    company: Company = FEW,
 ) -> None:
     """Draw the data set, unless it is there already.
 
@@ -68,6 +90,7 @@ def draw_data_set(
         validation: number of validation images; none of them is among the training
             ones.
         seed: of all that is random.
+        company: how many figures an image shows, and how they stand.
 
     Example:
         ```python
@@ -78,7 +101,8 @@ def draw_data_set(
     write_text(folder / "classes.txt", "\n".join(CLASSES) + "\n")
     for number, (split, count) in enumerate((("train", train), ("val", validation))):
         if not _is_drawn(folder, split):
-            _draw_split(folder, split, count, np.random.default_rng([seed, number]))
+            rng = np.random.default_rng([seed, number])
+            _draw_split(folder, split, count, rng, company)
 
 
 def _is_drawn(folder: Path, split: str) -> bool:
@@ -92,7 +116,13 @@ def _is_drawn(folder: Path, split: str) -> bool:
     return all(path.is_file() for path in depths[-1:])
 
 
-def _draw_split(folder: Path, split: str, count: int, rng: np.random.Generator) -> None:
+def _draw_split(
+    folder: Path,
+    split: str,
+    count: int,
+    rng: np.random.Generator,
+    company: Company,
+) -> None:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     actions: list[tuple[str, str]] = []
@@ -101,7 +131,7 @@ def _draw_split(folder: Path, split: str, count: int, rng: np.random.Generator) 
         range(1, count + 1), desc=f"drawing {split}", unit="image"
     ):
         action = list(ACTIONS)[int(rng.integers(len(ACTIONS)))]
-        picture = draw_picture(action, rng)
+        picture = draw_picture(action, rng, company)
         name = f"{image_id:06d}"
         write_image(folder / "images" / split / f"{name}.jpg", picture.image)
         write_image(folder / "masks" / split / f"{name}.png", _semantic(picture))
@@ -121,15 +151,18 @@ def _draw_split(folder: Path, split: str, count: int, rng: np.random.Generator) 
     write_rows(target / f"actions_{split}.csv", [("file", "action"), *actions])
 
 
-def draw_picture(action: str, rng: np.random.Generator) -> Picture:
-    """Draw one image: a background, a ball or a box, and one to three people."""
+def draw_picture(
+    action: str, rng: np.random.Generator, company: Company = FEW
+) -> Picture:
+    """Draw one image: a background, balls or boxes, and some people."""
     picture = Picture(_background(rng), np.zeros((SIDE, SIDE), np.int32))
     for _ in range(int(rng.integers(0, 3))):
         _draw_object(picture, rng)
-    for _ in range(int(rng.integers(1, 4))):
-        height = rng.uniform(0.38, 0.85) * SIDE
+    least, most = company.people
+    for _ in range(int(rng.integers(least, most + 1))):
+        height = rng.uniform(*company.heights) * SIDE
         points = _pose(action, height, rng)
-        if _overlaps(picture, points):
+        if _overlaps(picture, points, company.overlap):
             continue
         _draw_person(picture, points, height, rng)
     noise = rng.normal(0, 6, picture.image.shape)
@@ -178,15 +211,15 @@ def _pose(action: str, height: float, rng: np.random.Generator) -> Points:
     return {name: point + offset for name, point in points.items()}
 
 
-def _overlaps(picture: Picture, points: Points) -> bool:
-    """Whether a figure would cover much of another person."""
+def _overlaps(picture: Picture, points: Points, share: float) -> bool:
+    """Whether more than a share of a figure would cover other people."""
     mask = np.zeros((SIDE, SIDE), np.uint8)
     cv2.fillConvexPoly(
         mask, cv2.convexHull(np.stack(list(points.values())).astype(np.int32)), 1
     )
     people = [i + 1 for i, thing in enumerate(picture.objects) if "points" in thing]
     covered = np.isin(picture.owners, people) & (mask > 0)
-    return covered.sum() > 0.05 * mask.sum()
+    return covered.sum() > share * mask.sum()
 
 
 def _draw_person(

@@ -28,7 +28,7 @@ from hrnet_tf.export.compare import shares_of_range
 from hrnet_tf.export.integrity import beside, check_unchanged
 from hrnet_tf.export.loading import open_predictor
 from hrnet_tf.export.processes.runtimes import open_artefact
-from hrnet_tf.export.signatures import decode
+from hrnet_tf.export.signatures import decode, outputs_of
 from hrnet_tf.images.plots import draw_flavours
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.tasks import check_known_elsewhere, make_experiment, read_manifest
@@ -336,7 +336,7 @@ class Judge:
         if path is None:
             return {"largest": 0.0, "mean": 0.0}
         found = open_artefact(path)(self.images)
-        wanted = {self.manifest.output.name: self.answer}
+        wanted = outputs_of(self.answer, self.manifest)
         if wanted.keys() != found.keys():
             wanted = decode(self.answer, self.manifest)
         shares = [

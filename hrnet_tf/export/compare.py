@@ -20,6 +20,7 @@ from hrnet_tf.export.requests import request_of
 from hrnet_tf.export.signatures import (
     decode,
     decoder_of,
+    outputs_of,
     serving_function,
     signature_of,
 )
@@ -78,13 +79,13 @@ def compare(
     """
     crops = samples["crops"][:COMPARED]
     if manifest.input.any_size:  # what fits at odd sizes fits at all
-        crops = crops[:, :-3, :-5]
+        crops = of_another_size(crops, manifest.input.multiple)
     images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
     known = {} if known is None else known
     if tuple(images.shape) not in known:
         known[tuple(images.shape)] = model(images, training=False)
     expected = known[tuple(images.shape)]
-    wanted = {manifest.output.name: expected}
+    wanted = outputs_of(expected, manifest)
     if chosen.decodes:
         wanted = decode(expected, manifest)
     signature = signature_of(manifest)
@@ -102,9 +103,23 @@ def compare(
             f"range on real images, more than {allowed:.0e}; it was removed."
         )
     if answers.keys() != wanted.keys():
-        scale = float(np.ptp(expected)) or 1.0
+        scale = max(float(np.ptp(value)) for value in wanted.values()) or 1.0
         _compare_served(artefact, model, manifest, given, answers, scale)
     return Comparison(difference, inputs, answers)
+
+
+def of_another_size(crops: np.ndarray, multiple: int) -> np.ndarray:
+    """A part of crops `(n, height, width, 3)`, of sides that a network takes.
+
+    Args:
+        crops: at the size that it was trained with.
+        multiple: of which its sides are; 1: the part has odd ones.
+    """
+    if multiple == 1:
+        return crops[:, :-3, :-5]
+    height, width = crops.shape[1:3]
+    less = max(multiple, height - multiple)
+    return crops[:, : less if height > multiple else height, :width]
 
 
 def share_of_range(

@@ -33,7 +33,8 @@ def load(
             there are any, images are looked at as its evaluation with them does.
 
     Returns:
-        A `PosePredictor`, an `ImageClassifier`, a `SegmentationPredictor` or a
+        A `PosePredictor`, a `BottomUpPredictor`, an `ImageClassifier`,
+        a `SegmentationPredictor` or a
         `RegressionPredictor`; `predict(image)` takes uint8 RGB.
 
     Raises:
@@ -93,8 +94,12 @@ def open_predictor(path: Path, manifest: TaskManifest) -> Any:
 
     if manifest.artefact is not None and manifest.artefact.decodes:
         return predictor(on_arrays(reader(answers, manifest)), manifest)
-    name = manifest.output.name
-    return predictor.from_network(lambda images: answers(images)[name], manifest)
+    return predictor.from_network(lambda images: _whole(answers(images)), manifest)
+
+
+def _whole(found: dict[str, tf.Tensor]) -> Any:
+    """What a network answers: its only output, or all of them by name."""
+    return next(iter(found.values())) if len(found) == 1 else found
 
 
 def _check_kind(path: Path) -> None:

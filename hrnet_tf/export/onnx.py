@@ -20,6 +20,7 @@ from hrnet_tf.export.onnx_graph import (
 from hrnet_tf.export.onnx_rules import CHANNELS_FIRST_RULES
 from hrnet_tf.export.onnx_shapes import simplify_shapes
 from hrnet_tf.export.options import Options
+from hrnet_tf.export.signatures import outputs_of
 from hrnet_tf.networks.fold import StandIns, constant_graph, fold
 from hrnet_tf.tasks.base.manifest import TaskManifest
 
@@ -60,30 +61,38 @@ def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
     image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
     stand_ins = StandIns()
     folded = fold(model, stand_ins.constant, CHANNELS_FIRST_RULES)
-    graph = without_calls(constant_graph(folded, image))
+
+    def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return outputs_of(folded(image), manifest)
+
+    traced = constant_graph(answer, image)
+    called = sorted(traced.structured_outputs)  # the order of flattened outputs
+    graph = without_calls(traced)
     definition = graph.graph.as_graph_def()
     # tf2onnx copies all constants some thirty times; inputs weigh nothing.
     kernels = stand_ins.as_inputs(definition)
-    (given,), (answered,) = graph.inputs, graph.outputs
-    names = {given.name: "image", answered.name: manifest.output.name}
+    (given,), answered = graph.inputs, graph.outputs
+    names = {given.name: "image"}
+    names |= {x.name: name for x, name in zip(answered, called, strict=True)}
     names |= {f"{name}:0": name for name in kernels}
     channels_first = manifest.input.layout == "NCHW"
-    maps = channels_first and answered.shape.rank == 4
+    maps = [x.name for x in answered if channels_first and x.shape.rank == 4]
     with _environment("TF2ONNX_CATCH_ERRORS", "FALSE"):  # no copy before each change
         converted, _ = tf2onnx.convert.from_graph_def(
             definition,
             name=model.name,
             input_names=[given.name, *(f"{name}:0" for name in kernels)],
-            output_names=[answered.name],
+            output_names=[x.name for x in answered],
             tensors_to_rename=names,
             inputs_as_nchw=[given.name] if channels_first else None,
-            outputs_as_nchw=[answered.name] if maps else None,
+            outputs_as_nchw=maps or None,
             opset=OPSET,
         )
     set_axes(converted.graph.input[0], manifest.input.layout, INPUT_AXES)
-    rank = answered.shape.rank
-    layout = manifest.input.layout if rank == 4 else "N" + "C" * (rank - 1)
-    set_axes(converted.graph.output[0], layout, OUTPUT_AXES)
+    for output, x in zip(converted.graph.output, answered, strict=True):
+        rank = x.shape.rank
+        layout = manifest.input.layout if rank == 4 else "N" + "C" * (rank - 1)
+        set_axes(output, layout, OUTPUT_AXES)
     pad_explicitly(converted.graph, kernels)
     converted = infer_shapes(converted)
     simplify_shapes(converted.graph)

@@ -14,7 +14,12 @@ from hrnet_tf.export.integrity import checksums, sealed
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.processes.runtimes import OWN_MANIFEST, as_tensor
 from hrnet_tf.export.requests import request_of
-from hrnet_tf.export.signatures import limits_of, serving_function, signature_of
+from hrnet_tf.export.signatures import (
+    limits_of,
+    outputs_of,
+    serving_function,
+    signature_of,
+)
 from hrnet_tf.export.warmup import write_warmup
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.networks.fold import StandIns, constant_graph, fold
@@ -40,12 +45,13 @@ def write_savedmodel(
     image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
     stand_ins = StandIns()
     folded = fold(model, stand_ins.constant)
-    name, signature = manifest.output.name, signature_of(manifest)
+    signature = signature_of(manifest)
     # Calling the same graph, both signatures share its weights.
     network = constant_graph(folded, image)
 
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {name: network(checked_images(image, manifest, limits))}
+        checked = checked_images(image, manifest, limits)
+        return outputs_of(network(checked), manifest)
 
     signatures = {"serving_default": constant_graph(answer, image)}
     if signature is not None:

@@ -78,6 +78,11 @@ def decode(answer: tf.Tensor, manifest: TaskManifest) -> Answers:
     return decoder_of(manifest).decode(answer, manifest)
 
 
+def outputs_of(answer: Any, manifest: TaskManifest) -> Answers:
+    """What a network answers, as the tensors that files give, by their names."""
+    return decoder_of(manifest).outputs(answer, manifest)
+
+
 def reader(
     network: Callable[[tf.Tensor], Answers], manifest: TaskManifest
 ) -> Callable[[tf.Tensor], Any]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.quantisation import RECIPES, measure_ranges, quantise
-from hrnet_tf.export.signatures import decode
+from hrnet_tf.export.signatures import decode, outputs_of
 from hrnet_tf.export.tflite_metadata import NAME as TFLITE_METADATA
 from hrnet_tf.export.tflite_metadata import append_labels, tflite_metadata
 from hrnet_tf.images.preprocess import preprocess_input
@@ -84,11 +84,11 @@ def _convert(model: keras.Model, manifest: TaskManifest, decoded: bool = False) 
     from hrnet_tf.export import flatbuffer
 
     stand_ins = StandIns()
-    network, name = fold(model, stand_ins.constant), manifest.output.name
+    network = fold(model, stand_ins.constant)
 
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
         found = network(image)
-        return decode(found, manifest) if decoded else {name: found}
+        return (decode if decoded else outputs_of)(found, manifest)
 
     image = tf.TensorSpec((1, *manifest.input.size, 3), tf.float32, "image")
     graph = constant_graph(answer, image)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.typed_yaml import load_yaml, merge
 from hrnet_tf.tasks.base.task import Option, Parts, Task
+from hrnet_tf.tasks.bottom_up import TASK as BOTTOM_UP
 from hrnet_tf.tasks.classification import TASK as CLASSIFICATION
 from hrnet_tf.tasks.landmarks import TASK as LANDMARKS
 from hrnet_tf.tasks.plugins import find_plugins, load_plugin
@@ -31,13 +32,13 @@ logger = logging.getLogger(__name__)
 
 TASKS: dict[str, Task] = {
     task.name: task
-    for task in (POSE, LANDMARKS, CLASSIFICATION, SEGMENTATION, REGRESSION)
+    for task in (POSE, BOTTOM_UP, LANDMARKS, CLASSIFICATION, SEGMENTATION, REGRESSION)
 }
 OWN = frozenset(TASKS)  # of this package
 DEFAULT = POSE.name  # of configurations that name no task
 
 # Folders of networks that nothing trains yet; their checkpoints can be read.
-NETWORKS_ALONE = ("bottom_up", "detection")
+NETWORKS_ALONE = ("detection",)
 
 
 def register_task(task: Task) -> None:

@@ -28,7 +28,13 @@ def open_run(path: str, threads: int) -> runtimes.Runtime:
 
     model = Run.open(path).model()
     graph = tf.function(lambda images: model(images, training=False), autograph=False)
-    return lambda images: {"answer": graph(tf.constant(images)).numpy()}
+
+    def run(images: np.ndarray) -> dict[str, np.ndarray]:
+        found = graph(tf.constant(images))
+        answers = found if isinstance(found, dict) else {"answer": found}
+        return {name: value.numpy() for name, value in answers.items()}
+
+    return run
 
 
 def seconds_of(call: Callable[[], object], times: int) -> list[float]:

@@ -125,9 +125,10 @@ def answering(network: keras.Model, name: str) -> keras.Model:
 
     Args:
         network: with one output, or several by name.
-        name: of the one that answers, as the manifest's `output` has it.
+        name: of the one that answers, as the manifest's `output` has it; all of them
+            do if none is called so.
     """
-    if not isinstance(network.output, dict):
+    if not isinstance(network.output, dict) or name not in network.output:
         return network
     return keras.Model(network.input, network.output[name], name=network.name)
 

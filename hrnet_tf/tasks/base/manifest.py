@@ -54,6 +54,8 @@ class ImageInput:
     orientation: Orientation = "upright"
     quantisation: Quantisation | None = None  # of integers
 
+    multiple: ClassVar[int] = 1  # of which sides are, of what takes other sizes too
+
     @property
     def shape(self) -> tuple[int | None, int | None]:
         """Height and width as a graph has them; None: any."""

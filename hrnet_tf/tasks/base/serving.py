@@ -47,6 +47,11 @@ class Answer:
     rounded: bool = False
 
 
+def one_output(answer: Any, manifest: Any) -> Answers:
+    """What most networks answer: one map, or one row of numbers."""
+    return {manifest.output.name: answer}
+
+
 @dataclass(frozen=True)
 class Decoder:
     """From what a network answers to what users want to know, and back.
@@ -55,11 +60,15 @@ class Decoder:
         decode: heatmaps or logits and a manifest to answers by name.
         encode: these answers and a manifest to what the task's predictor works on.
         answers: what all of them are, by name: the network's own too.
+        outputs: a network's answer and a manifest to the tensors that files give, by
+            name; what has separate ranges is separate. The predictor takes them, all
+            together where they are several.
     """
 
     decode: Callable[[tf.Tensor, Any], Answers]
     encode: Callable[[Answers, Any], Any]
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    outputs: Callable[[Any, Any], Answers] = one_output
 
 
 def decoding(decoder: Decoder) -> Callable[[Network, Any], Callable[[tf.Tensor], Any]]:

@@ -1,10 +1,51 @@
 """Checkpoints of bottom-up pose networks."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hrnet_tf.common.errors import InputError
 from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind
+from hrnet_tf.tasks.base.manifest import ImageInput, versions
+from hrnet_tf.tasks.bottom_up.manifest import (
+    BottomUpManifest,
+    Looks,
+    MapsOutput,
+    SceneInput,
+)
 from hrnet_tf.tasks.bottom_up.network import HigherHRNet
+from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
+
+
+def _manifest(
+    title: str,
+    given: ImageInput,
+    arguments: Mapping[str, Any],
+    labels: str | None,
+    path: Path,
+) -> BottomUpManifest:
+    if arguments.get("resolutions", 2) != 2:
+        raise InputError(
+            f"{path} has heatmaps of one resolution; only bottom-up networks with two, "
+            "as HigherHRNet's are, can be exported."
+        )
+    keypoints = KeypointSet.read(labels or "coco")
+    if len(keypoints) != arguments["keypoints"]:
+        raise InputError(
+            f"{path} finds {arguments['keypoints']} keypoints, the set "
+            f"{keypoints.name} has {len(keypoints)}; name another set or its YAML "
+            "file with --labels."
+        )
+    seen = SceneInput(given.height, given.width)
+    looks = Looks(min(given.size))
+    return BottomUpManifest(
+        title, seen, MapsOutput(), keypoints, looks, versions=versions()
+    )
+
 
 NETWORK = NetworkKind(
     HigherHRNet,
     "bottom-up pose",
     (Head("final_layers.1.weight", "keypoints", 4, ("final_layers",)),),
+    manifest=_manifest,
 )

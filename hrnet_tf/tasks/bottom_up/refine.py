@@ -1,0 +1,224 @@
+"""Keypoints that a person lacks: where the heatmap is high and the tag is like theirs.
+
+The best place is looked for in the whole image, for each keypoint that each person
+lacks. Bounds of heatmaps and tags, in blocks of places and in groups of blocks, tell
+where it cannot be, so that few places are looked at; the result is that of looking
+everywhere.
+"""
+
+import numpy as np
+
+from hrnet_tf.common.opencv import cv2
+from hrnet_tf.tasks.bottom_up.grouping import towards_higher
+from hrnet_tf.tasks.bottom_up.maps import PeopleMaps, nearest_two, resized
+
+BLOCK = 4  # places along a side of a block, which is a cell of the tags
+GROUP = 8  # blocks along a side of a group
+FIRST_GROUPS, FIRST_BLOCKS = 4, 32  # that are looked into first
+MOST_BLOCKS = 2048  # with more of them left, everywhere is quicker
+
+# What rounding may do to a distance of tags.
+SLACK = 1e-3
+
+
+def refine(people: np.ndarray, maps: PeopleMaps) -> np.ndarray:
+    """Fill in keypoints that people lack.
+
+    Args:
+        people: float32 `(people, keypoints, 3 + kinds)`; see `grouping.match_by_tag`.
+        maps: they were found in.
+
+    Returns:
+        The same with more keypoints: for each that was missing the place with the
+        highest value less the rounded distance of its tag from the person's mean one,
+        if the value there is above 0.
+    """
+    found = people.copy()
+    person, keypoint = np.nonzero(people[..., 2] == 0)
+    if not len(person):
+        return found
+    means = mean_tags(people, maps)[person]
+    x, y = best_places(maps, keypoint, means)
+    values = maps.values_at(x, y, keypoint)
+    filled = values > 0
+    person, keypoint, x, y = (each[filled] for each in (person, keypoint, x, y))
+    places = np.stack([x, y], axis=-1) + towards_higher(maps, x, y, keypoint)
+    found[person, keypoint, :2] = places
+    found[person, keypoint, 2] = values[filled]
+    return found
+
+
+def mean_tags(people: np.ndarray, maps: PeopleMaps) -> np.ndarray:
+    """Each person's mean tag at the places of their keypoints, float32 `(n, kinds)`."""
+    person, keypoint = np.nonzero(people[..., 2] > 0)
+    x, y = people[person, keypoint, :2].astype(np.int64).T
+    height, width = maps.size
+    tags = maps.tags_at(np.minimum(x, width - 1), np.minimum(y, height - 1), keypoint)
+    sums = np.zeros((len(people), tags.shape[1]), np.float32)
+    np.add.at(sums, person, tags)
+    counts = (people[..., 2] > 0).sum(axis=1)
+    return sums / np.maximum(counts, 1)[:, None].astype(np.float32)
+
+
+def best_places(
+    maps: PeopleMaps, keypoint: np.ndarray, means: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the value less the rounded distance of tags is highest.
+
+    Args:
+        maps: of an image.
+        keypoint: int64 `(n,)`, which is looked for.
+        means: float32 `(n, kinds)`, the tag that it should have.
+
+    Returns:
+        Columns and rows, int64 `(n,)`; of equally good places the first one.
+    """
+    rows, columns = maps.tags.shape[:2]
+    doubled, grid = (2 * rows, 2 * columns), (BLOCK * rows, BLOCK * columns)
+    even = rows % GROUP == 0 and columns % GROUP == 0
+    if doubled == maps.half and grid == maps.size and even:
+        return _Bounded(maps, keypoint, means).best()
+    return _everywhere(maps, keypoint, means)
+
+
+def _everywhere(
+    maps: PeopleMaps, keypoint: np.ndarray, means: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    found = np.zeros((2, len(keypoint)), np.int64)
+    for index, (k, mean) in enumerate(zip(keypoint, means, strict=True)):
+        tags = resized(maps.tags_of(k), maps.size)
+        distance = np.sqrt(np.square(tags - mean).sum(axis=-1))
+        own = np.ascontiguousarray(maps.heatmaps[..., k, None])
+        scores = resized(own, maps.size)[..., 0] - np.rint(distance)
+        found[::-1, index] = np.unravel_index(scores.argmax(), scores.shape)
+    return found[0], found[1]
+
+
+class _Bounded:
+    """Looks for many at once, where the highest bounds are."""
+
+    def __init__(self, maps: PeopleMaps, keypoint: np.ndarray, means: np.ndarray):
+        self.maps, self.keypoint, self.means = maps, keypoint, means
+        used, self.plane = np.unique(keypoint, return_inverse=True)
+        channels = used[:, None] + maps.keypoints * np.arange(maps.kinds)
+        tags = maps.tags.take(channels.ravel(), axis=2)
+        # Places of a block lie between its own tags and those around.
+        square = np.ones((3, 3), np.uint8)
+        self.low, self.high = (
+            _grouped(change(tags, square)).reshape(
+                (len(used), maps.kinds, -1, GROUP * GROUP)
+            )
+            for change in (cv2.erode, cv2.dilate)
+        )
+        self.highest = _grouped(_highest_values(maps).take(used, axis=2))
+        self.tags = resized(tags, maps.half).reshape(*maps.half, len(used), maps.kinds)
+        rows, columns = maps.tags.shape[:2]
+        numbers = np.arange(rows * columns).reshape(rows, columns, 1)
+        self.numbers = _grouped(numbers)[0]
+
+    def best(self) -> tuple[np.ndarray, np.ndarray]:
+        """See `best_places`."""
+        count = len(self.keypoint)
+        own = np.arange(count)[:, None]
+        of_groups = self._bounds_of_groups()
+        groups = np.argsort(-of_groups, axis=1)[:, :FIRST_GROUPS]
+        blocks, bounds = self._blocks(np.broadcast_to(own, groups.shape), groups)
+        bounds, blocks = bounds.reshape(count, -1), blocks.reshape(count, -1)
+        first = np.argsort(-bounds, axis=1)[:, :FIRST_BLOCKS]
+        chosen = blocks[own, first]
+        search = np.broadcast_to(own, chosen.shape).ravel()
+        *_, scores = self._look(search, chosen.ravel())
+        least = scores.reshape(count, -1).max(axis=1)
+
+        search, group = np.nonzero(of_groups >= least[:, None])
+        blocks, bounds = self._blocks(search, group)
+        pair, inner = np.nonzero(bounds >= least[search][:, None])
+        search, blocks = search[pair], blocks[pair, inner]
+        many = np.bincount(search, minlength=count) > MOST_BLOCKS
+        few = ~many[search]
+        x, y = self._first_best(search[few], blocks[few])
+        if many.any():
+            limits = self.keypoint[many], self.means[many]
+            x[many], y[many] = _everywhere(self.maps, *limits)
+        return x, y
+
+    def _bounds_of_groups(self) -> np.ndarray:
+        """No score in a group is higher, `(searches, groups)`."""
+        limits = self.highest.max(axis=-1), self.low.min(axis=-1), self.high.max(-1)
+        highest, low, high = (each[self.plane] for each in limits)
+        return _bounds(highest, low, high, self.means[:, :, None])
+
+    def _blocks(
+        self, search: np.ndarray, group: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """All blocks of a group for each search, and bounds, `(..., blocks)`."""
+        plane = self.plane[search]
+        # Kinds behind the searches, blocks last.
+        low, high = (each[plane, :, group] for each in (self.low, self.high))
+        means = self.means[search][..., None]
+        highest = self.highest[plane, group]
+        return self.numbers[group], _bounds(highest, low, high, means)
+
+    def _look(
+        self, search: np.ndarray, blocks: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Columns, rows and scores of all places in blocks, `(n, places of each)`."""
+        rows, columns = np.divmod(blocks[:, None], self.maps.tags.shape[1])
+        inner = np.arange(BLOCK * BLOCK)
+        y, x = BLOCK * rows + inner // BLOCK, BLOCK * columns + inner % BLOCK
+        height, width = self.maps.size
+        plane = self.plane[search][:, None]
+        across = nearest_two(x, self.tags.shape[1], width)
+        found = np.zeros((*x.shape, self.maps.kinds), np.float32)
+        for row, share in nearest_two(y, self.tags.shape[0], height):
+            for column, weight in across:
+                found += self.tags[row, column, plane] * (share * weight)[..., None]
+        apart = found - self.means[search][:, None]
+        values = self.maps.values_at(x, y, self.keypoint[search][:, None])
+        return x, y, values - np.rint(np.sqrt(np.square(apart).sum(axis=-1)))
+
+    def _first_best(
+        self, search: np.ndarray, blocks: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The best place of each search among blocks; 0 where it has none."""
+        x, y, scores = self._look(search, blocks)
+        highest = np.full(len(self.keypoint), -np.inf, np.float32)
+        np.maximum.at(highest, search, scores.max(axis=1))
+        block, inner = np.nonzero(scores == highest[search][:, None])
+        columns, rows, owner = x[block, inner], y[block, inner], search[block]
+        order = np.lexsort((columns, rows, owner))[::-1]  # the first one is put last
+        found = np.zeros((2, len(self.keypoint)), np.int64)
+        found[:, owner[order]] = columns[order], rows[order]
+        return found[0], found[1]
+
+
+def _highest_values(maps: PeopleMaps) -> np.ndarray:
+    """No place of a block has a higher value, float32 `(rows, columns, keypoints)`."""
+    if maps.heatmaps.shape[:2] == maps.half:  # places lie between the cells -1 to 2
+        square = np.ones((4, 4), np.uint8)
+        return cv2.dilate(maps.heatmaps, square, anchor=(1, 1))[::2, ::2]
+    square = np.ones((BLOCK, BLOCK), np.uint8)
+    return cv2.dilate(maps.everywhere(), square, anchor=(0, 0))[::BLOCK, ::BLOCK]
+
+
+def _bounds(
+    highest: np.ndarray, low: np.ndarray, high: np.ndarray, means: np.ndarray
+) -> np.ndarray:
+    """The highest value less the least rounded distance.
+
+    Args:
+        highest: values, `(..., n)`.
+        low: tags from, `(..., kinds, n)`.
+        high: tags to, `(..., kinds, n)`.
+        means: `(..., kinds, 1)`.
+    """
+    apart = np.maximum(np.maximum(low - means, means - high), 0)
+    nearest = np.sqrt(np.square(apart).sum(axis=-2))
+    return highest - np.rint(np.maximum(nearest - SLACK, 0))
+
+
+def _grouped(blocks: np.ndarray) -> np.ndarray:
+    """`(rows, columns, channels)` to `(channels, groups, blocks of each)`."""
+    rows, columns, channels = blocks.shape
+    split = blocks.reshape(rows // GROUP, GROUP, columns // GROUP, GROUP, channels)
+    return split.transpose(4, 0, 2, 1, 3).reshape(channels, -1, GROUP * GROUP)
