@@ -16,7 +16,7 @@ class SceneInput(ImageInput):
     """What a network takes: whole images of any size whose sides are multiples."""
 
     any_size: bool = True
-    multiple: int = 32  # pixels
+    multiple: int = 32  # type: ignore[misc]  # pixels; other inputs do not write it
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,8 @@ def training_batches(
             column.set_shape((None, *own))
         return tf.data.Dataset.from_tensor_slices(tuple(columns))
 
-    def answers(indices, matrices, flips, factors) -> list[np.ndarray]:
+    def answers(*drawn: np.ndarray) -> list[np.ndarray]:
+        indices, matrices, flips, factors = drawn
         rows = list(zip(indices.tolist(), matrices, flips, factors, strict=True))
         people = [targets.people(*row) for row in rows]
         masks = [targets.masks(*row[:2]) for row in rows]
