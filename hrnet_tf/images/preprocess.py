@@ -157,6 +157,7 @@ def crop_matrix(
     widths: np.ndarray,
     rotations: np.ndarray | float,
     size: tuple[int, int],
+    unbiased: bool = False,
 ) -> np.ndarray:
     """Affine maps from image pixels to crop pixels.
 
@@ -166,14 +167,25 @@ def crop_matrix(
         rotations: `(n,)` or one number, degrees; positive turns the image
             anticlockwise.
         size: height and width of the crop in its own pixels.
+        unbiased: the crop ends in the middles of its first and last pixels (UDP), not
+            with their outer edges.
 
     Returns:
         float64 `(n, 2, 3)`: `crop = matrix @ (x, y, 1)`.
 
-    Source: Xiao et al., https://arxiv.org/abs/1804.06208, section 3.
+    Sources: Xiao et al., https://arxiv.org/abs/1804.06208, section 3; Huang et al.,
+    https://arxiv.org/abs/1911.07524, section 3.2 (unbiased).
     """
     height, width = size
     angle = np.deg2rad(np.broadcast_to(rotations, len(centers)).astype(np.float64))
+    if unbiased:
+        spans = np.array([width - 1, height - 1], np.float64)
+        lengths = np.asarray(widths)[:, None] * np.array([1, height / width])
+        turns = np.array([[np.cos(angle), np.sin(angle)]] * 2).transpose(2, 0, 1)
+        turns[:, 1] = turns[:, 1, ::-1] * [-1, 1]
+        linear = (spans / lengths)[:, :, None] * turns
+        shift = spans / 2 - np.einsum("nij,nj->ni", linear, np.asarray(centers))
+        return np.concatenate([linear, shift[:, :, None]], axis=-1)
     up = np.stack([np.sin(angle), -np.cos(angle)], -1) * np.asarray(widths)[:, None] / 2
     # The official code fixes the map by three points in float32; so are its published
     # results.

@@ -1,4 +1,4 @@
-"""Keypoints to Gaussian heatmaps and back.
+"""Keypoints to heatmaps and back.
 
 Everything is TensorFlow, so that targets are drawn inside the compiled training step
 and decoding can be exported.
@@ -10,8 +10,30 @@ from typing import Any, Literal, get_args
 import numpy as np
 import tensorflow as tf
 
-Refinement = Literal["none", "quarter", "dark"]
+from hrnet_tf.tasks.keypoints.peaks import (
+    neighbours,
+    newton_offset,
+    parabola_offset,
+    quarter_offset,
+    reflected_blur,
+    smooth_logarithm,
+)
+
+Encoding = Literal["plain", "dark", "udp", "udp_offsets"]
+ENCODINGS = get_args(Encoding)
+Refinement = Literal["none", "quarter", "quarter_by_axis", "dark", "udp"]
 REFINEMENTS = get_args(Refinement)
+
+# What the authors of each encoding decode with.
+USUAL: dict[str, Refinement] = {
+    "plain": "quarter",
+    "dark": "dark",
+    "udp": "udp",
+    "udp_offsets": "none",
+}
+
+# Of a disc of class 1 around a keypoint, as a share of the longer side of its map.
+DISC = 0.0546875
 
 
 @dataclass(frozen=True)
@@ -22,12 +44,21 @@ class HeatmapCodec:
         stride: crop pixels per heatmap cell.
         sigma: standard deviation of a target's Gaussian, in cells (2 for crops 192
             pixels wide, 3 for 288).
-        refinement: what `decode` adds to the highest cell: `"none"`, `"quarter"` (a
-            quarter cell towards the higher neighbour) or `"dark"` (the maximum of a
-            parabola through the smoothed log-heatmap).
+        refinement: what `decode` adds to the highest cell: `"none"`; `"quarter"`, a
+            quarter cell towards the higher neighbours, where both axes have them;
+            `"quarter_by_axis"`, the same for each axis by itself, as OpenMMLab does;
+            `"dark"`, the maximum of a parabola through the smoothed log-heatmap;
+            `"udp"`, the same by differences of single cells, up to the border.
+        encoding: how targets are drawn: `"plain"`, a Gaussian around the nearest cell;
+            `"dark"`, one around the exact place, over the whole map; `"udp"`, one
+            around the exact place, cut off; `"udp_offsets"`, three maps a keypoint: a
+            disc of ones, and how far right and down the keypoint is, in radii of the
+            disc. The last two count lengths from the middle of the first pixel to that
+            of the last one: their crops are cut so too, see `unbiased`.
 
     Sources: Xiao et al., https://arxiv.org/abs/1804.06208, section 3 (targets, quarter
-    offset); Zhang et al., https://arxiv.org/abs/1910.06278, section 3.2 (DARK).
+    offset); Zhang et al., https://arxiv.org/abs/1910.06278, section 3 (DARK); Huang et
+    al., https://arxiv.org/abs/1911.07524, sections 3 and 4 (UDP).
 
     Example:
         ```python
@@ -41,19 +72,64 @@ class HeatmapCodec:
     stride: int = 4
     sigma: float = 2.0
     refinement: Refinement = "quarter"
+    encoding: Encoding = "plain"
 
     def __post_init__(self):
-        if self.refinement not in REFINEMENTS:
-            raise ValueError(
-                f"`refinement` must be one of {REFINEMENTS}, got {self.refinement!r}."
-            )
+        for name, known in (("refinement", REFINEMENTS), ("encoding", ENCODINGS)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"`{name}` must be one of {known}, got {getattr(self, name)!r}."
+                )
         if self.stride < 1 or self.sigma <= 0:
             raise ValueError(f"`stride` and `sigma` must be positive, got {self}.")
+        if self.has_offsets and self.refinement != "none":
+            raise ValueError(
+                "With the encoding 'udp_offsets' the network itself answers how far a "
+                f"keypoint is from its cell: `refinement` must be 'none', got "
+                f"{self.refinement!r}."
+            )
+
+    @property
+    def has_offsets(self) -> bool:
+        """Whether the network answers with offsets too."""
+        return self.encoding == "udp_offsets"
+
+    @property
+    def maps_per_keypoint(self) -> int:
+        """How many maps of the network a keypoint has."""
+        return 3 if self.has_offsets else 1
+
+    @property
+    def unbiased(self) -> bool:
+        """Whether lengths are counted from middle to middle of pixels (UDP)."""
+        return is_unbiased(self.encoding)
+
+    def pixels_per_cell(self, size: tuple[int, int]) -> np.ndarray:
+        """Crop pixels from cell to cell in x and in y, float32 `(2,)`.
+
+        Args:
+            size: height and width of the heatmaps.
+        """
+        sides = np.array(size[::-1], np.float64)
+        if not self.unbiased:
+            return np.full(2, self.stride, np.float32)
+        steps = (sides * self.stride - 1) / np.maximum(sides - 1, 1)
+        return steps.astype(np.float32)
+
+    def to_cells(self, points: Any, size: tuple[int, int]) -> Any:
+        """Crop pixels `(..., 2)` to cells of heatmaps of a size (height, width)."""
+        return points / self.pixels_per_cell(size)
+
+    def to_pixels(self, cells: Any, size: tuple[int, int]) -> Any:
+        """Cells `(..., 2)` of heatmaps of a size (height, width) to crop pixels."""
+        return cells * self.pixels_per_cell(size)
 
     def encode(
         self, keypoints: tf.Tensor, size: tuple[int, int]
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draw one Gaussian a visible keypoint, cut off at three sigma, with peak 1.
+        """Draw the target of each visible keypoint: a Gaussian with peak 1, or a disc.
+
+        Gaussians end at three sigma (`"dark"`: nowhere).
 
         Args:
             keypoints: float `(batch, keypoints, 3)`: x, y in crop pixels, and the
@@ -62,138 +138,153 @@ class HeatmapCodec:
 
         Returns:
             Heatmaps `(batch, height, width, keypoints)` in [0, 1] and weights
-            `(batch, keypoints)`: 0 also where a whole Gaussian lies outside.
+            `(batch, keypoints)`: 0 also where a whole Gaussian lies outside. With
+            offsets there are three maps a keypoint, one after another, and weights are
+            those given.
         """
+        points = self.to_cells(keypoints[..., :2], size)
+        if self.has_offsets:
+            return _discs(points, keypoints[..., 2], size), keypoints[..., 2]
         height, width = size
-        radius = int(3 * self.sigma)
         # Truncation towards zero, not floor: the official code draws points up to one
         # and a half cells left of the map in column 0.
-        cells = tf.cast(
-            tf.cast(keypoints[..., :2] / self.stride + 0.5, tf.int32), tf.float32
-        )
+        nearest = tf.cast(tf.cast(points + 0.5, tf.int32), tf.float32)
+        middles = points if self.encoding == "dark" else nearest
+        peaks = nearest if self.encoding == "plain" else points
+        radius = int(3 * self.sigma)
         limits = tf.constant([width, height], tf.float32)
         inside = tf.reduce_all(
-            (cells - radius < limits) & (cells + radius + 1 >= 0), axis=-1
+            (middles - radius < limits) & (middles + radius + 1 >= 0), axis=-1
         )
         weights = keypoints[..., 2] * tf.cast(inside, tf.float32)
         drawn = tf.cast(weights > 0, tf.float32)[:, None]
-        columns = self._bump(cells[..., 0], width, radius) * drawn
-        rows = self._bump(cells[..., 1], height, radius)
+        columns = self._bump(peaks[..., 0], nearest[..., 0], width) * drawn
+        rows = self._bump(peaks[..., 1], nearest[..., 1], height)
         return rows[:, :, None] * columns[:, None], weights
 
-    def _bump(self, centers: tf.Tensor, length: int, radius: int) -> tf.Tensor:
+    def _bump(self, peaks: tf.Tensor, nearest: tf.Tensor, length: int) -> tf.Tensor:
         """Gaussians along one side, `(batch, length, keypoints)`."""
-        distance = tf.range(length, dtype=tf.float32)[:, None] - centers[:, None]
-        bump = tf.exp(-tf.square(distance) / (2 * self.sigma**2))
-        return tf.where(tf.abs(distance) <= radius, bump, 0.0)
+        cells = tf.range(length, dtype=tf.float32)[:, None]
+        bump = tf.exp(-tf.square(cells - peaks[:, None]) / (2 * self.sigma**2))
+        if self.encoding == "dark":
+            return bump
+        radius = int(3 * self.sigma)
+        return tf.where(tf.abs(cells - nearest[:, None]) <= radius, bump, 0.0)
 
     def decode(self, heatmaps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Find each keypoint in its heatmap.
 
         Args:
-            heatmaps: float `(batch, height, width, keypoints)`.
+            heatmaps: float `(batch, height, width, keypoints)`; with offsets three maps
+                a keypoint.
 
         Returns:
             float32 x and y in heatmap cells, `(batch, keypoints, 2)`, and scores (the
-            highest values), `(batch, keypoints)`. Where no value is above 0 the
-            position is cell (0, 0).
+            highest values; with offsets those of smoothed discs, 0.35 if all is well),
+            `(batch, keypoints)`. Where no value is above 0 the position is cell (0, 0).
         """
-        _, height, width, keypoints = heatmaps.shape
-        maps = tf.reshape(tf.transpose(heatmaps, (0, 3, 1, 2)), (-1, height * width))
-        index = tf.argmax(maps, axis=-1, output_type=tf.int32)
+        _, height, width, count = heatmaps.shape
+        size = (height, width)
+        if self.has_offsets:
+            maps = _rows(reflected_blur(heatmaps[..., ::3], 2 * self._kernel + 1))
+        else:
+            maps = _rows(heatmaps)
         scores = tf.reduce_max(maps, axis=-1)
+        index = tf.argmax(maps, axis=-1, output_type=tf.int32)
         index = tf.where(scores > 0, index, 0)
         x, y = index % width, index // width
         cells = tf.cast(tf.stack([x, y], axis=-1), tf.float32)
-        if self.refinement == "quarter":
-            cells += quarter_offset(maps, x, y, (height, width))
-        elif self.refinement == "dark":
-            smooth = smooth_logarithm(heatmaps, self.sigma)
-            smooth = tf.reshape(
-                tf.transpose(smooth, (0, 3, 1, 2)), (-1, height * width)
+        step = tf.zeros_like(cells)
+        if self.has_offsets:
+            right, down = (
+                neighbours(_rows(heatmaps[..., axis::3]), x, y, size)(0, 0)
+                for axis in (1, 2)
             )
-            cells += parabola_offset(smooth, x, y, (height, width))
-        return tf.reshape(cells, (-1, keypoints, 2)), tf.reshape(
-            scores, (-1, keypoints)
-        )
+            step = tf.stack([right, down], axis=-1) * (DISC * max(size))
+        elif self.refinement.startswith("quarter"):
+            by_axis = self.refinement == "quarter_by_axis"
+            step = quarter_offset(maps, x, y, size, by_axis)
+        elif self.refinement == "dark":
+            smooth = _rows(smooth_logarithm(heatmaps, self._kernel))
+            step = parabola_offset(smooth, x, y, size)
+        elif self.refinement == "udp":
+            smooth = _rows(smooth_logarithm(heatmaps, self._kernel, (1e-3, 50.0)))
+            step = newton_offset(smooth, x, y, size)
+        if self.has_offsets or self.refinement == "udp":  # which move border cells too
+            step = tf.where((scores > 0)[:, None], step, 0.0)
+        keypoints = count // self.maps_per_keypoint
+        cells = tf.reshape(cells + step, (-1, keypoints, 2))
+        return cells, tf.reshape(scores, (-1, keypoints))
+
+    @property
+    def _kernel(self) -> int:
+        """Cells along the smoothing of heatmaps: 11 for a sigma of 2, 17 for 3."""
+        return int(6 * self.sigma - 1) // 2 * 2 + 1
 
     def in_pixels(self, cells: Any) -> Any:
         """Crop pixels of positions in heatmap cells, an array or a tensor."""
         return cells * float(self.stride)
 
 
-def quarter_offset(
-    maps: tf.Tensor, x: tf.Tensor, y: tf.Tensor, size: tuple[int, int]
+def is_unbiased(encoding: Encoding) -> bool:
+    """Whether crops of an encoding count lengths from middle to middle of pixels."""
+    return encoding.startswith("udp")
+
+
+def flip_back(
+    heatmaps: tf.Tensor,
+    mirror: np.ndarray,
+    shift: bool = False,
+    encoding: Encoding = "plain",
 ) -> tf.Tensor:
-    """A quarter cell towards the higher neighbour in x and in y.
+    """Heatmaps of a mirrored image to those of the image.
 
     Args:
-        maps: `(n, height * width)`.
-        x: int32 `(n,)`, the column of each maximum.
-        y: int32 `(n,)`, its row.
-        size: height and width.
+        heatmaps: `(batch, height, width, keypoints)`; with offsets three maps a
+            keypoint.
+        mirror: `(keypoints,)`, where each keypoint goes in a mirror.
+        shift: move them one cell to the right, which makes up for coordinates that
+            count from pixel corners; the first column stays.
+        encoding: of the heatmaps; offsets to the right change their sign.
 
-    Returns:
-        float32 `(n, 2)`; 0 for maxima on the border or next to the first row or column.
+    Source: the official code; the shift is worth two points of AP there.
     """
-    height, width = size
-    at = _neighbours(maps, x, y, size)
-    slope = tf.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], axis=-1)
-    inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
-    return tf.where(inside[:, None], 0.25 * tf.sign(slope), 0.0)
-
-
-def smooth_logarithm(heatmaps: tf.Tensor, sigma: float) -> tf.Tensor:
-    """Heatmaps blurred to a Gaussian's shape at their old height, as logarithms."""
-    kernel = gaussian_kernel(int(6 * sigma - 1) // 2 * 2 + 1)
-    channels = heatmaps.shape[-1]
-    kernel = np.repeat(kernel[:, None, None], channels, axis=-1)[..., None]
-    blurred = heatmaps
-    for filters in (kernel, kernel.transpose(1, 0, 2, 3)):
-        blurred = tf.nn.depthwise_conv2d(blurred, filters, (1, 1, 1, 1), "SAME")
-    peak = tf.reduce_max(heatmaps, axis=(1, 2), keepdims=True)
-    blurred *= tf.math.divide_no_nan(
-        peak, tf.reduce_max(blurred, axis=(1, 2), keepdims=True)
+    flipped = tf.reverse(heatmaps, [2])
+    if encoding == "udp_offsets":
+        order = (3 * np.asarray(mirror)[:, None] + np.arange(3)).ravel()
+        signs = np.tile(np.array([1, -1, 1], np.float32), len(mirror))
+        flipped = tf.gather(flipped, order, axis=-1) * signs
+    else:
+        flipped = tf.gather(flipped, mirror, axis=-1)
+    return (
+        tf.concat([flipped[:, :, :1], flipped[:, :, :-1]], axis=2) if shift else flipped
     )
-    return tf.math.log(tf.maximum(blurred, 1e-10))
 
 
-def gaussian_kernel(length: int) -> np.ndarray:
-    """Smoothing weights of odd `length`, as wide as OpenCV has them for it."""
-    sigma = 0.3 * ((length - 1) / 2 - 1) + 0.8
-    distance = np.arange(length) - length // 2
-    kernel = np.exp(-(distance**2) / (2 * sigma**2))
-    return (kernel / kernel.sum()).astype(np.float32)
-
-
-def parabola_offset(
-    maps: tf.Tensor, x: tf.Tensor, y: tf.Tensor, size: tuple[int, int]
+def _discs(
+    points: tf.Tensor, weights: tf.Tensor, size: tuple[int, int]
 ) -> tf.Tensor:
-    """From each maximum to the top of the parabola around it (Newton's step).
+    """Targets with offsets, `(batch, height, width, 3 * keypoints)`.
 
-    Args and returns are those of `quarter_offset`; `maps` are logarithms.
+    Args:
+        points: `(batch, keypoints, 2)`, in cells.
+        weights: `(batch, keypoints)`.
+        size: height and width of the maps.
     """
     height, width = size
-    at = _neighbours(maps, x, y, size)
-    dx = 0.5 * (at(1, 0) - at(-1, 0))
-    dy = 0.5 * (at(0, 1) - at(0, -1))
-    dxx = 0.25 * (at(2, 0) - 2 * at(0, 0) + at(-2, 0))
-    dyy = 0.25 * (at(0, 2) - 2 * at(0, 0) + at(0, -2))
-    dxy = 0.25 * (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1))
-    determinant = dxx * dyy - dxy * dxy
-    step = tf.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], axis=-1)
-    step = tf.math.divide_no_nan(step, determinant[:, None])
-    inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
-    return tf.where(inside[:, None], step, 0.0)
+    radius = DISC * max(size)
+    columns = tf.range(width, dtype=tf.float32)[None, None, :, None]
+    rows = tf.range(height, dtype=tf.float32)[None, :, None, None]
+    right = (points[:, None, None, :, 0] - columns) / radius
+    down = (points[:, None, None, :, 1] - rows) / radius
+    right, down = right + tf.zeros_like(down), down + tf.zeros_like(right)
+    near = tf.cast(tf.square(right) + tf.square(down) <= 1, tf.float32)
+    maps = tf.stack([near, right, down], axis=-1)
+    maps *= tf.cast(weights > 0, tf.float32)[:, None, None, :, None]
+    return tf.reshape(maps, (-1, height, width, 3 * points.shape[1]))
 
 
-def _neighbours(maps, x, y, size):
-    """A function that reads `maps` at an offset from (x, y), clamped to the border."""
-    height, width = size
-
-    def at(right: int, down: int) -> tf.Tensor:
-        column = tf.clip_by_value(x + right, 0, width - 1)
-        row = tf.clip_by_value(y + down, 0, height - 1)
-        return tf.gather(maps, row * width + column, batch_dims=1)
-
-    return at
+def _rows(heatmaps: tf.Tensor) -> tf.Tensor:
+    """`(batch, height, width, keypoints)` to `(batch * keypoints, height * width)`."""
+    _, height, width, _ = heatmaps.shape
+    return tf.reshape(tf.transpose(heatmaps, (0, 3, 1, 2)), (-1, height * width))

@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from hrnet_tf import HeatmapCodec
 from hrnet_tf.images.preprocess import crop_matrix, invert, transform
-from hrnet_tf.tasks.keypoints.heatmaps import REFINEMENTS, gaussian_kernel
+from hrnet_tf.tasks.keypoints.heatmaps import REFINEMENTS
+from hrnet_tf.tasks.keypoints.peaks import gaussian_kernel
 from support.official import channels_last, read_arrays
 
 SIZE = (64, 48)
