@@ -29,6 +29,7 @@ from benchmarks.report import Result
 from hrnet_tf import HeatmapCodec, KeypointSet, preprocess_input
 from hrnet_tf.images.preprocess import MEAN, PADDING, STD
 from hrnet_tf.tasks.keypoints.people import People
+from hrnet_tf.tasks.pose.augment import CropGeometry
 from hrnet_tf.tasks.pose.config import AugmentationSection
 from hrnet_tf.tasks.pose.pipeline import CropReader, random_epochs, training_batches
 
@@ -83,7 +84,7 @@ class OurBatches:
         self, people: People, size: tuple[int, int], batch_size: int, count: int
     ):
         keypoint_set = KeypointSet.read("coco")
-        geometry = (size, PADDING)
+        geometry = CropGeometry(size, PADDING)
         self.people = people
         self.batch_size = batch_size
         self.epoch = random_epochs(

@@ -118,16 +118,33 @@ def decode(
 
 
 def decode_pose(heatmaps: np.ndarray, manifest: Facts) -> dict[str, np.ndarray]:
-    """Heatmaps `(n, height, width, k)` to keypoints in pixels of the input."""
+    """Heatmaps `(n, height, width, k)` to keypoints in pixels of the input.
+
+    With offsets (the encoding `udp_offsets`) there are three maps a keypoint.
+    """
     rule, sigma = manifest["decoding"]["refinement"], manifest["decoding"]["sigma"]
-    people, _, _, count = heatmaps.shape
-    keypoints = np.zeros((people, count, 2), np.float32)
+    each = 3 if encoding_of(manifest) == "udp_offsets" else 1
+    people, height, width, maps = heatmaps.shape
+    keypoints = np.zeros((people, maps // each, 2), np.float32)
+    scores = np.zeros((people, maps // each), np.float32)
     for person in range(people):
-        for k in range(count):
-            x, y = find_peak(heatmaps[person, :, :, k], rule, sigma)
-            keypoints[person, k] = x, y
-    scores = heatmaps.max(axis=(1, 2))
-    return {"keypoints": keypoints * manifest["output"]["stride"], "scores": scores}
+        for k in range(maps // each):
+            own = heatmaps[person, :, :, each * k : each * (k + 1)]
+            if each == 3:
+                keypoints[person, k], scores[person, k] = find_disc(own, sigma)
+            else:
+                keypoints[person, k] = find_peak(own[:, :, 0], rule, sigma)
+                scores[person, k] = own.max()
+    step = np.full(2, manifest["output"]["stride"], np.float32)
+    if encoding_of(manifest).startswith("udp"):  # from middle to middle of pixels
+        last = np.array([width - 1, height - 1])
+        step = (step * [width, height] - 1) / np.maximum(last, 1)
+    return {"keypoints": np.float32(keypoints * step), "scores": scores}
+
+
+def encoding_of(manifest: Facts) -> str:
+    """How the network writes keypoints: `plain`, `dark`, `udp` or `udp_offsets`."""
+    return manifest["decoding"].get("encoding", "plain")
 
 
 def find_peak(heatmap: np.ndarray, rule: str, sigma: float) -> tuple[float, float]:
@@ -136,11 +153,19 @@ def find_peak(heatmap: np.ndarray, rule: str, sigma: float) -> tuple[float, floa
     y, x = divmod(int(heatmap.argmax()), width)
     if heatmap[y, x] <= 0:
         return 0.0, 0.0
-    if rule == "quarter" and 1 < x < width - 1 and 1 < y < height - 1:
+    if rule in ("quarter", "quarter_by_axis"):
         # A quarter cell towards the higher neighbour.
-        right = np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
-        down = np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
+        across, along = 1 < x < width - 1, 1 < y < height - 1
+        if rule == "quarter":  # along both axes, or not at all
+            across = along = across and along
+        right, down = 0.0, 0.0
+        if across and y > 0:
+            right = np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
+        if along and x > 0:
+            down = np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
         return x + 0.25 * right, y + 0.25 * down
+    if rule == "udp":
+        return newton_step(heatmap, x, y, sigma)
     if rule == "dark" and 1 < x < width - 2 and 1 < y < height - 2:
         # To the top of a parabola through the smoothed heatmap's logarithm.
         h = smooth_logarithm(heatmap, sigma)
@@ -158,19 +183,61 @@ def find_peak(heatmap: np.ndarray, rule: str, sigma: float) -> tuple[float, floa
     return float(x), float(y)
 
 
-def smooth_logarithm(heatmap: np.ndarray, sigma: float) -> np.ndarray:
+def newton_step(
+    heatmap: np.ndarray, x: int, y: int, sigma: float
+) -> tuple[float, float]:
+    """From the highest cell to the top of the smoothed logarithm, by UDP's rule."""
+    h = smooth_logarithm(heatmap, sigma, 1e-3, 50.0)
+    h = np.pad(h, 1, mode="edge")[y : y + 3, x : x + 3]  # the cell is in the middle
+    least = np.finfo(np.float32).eps
+    dx, dy = (h[1, 2] - h[1, 0]) / 2, (h[2, 1] - h[0, 1]) / 2
+    dxx = h[1, 2] - 2 * h[1, 1] + h[1, 0] + least
+    dyy = h[2, 1] - 2 * h[1, 1] + h[0, 1] + least
+    sides = h[1, 2] + h[2, 1] + h[1, 0] + h[0, 1]
+    dxy = (h[2, 2] + h[0, 0] + 2 * h[1, 1] - sides) / 2
+    determinant = dxx * dyy - dxy * dxy
+    if determinant == 0:
+        return float(x), float(y)
+    right = (dxy * dy - dyy * dx) / determinant
+    down = (dxy * dx - dxx * dy) / determinant
+    return x + right, y + down
+
+
+def find_disc(maps: np.ndarray, sigma: float) -> tuple[tuple[float, float], float]:
+    """Column and row, and the score, of three maps `(height, width, 3)`.
+
+    They are a disc around the keypoint, and how far right and down of each cell the
+    keypoint is, in radii of the disc.
+    """
+    height, width, _ = maps.shape
+    smooth = blur(maps[:, :, 0], 2 * int((6 * sigma - 1) // 2) + 1, "reflect")
+    y, x = divmod(int(smooth.argmax()), width)
+    if smooth[y, x] <= 0:
+        return (0.0, 0.0), smooth.max()
+    radius = 0.0546875 * max(height, width)
+    right, down = radius * maps[y, x, 1], radius * maps[y, x, 2]
+    return (x + right, y + down), smooth[y, x]
+
+
+def smooth_logarithm(
+    heatmap: np.ndarray, sigma: float, least: float = 1e-10, most: float = np.inf
+) -> np.ndarray:
     """A heatmap blurred by a Gaussian, at its old height, as a logarithm."""
-    radius = int(6 * sigma - 1) // 2
+    blurred = blur(heatmap, int(6 * sigma - 1) // 2, "constant")
+    if blurred.max() != 0:
+        blurred = blurred * (heatmap.max() / blurred.max())
+    return np.log(np.clip(blurred, least, most))
+
+
+def blur(heatmap: np.ndarray, radius: int, beyond: Any) -> np.ndarray:
+    """A heatmap smoothed by a Gaussian; what is `beyond` it is as `np.pad` has it."""
     spread = 0.3 * (radius - 1) + 0.8  # as OpenCV chooses it for a kernel of this size
     kernel = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * spread**2))
     kernel = kernel / kernel.sum()
     height, width = heatmap.shape
-    padded = np.pad(np.asarray(heatmap, np.float64), radius)  # with zeros
+    padded = np.pad(np.asarray(heatmap, np.float64), radius, mode=beyond)
     rows = sum(w * padded[i : i + height] for i, w in enumerate(kernel))
-    blurred = sum(w * rows[:, i : i + width] for i, w in enumerate(kernel))
-    if blurred.max() != 0:
-        blurred = blurred * (heatmap.max() / blurred.max())
-    return np.log(np.maximum(blurred, 1e-10))
+    return sum(w * rows[:, i : i + width] for i, w in enumerate(kernel))
 
 
 def crop_matrix(box: Sequence[float], manifest: Facts) -> np.ndarray:
@@ -185,10 +252,12 @@ def crop_matrix(box: Sequence[float], manifest: Facts) -> np.ndarray:
     """
     x, y, w, h = box
     height, width = manifest["input"]["height"], manifest["input"]["width"]
-    side = max(w, h * width / height, SMALLEST)
-    scale = side * manifest["decoding"]["padding"] / width
-    left, top = x + w / 2 - scale * width / 2, y + h / 2 - scale * height / 2
-    return np.array([[scale, 0, left], [0, scale, top]])
+    side = max(w, h * width / height, SMALLEST) * manifest["decoding"]["padding"]
+    across, down = width, height
+    if encoding_of(manifest).startswith("udp"):  # from middle to middle of pixels
+        across, down = width - 1, height - 1
+    left, top = x + w / 2 - side / 2, y + h / 2 - side * height / width / 2
+    return np.array([[side / across, 0, left], [0, side * height / width / down, top]])
 
 
 def to_image(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:

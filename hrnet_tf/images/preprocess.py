@@ -242,7 +242,11 @@ def warp(
 
 
 def upright_to_image(
-    points: tf.Tensor, centers: tf.Tensor, widths: tf.Tensor, size: tuple[int, int]
+    points: tf.Tensor,
+    centers: tf.Tensor,
+    widths: tf.Tensor,
+    size: tuple[int, int],
+    unbiased: bool = False,
 ) -> tf.Tensor:
     """Points of upright crops in image pixels: `transform`, `invert`ed, in a graph.
 
@@ -251,17 +255,36 @@ def upright_to_image(
         centers: float32 `(n, 2)`, the crops' centres in image pixels.
         widths: float32 `(n,)`, the crops' widths in image pixels.
         size: height and width of a crop in the pixels or cells that `points` count.
+        unbiased: see `crop_matrix`.
 
     Returns:
         float32 `(n, k, 2)`.
     """
-    middle = tf.constant([size[1] / 2, size[0] / 2])
-    scale = widths / size[1]
-    return centers[:, None] + (points - middle) * scale[:, None, None]
+    spans = _spans(size, unbiased)
+    scale = _upright_scale(widths, size, unbiased)
+    return centers[:, None] + (points - spans / 2) * scale[:, None]
+
+
+def _spans(size: tuple[int, int], unbiased: bool) -> np.ndarray:
+    """Pixels from end to end of a crop, across and down, float32 `(2,)`."""
+    return np.array(size[::-1], np.float32) - (1 if unbiased else 0)
+
+
+def _upright_scale(
+    widths: tf.Tensor, size: tuple[int, int], unbiased: bool
+) -> tf.Tensor:
+    """Image pixels a pixel of upright crops, across and down, float32 `(n, 2)`."""
+    lengths = np.array([1, size[0] / size[1]])  # of a crop, in widths of it
+    in_widths = _spans(size, unbiased) / lengths
+    return widths[:, None] / in_widths.astype(np.float32)
 
 
 def warp_upright(
-    image: tf.Tensor, centers: tf.Tensor, widths: tf.Tensor, size: tuple[int, int]
+    image: tf.Tensor,
+    centers: tf.Tensor,
+    widths: tf.Tensor,
+    size: tuple[int, int],
+    unbiased: bool = False,
 ) -> tf.Tensor:
     """`warp` of upright crops in a graph: bilinear, black outside.
 
@@ -270,15 +293,17 @@ def warp_upright(
         centers: float32 `(n, 2)`, the crops' centres in image pixels.
         widths: float32 `(n,)`, the crops' widths in image pixels.
         size: height and width of a crop in its own pixels.
+        unbiased: see `crop_matrix`.
 
     Returns:
         uint8 `(n, size[0], size[1], 3)`.
     """
     images = tf.cast(image, tf.float32)[None]
-    corner = upright_to_image(tf.zeros((1, 1, 2)), centers, widths, size)[:, 0]
-    scale, zero = widths / size[1], tf.zeros_like(widths)
-    x, y = corner[:, 0], corner[:, 1]
-    transforms = tf.stack([scale, zero, x, zero, scale, y, zero, zero], axis=-1)
+    first = tf.zeros((1, 1, 2))
+    corner = upright_to_image(first, centers, widths, size, unbiased)[:, 0]
+    scale, zero = _upright_scale(widths, size, unbiased), tf.zeros_like(widths)
+    (across, down), (x, y) = tf.unstack(scale, axis=-1), tf.unstack(corner, axis=-1)
+    transforms = tf.stack([across, zero, x, zero, down, y, zero, zero], axis=-1)
 
     def crop(transform: tf.Tensor) -> tf.Tensor:
         found = tf.raw_ops.ImageProjectiveTransformV3(

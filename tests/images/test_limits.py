@@ -14,7 +14,7 @@ from hrnet_tf.tasks.classification.images import open_images
 from hrnet_tf.tasks.classification.pipeline import ImageReader, training_images
 from hrnet_tf.tasks.classification.survey import survey_images
 from hrnet_tf.tasks.keypoints.people import People
-from hrnet_tf.tasks.pose.augment import plain_crops
+from hrnet_tf.tasks.pose.augment import CropGeometry, plain_crops
 from hrnet_tf.tasks.pose.pipeline import CropReader, crop_batches
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.pose.survey import survey_people
@@ -105,7 +105,7 @@ def test_people_in_a_huge_image_are_left_out(tmp_path, coco_set):
         np.ones((2, 17, 3)),
     )
     reader = CropReader(people, SIZE, "skip")
-    matrices = plain_crops(people, (SIZE, 1.25))
+    matrices = plain_crops(people, CropGeometry(SIZE, 1.25))
     _, good = next(crop_batches(reader, matrices, 2).as_numpy_iterator())
     assert good.tolist() == [True, False]
     (line,) = survey_people(CropReader(people, SIZE), coco_set).broken

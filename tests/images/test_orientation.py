@@ -21,7 +21,7 @@ from hrnet_tf.tasks.classification.shards import write_shards
 from hrnet_tf.tasks.dense.config import DenseAugmentation
 from hrnet_tf.tasks.dense.pipeline import training_pairs
 from hrnet_tf.tasks.keypoints.people import People
-from hrnet_tf.tasks.pose.augment import plain_crops
+from hrnet_tf.tasks.pose.augment import CropGeometry, plain_crops
 from hrnet_tf.tasks.pose.pipeline import CropReader, crop_batches
 from hrnet_tf.tasks.pose.survey import survey_people
 from hrnet_tf.tasks.regression.config import MapSection
@@ -154,7 +154,7 @@ def people(tmp_path):
 
 
 def test_people_are_cut_out_of_what_is_shown(people, coco_set):
-    matrices = plain_crops(people, (SIZE, 1.25))
+    matrices = plain_crops(people, CropGeometry(SIZE, 1.25))
     reader = CropReader(people, SIZE)
     by_python = list(crop_batches(reader, matrices, 3).as_numpy_iterator())
     assert sorted(reader._turns.values()) == list(TURNS)
@@ -177,7 +177,7 @@ def test_sizes_as_stored_are_refused_with_the_option(people, coco_set):
     stored[4:] = stored[4:, ::-1]
     wrong = replace(people, image_sizes=stored)
     reader = CropReader(wrong, SIZE, "skip")
-    matrices = plain_crops(wrong, (SIZE, 1.25))
+    matrices = plain_crops(wrong, CropGeometry(SIZE, 1.25))
     _, good = next(crop_batches(reader, matrices, 8).as_numpy_iterator())
     assert good.tolist() == [True] * 4 + [False] * 4
     survey = survey_people(CropReader(wrong, SIZE), coco_set)

@@ -21,6 +21,7 @@ from hrnet_tf.tasks.keypoints.coco_doubts import box_doubts, doubts
 from hrnet_tf.tasks.keypoints.coco_files import find_category, index, read_annotations
 from hrnet_tf.tasks.keypoints.coco_repairs import Repairs, mend, mend_areas
 from hrnet_tf.tasks.keypoints.config import CocoSection
+from hrnet_tf.tasks.keypoints.crowd_scores import BOX_SHARE, check_crowd_indices
 from hrnet_tf.tasks.keypoints.detections import (
     Detections,
     ImageIndex,
@@ -48,6 +49,8 @@ class CocoKeypoints:
             boxes.
         keypoints: the set that the annotations must hold.
         on_error: `"stop"` or `"skip"`: what to do about broken samples.
+        crowds: whether these are CrowdPose's, whose images have a `crowdIndex` and
+            whose areas are a share of the boxes'.
 
     Attributes:
         ground_truth: the annotations without the broken ones, for pycocotools.
@@ -68,11 +71,16 @@ class CocoKeypoints:
     """
 
     def __init__(
-        self, section: CocoSection, keypoints: KeypointSet, on_error: Policy = "stop"
+        self,
+        section: CocoSection,
+        keypoints: KeypointSet,
+        on_error: Policy = "stop",
+        crowds: bool = False,
     ):
         self.section = section
         self.keypoints = keypoints
         self.on_error = on_error
+        self.crowds = crowds
         repairs = Repairs()
         self.ground_truth = read_annotations(section.annotations, repairs)
         self.category = find_category(self.ground_truth, keypoints, section.annotations)
@@ -84,12 +92,20 @@ class CocoKeypoints:
             if self._is_whole(item, repairs)
         ]
         own = [item for item in whole if item["category_id"] == self.category]
-        mend_areas(own, repairs)
+        mend_areas(own, repairs, BOX_SHARE if crowds else None)
+        if crowds:
+            check_crowd_indices(self.ground_truth, section.annotations)
         if self.broken:
             self.ground_truth = index(
                 self.ground_truth.dataset | {"annotations": whole}
             )
         self.notes = [*repairs.lines(), *doubts(own, self.ground_truth.imgs)]
+        images = self.ground_truth.imgs.values()
+        if not crowds and any("crowdIndex" in image for image in images):
+            self.notes.append(
+                "images have a `crowdIndex`: with data.format=crowdpose they are "
+                "judged as CrowdPose does"
+            )
         for line in self.notes:
             logger.warning("%s: %s", section.annotations, line)
 

@@ -77,13 +77,14 @@ def mend(item: Row, count: int, image: Row | None, repairs: Repairs) -> None:
         repairs.add(what, where)
 
 
-def mend_areas(items: list[Row], repairs: Repairs) -> None:
+def mend_areas(items: list[Row], repairs: Repairs, usual: float | None = None) -> None:
     """Give annotations with a box the area that theirs cannot be.
 
     Args:
         items: of one category; those are changed whose `area` is missing, no number,
             not above 0, or a placeholder in a large box.
         repairs: counts them.
+        usual: what an area is of its box in this data set; None: as the others have it.
     """
     shares, without = [], []
     for item in items:
@@ -95,9 +96,11 @@ def mend_areas(items: list[Row], repairs: Repairs) -> None:
             shares.append(area / of_box)
         else:
             without.append((item, of_box))
-    share = min(1.0, median(shares)) if shares else 1.0
+    share = usual or (min(1.0, median(shares)) if shares else 1.0)
     taken = (
-        f"{share:.2f} of the box's is taken, as the others have it"
+        f"{share:.2f} of the box's is taken, as the data set's own metric has it"
+        if usual
+        else f"{share:.2f} of the box's is taken, as the others have it"
         if shares
         else "the box's is taken; COCO's are of outlines, about half of it, so that AP "
         "is another number than with those"

@@ -141,19 +141,65 @@ def average_precision(
     results = [entry for entry in results if entry["image_id"] not in left]
     if not results:
         return dict.fromkeys(STATISTICS, 0.0)
-    if 0 in ground_truth.anns:
-        ground_truth = _renumbered(ground_truth)
-    results = [dict(entry) for entry in results]  # pycocotools writes into them
-    with contextlib.redirect_stdout(io.StringIO()):  # and prints as it goes
-        evaluation = COCOeval(ground_truth, ground_truth.loadRes(results), "keypoints")
-        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas)
-        evaluation.params.catIds = [category]
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
+        evaluation = _evaluation(ground_truth, results, category, sigmas)
         judged = [number for number in evaluation.params.imgIds if number not in left]
         evaluation.params.imgIds = judged
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
     return dict(zip(STATISTICS, map(float, evaluation.stats), strict=True))
+
+
+def judged(
+    data: dict[str, Any],
+    results: list[dict[str, Any]],
+    category: int,
+    sigmas: Sequence[float],
+    images: Collection[int],
+    most: int,
+) -> dict[str, Any]:
+    """Precision and recall by pycocotools, of people of every size.
+
+    Args:
+        data: COCO annotations with keypoints and areas.
+        results: entries of a COCO result file.
+        category: id of the category to judge.
+        sigmas: of the keypoints.
+        images: ids of those to judge.
+        most: people of an image that count, the best first.
+
+    Returns:
+        `precision` `(thresholds, recalls, 1, 1, 1)` and `recall` `(thresholds, 1, 1,
+        1)` for similarities of 0.5, 0.55 to 0.95; -1 where nobody is annotated.
+    """
+    truth = COCO()
+    truth.dataset = data
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth.createIndex()
+        evaluation = _evaluation(truth, results, category, sigmas)
+        evaluation.params.imgIds = sorted(images)
+        evaluation.params.maxDets = [most]
+        evaluation.params.areaRng = [[0, 1e10]]
+        evaluation.params.areaRngLbl = ["all"]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation.eval
+
+
+def _evaluation(
+    ground_truth: COCO,
+    results: list[dict[str, Any]],
+    category: int,
+    sigmas: Sequence[float],
+) -> COCOeval:
+    if 0 in ground_truth.anns:
+        ground_truth = _renumbered(ground_truth)
+    results = [dict(entry) for entry in results]  # pycocotools writes into them
+    evaluation = COCOeval(ground_truth, ground_truth.loadRes(results), "keypoints")
+    evaluation.params.kpt_oks_sigmas = np.asarray(sigmas)
+    evaluation.params.catIds = [category]
+    return evaluation
 
 
 def _renumbered(ground_truth: COCO) -> COCO:

@@ -5,11 +5,19 @@ and decoding can be exported.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.tasks.keypoints.encodings import (
+    ENCODINGS,
+    REFINEMENTS,
+    Encoding,
+    Refinement,
+    check_refinement,
+    is_unbiased,
+)
 from hrnet_tf.tasks.keypoints.peaks import (
     neighbours,
     newton_offset,
@@ -18,19 +26,6 @@ from hrnet_tf.tasks.keypoints.peaks import (
     reflected_blur,
     smooth_logarithm,
 )
-
-Encoding = Literal["plain", "dark", "udp", "udp_offsets"]
-ENCODINGS = get_args(Encoding)
-Refinement = Literal["none", "quarter", "quarter_by_axis", "dark", "udp"]
-REFINEMENTS = get_args(Refinement)
-
-# What the authors of each encoding decode with.
-USUAL: dict[str, Refinement] = {
-    "plain": "quarter",
-    "dark": "dark",
-    "udp": "udp",
-    "udp_offsets": "none",
-}
 
 # Of a disc of class 1 around a keypoint, as a share of the longer side of its map.
 DISC = 0.0546875
@@ -82,12 +77,8 @@ class HeatmapCodec:
                 )
         if self.stride < 1 or self.sigma <= 0:
             raise ValueError(f"`stride` and `sigma` must be positive, got {self}.")
-        if self.has_offsets and self.refinement != "none":
-            raise ValueError(
-                "With the encoding 'udp_offsets' the network itself answers how far a "
-                f"keypoint is from its cell: `refinement` must be 'none', got "
-                f"{self.refinement!r}."
-            )
+        if problem := check_refinement(self.encoding, self.refinement):
+            raise ValueError(f"HeatmapCodec: {problem}.")
 
     @property
     def has_offsets(self) -> bool:
@@ -116,11 +107,11 @@ class HeatmapCodec:
         steps = (sides * self.stride - 1) / np.maximum(sides - 1, 1)
         return steps.astype(np.float32)
 
-    def to_cells(self, points: Any, size: tuple[int, int]) -> Any:
+    def in_cells(self, points: Any, size: tuple[int, int]) -> Any:
         """Crop pixels `(..., 2)` to cells of heatmaps of a size (height, width)."""
         return points / self.pixels_per_cell(size)
 
-    def to_pixels(self, cells: Any, size: tuple[int, int]) -> Any:
+    def in_pixels(self, cells: Any, size: tuple[int, int]) -> Any:
         """Cells `(..., 2)` of heatmaps of a size (height, width) to crop pixels."""
         return cells * self.pixels_per_cell(size)
 
@@ -142,7 +133,7 @@ class HeatmapCodec:
             offsets there are three maps a keypoint, one after another, and weights are
             those given.
         """
-        points = self.to_cells(keypoints[..., :2], size)
+        points = self.in_cells(keypoints[..., :2], size)
         if self.has_offsets:
             return _discs(points, keypoints[..., 2], size), keypoints[..., 2]
         height, width = size
@@ -221,15 +212,6 @@ class HeatmapCodec:
         """Cells along the smoothing of heatmaps: 11 for a sigma of 2, 17 for 3."""
         return int(6 * self.sigma - 1) // 2 * 2 + 1
 
-    def in_pixels(self, cells: Any) -> Any:
-        """Crop pixels of positions in heatmap cells, an array or a tensor."""
-        return cells * float(self.stride)
-
-
-def is_unbiased(encoding: Encoding) -> bool:
-    """Whether crops of an encoding count lengths from middle to middle of pixels."""
-    return encoding.startswith("udp")
-
 
 def flip_back(
     heatmaps: tf.Tensor,
@@ -261,9 +243,7 @@ def flip_back(
     )
 
 
-def _discs(
-    points: tf.Tensor, weights: tf.Tensor, size: tuple[int, int]
-) -> tf.Tensor:
+def _discs(points: tf.Tensor, weights: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Targets with offsets, `(batch, height, width, 3 * keypoints)`.
 
     Args:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks.sample_losses import SampleLoss, sample_values
 from hrnet_tf.networks.targets import check_keypoints, keypoint_weights
+from hrnet_tf.tasks.keypoints.encodings import Encoding
 from hrnet_tf.tasks.keypoints.heatmaps import HeatmapCodec
 
 
@@ -27,6 +28,30 @@ def joint_errors(
     """
     errors = tf.reduce_mean(tf.math.squared_difference(target, predicted), axis=(1, 2))
     return 0.5 * errors * tf.square(weights)
+
+
+def offset_errors(
+    target: tf.Tensor, predicted: tf.Tensor, weights: tf.Tensor
+) -> tf.Tensor:
+    """`joint_errors` of discs, and of offsets inside of them, added up.
+
+    Args:
+        target: three maps a keypoint, one after another: a disc of ones, and how far
+            right and down the keypoint is, `(batch, height, width, 3 * keypoints)`.
+        predicted: of the same shape.
+        weights: `(batch, keypoints)`.
+
+    Returns:
+        `(batch, keypoints)`.
+
+    Source: Huang et al., https://arxiv.org/abs/1911.07524, section 4.3.
+    """
+    disc = target[..., ::3]
+    errors = joint_errors(disc, predicted[..., ::3], weights)
+    for axis in (1, 2):
+        offsets = (disc * maps[..., axis::3] for maps in (target, predicted))
+        errors += joint_errors(*offsets, weights)
+    return errors
 
 
 def heatmap_mse(
@@ -73,11 +98,13 @@ class KeypointLoss(SampleLoss):
         sigma: standard deviation of the targets' Gaussians, in cells.
         hardest: average only this many keypoints with the largest errors (0: all).
         loss: another Keras loss to use between weighted targets and weighted heatmaps.
+        encoding: how targets are drawn; see `HeatmapCodec`.
 
     Call arguments:
         y_true: `(batch, keypoints, 3)`: x, y in crop pixels, and weight (0: not
             annotated).
-        y_pred: heatmaps, `(batch, height, width, keypoints)`.
+        y_pred: heatmaps, `(batch, height, width, keypoints)`; with offsets three maps a
+            keypoint.
         sample_weight: multiplies the losses: `(batch,)` for people or `(batch,
             keypoints)` for keypoints. With another `loss`, `(batch,)`, if that gives a
             value a sample.
@@ -102,22 +129,24 @@ class KeypointLoss(SampleLoss):
         hardest: int = 0,
         loss: keras.losses.Loss | None = None,
         name: str = "keypoint_loss",
+        encoding: Encoding = "plain",
         **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
-        self.codec = HeatmapCodec(stride, sigma)
+        self.codec = HeatmapCodec(stride, sigma, "none", encoding)
         self.hardest = hardest
         self.loss = keras.losses.get(loss)
 
     def values(self, y_true, y_pred, sample_weight):
         """Losses of the persons, `(batch,)`; see the class."""
-        check_keypoints(y_true, y_pred)
+        each = self.codec.maps_per_keypoint
+        check_keypoints(y_true, y_pred[..., ::each])
         y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
         target, weights = self.codec.encode(y_true, y_pred.shape[1:3])
         if sample_weight is not None:
-            sample_weight = keypoint_weights(sample_weight, y_pred.shape[-1])
+            sample_weight = keypoint_weights(sample_weight, y_pred.shape[-1] // each)
         if self.loss is not None:
-            scale = weights[:, None, None, :]
+            scale = tf.repeat(weights, each, axis=-1)[:, None, None, :]
             if sample_weight is not None and sample_weight.shape[-1] != 1:
                 raise InputError(
                     "`sample_weight` of keypoints cannot be obeyed with another loss, "
@@ -126,7 +155,10 @@ class KeypointLoss(SampleLoss):
             return sample_values(
                 self.loss, target * scale, y_pred * scale, sample_weight
             )
-        errors = joint_errors(target, y_pred, weights)
+        if self.codec.has_offsets:
+            errors = offset_errors(target, y_pred, weights)
+        else:
+            errors = joint_errors(target, y_pred, weights)
         if sample_weight is not None:
             sample_weight *= tf.ones_like(errors)
         if self.hardest:
@@ -142,4 +174,5 @@ class KeypointLoss(SampleLoss):
             "sigma": self.codec.sigma,
             "hardest": self.hardest,
             "loss": self.loss and keras.losses.serialize(self.loss),
+            "encoding": self.codec.encoding,
         }

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from hrnet_tf.images.preprocess import PADDING
 from hrnet_tf.tasks.base.manifest import Quantisation
-from hrnet_tf.tasks.keypoints.heatmaps import Refinement
+from hrnet_tf.tasks.keypoints.encodings import Encoding, Refinement
 
 
 @dataclass(frozen=True)
 class HeatmapOutput:
-    """What it answers: one heatmap a keypoint."""
+    """What it answers: one heatmap a keypoint, or three with offsets."""
 
     height: int
     width: int
@@ -34,3 +34,4 @@ class Decoding:
     padding: float = PADDING  # a crop is this much larger than the box
     flip: bool = False  # average with the mirrored crop
     shift: bool = True  # ... whose heatmaps are moved by one cell
+    encoding: Encoding = "plain"  # what was learnt, and how crops are cut for it

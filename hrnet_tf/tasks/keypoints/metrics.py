@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.networks.targets import check_keypoints, keypoint_weights
+from hrnet_tf.tasks.keypoints.encodings import Encoding
 from hrnet_tf.tasks.keypoints.heatmaps import HeatmapCodec
 
 
@@ -20,6 +21,7 @@ class KeypointAccuracy(keras.metrics.Metric):
         stride: crop pixels per heatmap cell.
         threshold: largest distance that counts, in tenths of the heatmap's height and
             width.
+        encoding: of the heatmaps; see `HeatmapCodec`.
 
     Example:
         ```python
@@ -34,10 +36,12 @@ class KeypointAccuracy(keras.metrics.Metric):
         stride: int = 4,
         threshold: float = 0.5,
         name: str = "accuracy",
+        encoding: Encoding = "plain",
         **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
         self.stride = stride
+        self.encoding = encoding
         self.threshold = threshold
         self.found = self.add_weight(name="found", initializer="zeros")
         self.annotated = self.add_weight(name="annotated", initializer="zeros")
@@ -56,15 +60,18 @@ class KeypointAccuracy(keras.metrics.Metric):
         Raises:
             InputError: if a shape does not fit, such as that of heatmaps as targets.
         """
-        check_keypoints(y_true, y_pred)
+        codec = HeatmapCodec(self.stride, refinement="none", encoding=self.encoding)
+        each = codec.maps_per_keypoint
+        check_keypoints(y_true, y_pred[..., ::each])
         y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
         height, width = y_pred.shape[1:3]
-        cells, _ = HeatmapCodec(self.stride, refinement="none").decode(y_pred)
+        cells, _ = codec.decode(y_pred)
         scale = tf.constant([width / 10, height / 10], tf.float32)
-        distance = tf.norm((cells - y_true[..., :2] / self.stride) / scale, axis=-1)
+        places = codec.in_cells(y_true[..., :2], (height, width))
+        distance = tf.norm((cells - places) / scale, axis=-1)
         counts = tf.cast(y_true[..., 2] > 0, self.found.dtype)
         if sample_weight is not None:
-            weights = keypoint_weights(sample_weight, y_pred.shape[-1])
+            weights = keypoint_weights(sample_weight, y_pred.shape[-1] // each)
             counts *= tf.cast(weights, counts.dtype)
         near = tf.cast(distance < self.threshold, counts.dtype)
         self.found.assign_add(tf.reduce_sum(near * counts))
@@ -87,4 +94,5 @@ class KeypointAccuracy(keras.metrics.Metric):
             **super().get_config(),
             "stride": self.stride,
             "threshold": self.threshold,
+            "encoding": self.encoding,
         }

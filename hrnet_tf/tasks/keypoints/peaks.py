@@ -73,9 +73,7 @@ def reflected_blur(heatmaps: tf.Tensor, length: int) -> tf.Tensor:
     The outermost cells are not repeated, as OpenCV has it.
     """
     _, height, width, _ = heatmaps.shape
-    rows, columns = (
-        tf.constant(_reflecting(side, length)) for side in (height, width)
-    )
+    rows, columns = (tf.constant(_reflecting(side, length)) for side in (height, width))
     return tf.einsum("ih,bhwk,jw->bijk", rows, heatmaps, columns)
 
 

@@ -1,5 +1,7 @@
 """Random crops of people, the official top-down recipe, a whole epoch at once."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from hrnet_tf.images.boxes import SMALLEST
@@ -9,11 +11,25 @@ from hrnet_tf.tasks.keypoints.people import People
 from hrnet_tf.tasks.pose.config import AugmentationSection
 
 
+class CropGeometry(NamedTuple):
+    """How people are cut out.
+
+    Attributes:
+        size: height and width of a crop in its own pixels.
+        padding: how much larger than the box it is.
+        unbiased: see `crop_matrix`.
+    """
+
+    size: tuple[int, int]
+    padding: float
+    unbiased: bool = False
+
+
 def random_crops(
     people: People,
     keypoint_set: KeypointSet,
     settings: AugmentationSection,
-    geometry: tuple[tuple[int, int], float],
+    geometry: CropGeometry,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one random crop of each person.
@@ -22,8 +38,7 @@ def random_crops(
         people: whom to crop.
         keypoint_set: what a mirror exchanges, and what the upper body is.
         settings: how far and how often to change what.
-        geometry: height and width of the crop in its own pixels, and how much larger
-            than the box it is.
+        geometry: how they are cut out.
         rng: where all chance comes from.
 
     Returns:
@@ -33,7 +48,7 @@ def random_crops(
     Source: Sun et al., https://arxiv.org/abs/1902.09212, section 4.1, and the official
     code.
     """
-    size, padding = geometry
+    size, padding, unbiased = geometry
     aspect = size[1] / size[0]
     centers, widths = crop_of_box(people.boxes, aspect, padding)
     half = half_bodies(people.keypoints, keypoint_set.upper, aspect, settings, rng)
@@ -52,18 +67,18 @@ def random_crops(
     flips = rng.random(count) < settings.flip_probability
     image_widths = people.image_sizes[:, 1]
     centers[flips, 0] = image_widths[flips] - 1 - centers[flips, 0]
-    matrices = crop_matrix(centers, widths, rotations, size)
+    matrices = crop_matrix(centers, widths, rotations, size, unbiased)
     # Mirroring the image first, x to width - 1 - x, is one more affine map.
     matrices[flips, :, 2] += matrices[flips, :, 0] * (image_widths[flips, None] - 1)
     matrices[flips, :, 0] *= -1
     return matrices, crop_keypoints(people.keypoints, matrices, keypoint_set, flips)
 
 
-def plain_crops(people: People, geometry: tuple[tuple[int, int], float]) -> np.ndarray:
+def plain_crops(people: People, geometry: CropGeometry) -> np.ndarray:
     """Matrices `(n, 2, 3)` of upright crops of people; see `random_crops`."""
-    size, padding = geometry
+    size, padding, unbiased = geometry
     centers, widths = crop_of_box(people.boxes, size[1] / size[0], padding)
-    return crop_matrix(centers, widths, 0.0, size)
+    return crop_matrix(centers, widths, 0.0, size, unbiased)
 
 
 def crop_keypoints(

@@ -13,6 +13,12 @@ from hrnet_tf.common.config import (
 )
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.tasks.keypoints.config import CocoSection
+from hrnet_tf.tasks.keypoints.encodings import (
+    USUAL,
+    Encoding,
+    Refinement,
+    check_refinement,
+)
 
 
 @dataclass(frozen=True)
@@ -52,15 +58,25 @@ class AugmentationSection:
 
 
 @dataclass(frozen=True)
+class PartSection(CocoSection):
+    """One part of a data set."""
+
+    heads: str | None = None  # of MPII: how large heads are, gt_valid.mat
+
+
+@dataclass(frozen=True)
 class DataSection(FilesSection):
     """Where samples come from and how they are cut."""
 
-    train: CocoSection = field(default_factory=CocoSection)
-    validation: CocoSection = field(default_factory=CocoSection)
+    train: PartSection = field(default_factory=PartSection)
+    validation: PartSection = field(default_factory=PartSection)
+    # Whose files these are, and with that how predictions are judged.
+    format: Literal["coco", "crowdpose", "mpii"] = "coco"
     keypoints: str = "coco"  # a shipped set or a YAML file
     on_error: Literal["stop", "skip"] = "stop"  # what to do about broken samples
     padding: float = 1.25  # a crop is this much larger than the box
     sigma: float = 2.0  # of the target Gaussians, in heatmap cells
+    encoding: Encoding = "plain"  # of the targets: how they are drawn; see HeatmapCodec
     augmentation: AugmentationSection = field(default_factory=AugmentationSection)
 
     def __post_init__(self):
@@ -89,8 +105,10 @@ class EvaluateSection:
 
     batch_size: int = 32
     flip: bool = True  # average with the mirrored image
-    shift: bool = True  # move mirrored heatmaps by one cell, as the official code does
-    refinement: Literal["none", "quarter", "dark"] = "quarter"
+    # Move mirrored heatmaps by one cell, as the official code does; None: if the
+    # encoding needs it.
+    shift: bool | None = None
+    refinement: Refinement | None = None  # None: what is usual for the encoding
     keypoint_threshold: float = 0.2  # keypoints that count when a person is rescored
     nms_threshold: float = 0.9  # OKS above which the lower-scored of two people goes
     soft_nms: bool = False
@@ -110,3 +128,9 @@ class PoseConfig:
     data: DataSection = field(default_factory=DataSection)
     train: PoseTrain = field(default_factory=PoseTrain)
     evaluate: EvaluateSection = field(default_factory=EvaluateSection)
+
+    def __post_init__(self):
+        encoding, refinement = self.data.encoding, self.evaluate.refinement
+        problem = check_refinement(encoding, refinement or USUAL[encoding])
+        if problem:
+            raise InputError(f"`evaluate.refinement`: {problem}.")

@@ -1,7 +1,8 @@
-"""Predictions for a whole data set, judged by COCO's metric."""
+"""Predictions for a whole data set, judged by its metric."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,17 @@ from hrnet_tf.data.usable import refuse, unreadable
 from hrnet_tf.images.lettering import PAPER
 from hrnet_tf.images.preprocess import warp
 from hrnet_tf.images.sheets import contact_sheet
-from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
-from hrnet_tf.tasks.keypoints.coco_scores import average_precision
 from hrnet_tf.tasks.keypoints.drawing import show_pose
+from hrnet_tf.tasks.keypoints.encodings import USUAL, is_unbiased
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
-from hrnet_tf.tasks.keypoints.people import People
+from hrnet_tf.tasks.keypoints.manifest import Decoding
 from hrnet_tf.tasks.keypoints.result import Pose
-from hrnet_tf.tasks.pose.augment import plain_crops
+from hrnet_tf.tasks.pose.augment import CropGeometry, plain_crops
 from hrnet_tf.tasks.pose.config import DataSection, EvaluateSection
+from hrnet_tf.tasks.pose.judges import judge_of, open_part
 from hrnet_tf.tasks.pose.manifest import PoseManifest
 from hrnet_tf.tasks.pose.pipeline import CropReader, crop_batches
-from hrnet_tf.tasks.pose.predictor import PosePredictor, choose_people
+from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.pose.survey import check_people, survey_people
 
 SHOWN = 16  # crops in a picture
@@ -37,10 +38,10 @@ class PoseEvaluation:
     """How good predictions of people are.
 
     Attributes:
-        statistics: COCO's names to numbers in [0, 1].
+        statistics: the metric's names to numbers in [0, 1].
         people: how many were looked at.
         skipped: how many of them could not be read.
-        results: entries of a COCO result file.
+        results: entries of a result file; COCO's, but for MPII.
         unread: ids of the images that are missing or could not be read; nobody in them
             is judged.
     """
@@ -52,13 +53,15 @@ class PoseEvaluation:
     unread: tuple[int, ...] = ()
 
     def table(self) -> str:
-        """The statistics as text, one column each."""
-        names = self.statistics
-        lines = [
-            " ".join(f"{name:>6}" for name in names),
-            " ".join(f"{value:6.3f}" for value in names.values()),
-            f"{self.people} people, {self.skipped} skipped",
-        ]
+        """The statistics as text, one column each; a line for what follows an @."""
+        lines = []
+        by_threshold = groupby(self.statistics, lambda name: name.partition("@")[2])
+        for names in (list(group) for _, group in by_threshold):
+            wide = {name: max(6, len(name)) for name in names}
+            lines.append(" ".join(f"{name:>{wide[name]}}" for name in names))
+            values = self.statistics
+            lines.append(" ".join(f"{values[name]:{wide[name]}.3f}" for name in names))
+        lines.append(f"{self.people} people, {self.skipped} skipped")
         if self.unread:
             lines.append(
                 f"{len(self.unread)} images are missing or cannot be read: nobody in "
@@ -76,7 +79,7 @@ class PoseEvaluation:
         }
 
     def write_details(self, target: Path) -> None:
-        """Write a COCO result file beside the JSON file of the evaluation."""
+        """Write a result file beside the JSON file of the evaluation."""
         results = target.with_name(f"{target.stem}_results.json")
         write_json(results, self.results, indent=None)
 
@@ -89,14 +92,7 @@ def judged_people(
     Raises:
         InputError: if `data.keypoints` are others than the model's.
     """
-    decoding = replace(
-        manifest.decoding,
-        refinement=settings.refinement,
-        flip=settings.flip,
-        shift=settings.shift,
-        sigma=data.sigma,
-        padding=data.padding,
-    )
+    decoding = replace(decoding_of(data, settings), flip=settings.flip)
     keypoints = KeypointSet.read(data.keypoints)
     if keypoints.names != manifest.keypoints.names:
         raise InputError(
@@ -104,7 +100,31 @@ def judged_people(
             f"the {len(manifest.keypoints)} of {manifest.keypoints.name}, got "
             f"{len(keypoints)} others."
         )
-    return replace(manifest, decoding=decoding, keypoints=keypoints)
+    judged = replace(manifest, decoding=decoding, keypoints=keypoints)
+    if judged.codec.has_offsets != manifest.codec.has_offsets:
+        raise InputError(
+            f"`data.encoding` is {data.encoding}, the model answers with maps of the "
+            f"encoding {manifest.decoding.encoding}."
+        )
+    return judged
+
+
+def decoding_of(data: DataSection, settings: EvaluateSection) -> Decoding:
+    """How heatmaps of a configuration are read, without a mirrored image."""
+    shift = settings.shift
+    return Decoding(
+        settings.refinement or USUAL[data.encoding],
+        data.sigma,
+        data.padding,
+        shift=not is_unbiased(data.encoding) if shift is None else shift,
+        encoding=data.encoding,
+    )
+
+
+def crop_geometry(manifest: PoseManifest) -> CropGeometry:
+    """How people are cut out for a model."""
+    padding, unbiased = manifest.decoding.padding, manifest.codec.unbiased
+    return CropGeometry(manifest.input.size, padding, unbiased)
 
 
 class PoseEvaluator:
@@ -127,26 +147,24 @@ class PoseEvaluator:
         ```
     """
 
-    monitor = "AP"
-
     def __init__(
         self, data: DataSection, settings: EvaluateSection, manifest: PoseManifest
     ):
         self.settings = settings
         self.manifest = judged_people(manifest, data, settings)
         self.where = data.validation.annotations
-        self.part = CocoKeypoints(
-            data.validation, self.manifest.keypoints, data.on_error
-        )
+        self.part = open_part(data, data.validation, self.manifest.keypoints)
+        self.judge = judge_of(self.part, self.manifest, settings)
+        self.monitor = self.judge.monitor
         self.people = self.part.people()
         self.reader = CropReader(
             self.people, manifest.input.size, data.on_error, data.reading
         )
-        self.geometry = (manifest.input.size, data.padding)
+        self.geometry = crop_geometry(self.manifest)
         boxes = Path(data.validation.boxes or "annotated_boxes").stem
         flip = "flip" if settings.flip else "straight"
         # Tells evaluations of one run apart.
-        self.name = "_".join((boxes, settings.refinement, flip))
+        self.name = "_".join((boxes, self.manifest.decoding.refinement, flip))
 
     def __len__(self) -> int:
         return len(self.people)
@@ -166,17 +184,8 @@ class PoseEvaluator:
         if not kept.size:
             refuse(self.where, unreadable(len(self), self.reader.broken))
         unread = self.part.unread | set(self.people.image_ids[~good].tolist())
-        results = coco_results(
-            self.people.take(kept),
-            keypoints[kept],
-            scores[kept],
-            self.manifest,
-            self.settings,
-            self.part.category,
-        )
-        sigmas = self.manifest.keypoints.sigmas
-        statistics = average_precision(
-            self.part.ground_truth, results, self.part.category, sigmas, unread
+        statistics, results = self.judge.judge(
+            self.people.take(kept), keypoints[kept], scores[kept], unread
         )
         skipped = int((~good).sum())
         return PoseEvaluation(
@@ -185,7 +194,7 @@ class PoseEvaluator:
 
     def check(self) -> None:
         """See `hrnet_tf.data.usable`."""
-        check_people(self.reader, self.geometry[1], self.where)
+        check_people(self.reader, self.geometry.padding, self.where)
 
     def survey(self) -> Survey:
         """Annotated keypoints by name; none if the boxes are a detector's."""
@@ -244,9 +253,9 @@ class PoseEvaluator:
         height, width = self.manifest.input.size
         box = np.array([[0, 0, width, height]], np.float32)
         keypoints, sure = self.manifest.keypoints, np.ones(1, np.float32)
-        pictures = []
+        pictures, codec = [], self.manifest.codec
         for crop, points, values in zip(crops, cells, scores, strict=True):
-            points = self.manifest.codec.in_pixels(points[None])
+            points = codec.in_pixels(points[None], self.manifest.output.size)
             pose = Pose(points, values[None], box, sure, keypoints)
             pictures.append(show_pose(crop, pose))
         return contact_sheet(pictures, columns=8)
@@ -262,47 +271,3 @@ class PoseEvaluator:
             ):
                 parts.append((*predictor.locate(crops.numpy()), good.numpy()))
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
-
-
-def coco_results(
-    people: People,
-    keypoints: np.ndarray,
-    scores: np.ndarray,
-    manifest: PoseManifest,
-    settings: EvaluateSection,
-    category: int,
-) -> list[dict[str, Any]]:
-    """Predictions to entries of a COCO result file: rescored, doubles suppressed.
-
-    Args:
-        people: who was looked at.
-        keypoints: `(n, k, 2)` in image pixels.
-        scores: `(n, k)`.
-        manifest: the keypoints' sigmas and the crops' shape.
-        settings: thresholds.
-        category: id of the category.
-    """
-    results = []
-    for image_id in np.unique(people.image_ids):
-        here = np.flatnonzero(people.image_ids == image_id)
-        chosen, totals = choose_people(
-            keypoints[here],
-            scores[here],
-            people.boxes[here],
-            people.scores[here],
-            manifest,
-            settings,
-        )
-        for person, total in zip(here[chosen], totals[chosen], strict=True):
-            triples = np.concatenate(
-                [keypoints[person], scores[person, :, None]], axis=-1
-            )
-            results.append(
-                {
-                    "image_id": int(image_id),
-                    "category_id": category,
-                    "keypoints": np.round(triples.ravel(), 4).tolist(),
-                    "score": float(total),
-                }
-            )
-    return results

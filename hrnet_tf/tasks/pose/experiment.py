@@ -16,17 +16,22 @@ from hrnet_tf.images.sheets import COLUMNS, contact_sheet
 from hrnet_tf.networks.building import build_network
 from hrnet_tf.tasks.base.experiment import behind_normalisation
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
-from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
 from hrnet_tf.tasks.keypoints.colors import change_colors
 from hrnet_tf.tasks.keypoints.drawing import show_pose
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.losses import KeypointLoss
-from hrnet_tf.tasks.keypoints.manifest import Decoding, HeatmapOutput
+from hrnet_tf.tasks.keypoints.manifest import HeatmapOutput
 from hrnet_tf.tasks.keypoints.metrics import KeypointAccuracy
 from hrnet_tf.tasks.keypoints.people import People
 from hrnet_tf.tasks.keypoints.result import Pose
 from hrnet_tf.tasks.pose.config import PoseConfig
-from hrnet_tf.tasks.pose.evaluator import PoseEvaluator, judged_people
+from hrnet_tf.tasks.pose.evaluator import (
+    PoseEvaluator,
+    crop_geometry,
+    decoding_of,
+    judged_people,
+)
+from hrnet_tf.tasks.pose.judges import open_part
 from hrnet_tf.tasks.pose.manifest import PoseManifest
 from hrnet_tf.tasks.pose.network import HRNetV1
 from hrnet_tf.tasks.pose.pipeline import CropReader, random_epochs, training_batches
@@ -53,9 +58,7 @@ class PoseExperiment:
             input=ImageInput(height, width, orientation=data.orientation),
             output=HeatmapOutput(height // stride, width // stride, stride),
             keypoints=KeypointSet.read(data.keypoints),
-            decoding=Decoding(
-                self.config.evaluate.refinement, data.sigma, data.padding
-            ),
+            decoding=decoding_of(data, self.config.evaluate),
             versions=versions(),
         )
 
@@ -64,19 +67,19 @@ class PoseExperiment:
     ) -> keras.Model:
         """Normalised crops to heatmaps."""
         section = self.config.model.beginning_with(weights)
-        count = len(manifest.keypoints)
+        count = len(manifest.keypoints) * manifest.codec.maps_per_keypoint
         return build_network(HRNetV1, section, count, synchronized=synchronized)
 
     def training_data(self, manifest: PoseManifest) -> "PoseTrainingData":
         """Everyone with keypoints."""
-        return PoseTrainingData(self.config, manifest.keypoints)
+        return PoseTrainingData(self.config, manifest)
 
     def judged(self, manifest: PoseManifest) -> PoseManifest:
         """Decoding and sigmas as the configuration has them."""
         return judged_people(manifest, self.config.data, self.config.evaluate)
 
     def evaluator(self, manifest: PoseManifest) -> PoseEvaluator:
-        """Judges by COCO's metric."""
+        """Judges by the data set's metric."""
         return PoseEvaluator(self.config.data, self.config.evaluate, manifest)
 
     def training_model(self, network: keras.Model) -> keras.Model:
@@ -100,19 +103,22 @@ class PoseExperiment:
         loss = settings.loss and create(settings.loss, "train.loss")
         hardest = settings.hardest_keypoints
         return {
-            "loss": KeypointLoss(codec.stride, codec.sigma, hardest, loss),
-            "metrics": [KeypointAccuracy(codec.stride)],
+            "loss": KeypointLoss(
+                codec.stride, codec.sigma, hardest, loss, encoding=codec.encoding
+            ),
+            "metrics": [KeypointAccuracy(codec.stride, encoding=codec.encoding)],
         }
 
 
 class PoseTrainingData:
     """See `hrnet_tf.tasks.base.experiment.TrainingData`."""
 
-    def __init__(self, config: PoseConfig, keypoints: KeypointSet):
+    def __init__(self, config: PoseConfig, manifest: PoseManifest):
         self.config = config
-        self.keypoints = keypoints
+        self.keypoints = manifest.keypoints
+        self.geometry = crop_geometry(manifest)
         data = config.data
-        self.part = CocoKeypoints(data.train, keypoints, data.on_error)
+        self.part = open_part(data, data.train, self.keypoints)
         people = self.part.annotated()
         self.reader = CropReader(people, config.model.size, data.on_error, data.reading)
 
@@ -129,7 +135,7 @@ class PoseTrainingData:
             people,
             self.keypoints,
             data.augmentation,
-            (self.config.model.size, data.padding),
+            self.geometry,
             steps * settings.batch_size,
             self.config.seed,
         )

@@ -24,7 +24,10 @@ class PoseManifest(Manifest):
     def codec(self) -> HeatmapCodec:
         """Between keypoints and heatmaps."""
         return HeatmapCodec(
-            self.output.stride, self.decoding.sigma, self.decoding.refinement
+            self.output.stride,
+            self.decoding.sigma,
+            self.decoding.refinement,
+            self.decoding.encoding,
         )
 
     def crops_of(self, boxes: Any) -> tuple[Any, Any]:

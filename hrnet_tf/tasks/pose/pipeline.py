@@ -15,7 +15,7 @@ from hrnet_tf.data.parallel import AHEAD, in_parallel
 from hrnet_tf.tasks.keypoints.crops import CropReader
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.people import People
-from hrnet_tf.tasks.pose.augment import random_crops
+from hrnet_tf.tasks.pose.augment import CropGeometry, random_crops
 from hrnet_tf.tasks.pose.config import AugmentationSection
 
 # One epoch, given its number: whom to crop, int64 (n,); matrices from image to crop
@@ -28,7 +28,7 @@ def random_epochs(
     people: People,
     keypoint_set: KeypointSet,
     settings: AugmentationSection,
-    geometry: tuple[tuple[int, int], float],
+    geometry: CropGeometry,
     count: int,
     seed: int,
 ) -> Epoch:

@@ -22,28 +22,10 @@ from hrnet_tf.tasks.keypoints.coco_scores import (
     suppress,
     suppress_softly,
 )
+from hrnet_tf.tasks.keypoints.heatmaps import flip_back
 from hrnet_tf.tasks.keypoints.result import Pose
 from hrnet_tf.tasks.pose.config import EvaluateSection
 from hrnet_tf.tasks.pose.manifest import PoseManifest
-
-
-def flip_back(
-    heatmaps: tf.Tensor, mirror: np.ndarray, shift: bool = False
-) -> tf.Tensor:
-    """Heatmaps of a mirrored image to those of the image.
-
-    Args:
-        heatmaps: `(batch, height, width, keypoints)`.
-        mirror: `(keypoints,)`, where each keypoint goes in a mirror.
-        shift: move them one cell to the right, which makes up for coordinates that
-            count from pixel corners; the first column stays.
-
-    Source: the official code; the shift is worth two points of AP there.
-    """
-    flipped = tf.gather(tf.reverse(heatmaps, [2]), mirror, axis=-1)
-    return (
-        tf.concat([flipped[:, :, :1], flipped[:, :, :-1]], axis=2) if shift else flipped
-    )
 
 
 def locator(
@@ -67,7 +49,7 @@ def locator(
             return manifest.codec.decode(network(images))
         both = network(tf.concat([images, tf.reverse(images, [2])], axis=0))
         straight, mirrored = tf.split(both, 2)
-        mirrored = flip_back(mirrored, mirror, decoding.shift)
+        mirrored = flip_back(mirrored, mirror, decoding.shift, decoding.encoding)
         return manifest.codec.decode((straight + mirrored) * 0.5)
 
     return locate
@@ -144,7 +126,8 @@ class PosePredictor(Predictor):
 
     def _matrices(self, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         centers, widths = self.manifest.crops_of(boxes)
-        return crop_matrix(centers, widths, 0.0, size)
+        unbiased = self.manifest.codec.unbiased
+        return crop_matrix(centers, widths, 0.0, size, unbiased)
 
     def _pose(
         self,

@@ -45,6 +45,7 @@ def serve_keypoints(
         `hrnet_tf.images.boxes`, and beyond the limits.
     """
     locate, size = locator(network, manifest), manifest.input.size
+    unbiased = manifest.codec.unbiased
 
     def look(crops: tf.Tensor) -> tf.Tensor:
         cells, scores = locate(crops)
@@ -66,14 +67,15 @@ def serve_keypoints(
         def crop(index: tf.Tensor) -> tf.Tensor:
             own = slice(first[index], first[index] + people[index])
             image = decode_rgb(files.contents[index], files.turns[index])
-            return warp_upright(image, centers[own], widths[own], size)
+            return warp_upright(image, centers[own], widths[own], size, unbiased)
 
         with tf.control_dependencies([boxes]):
             numbers = tf.range(tf.size(people))
         crops = map_flat(crop, numbers, tf.TensorSpec((None, *size, 3), tf.uint8))
         found = in_parts(look, crops, (len(manifest.keypoints), 3))
         cells, scores = found[..., :2], found[..., 2]
-        keypoints = upright_to_image(cells, centers, widths, manifest.output.size)
+        places = centers, widths, manifest.output.size, unbiased
+        keypoints = upright_to_image(cells, *places)
         return {
             "keypoints": spread_rows(keypoints, real),
             "scores": spread_rows(scores, real),
@@ -85,12 +87,14 @@ def serve_keypoints(
 def decode_keypoints(heatmaps: tf.Tensor, manifest: PoseManifest) -> Answers:
     """`keypoints` `(n, k, 2)`, x and y in pixels of the crop, and `scores` `(n, k)`."""
     cells, scores = manifest.codec.decode(heatmaps)
-    return {"keypoints": manifest.codec.in_pixels(cells), "scores": scores}
+    pixels = manifest.codec.in_pixels(cells, manifest.output.size)
+    return {"keypoints": pixels, "scores": scores}
 
 
 def encode_keypoints(answers: Answers, manifest: PoseManifest) -> Any:
     """What `locator` gives, from decoded answers."""
-    return answers["keypoints"] / manifest.output.stride, answers["scores"]
+    cells = manifest.codec.in_cells(answers["keypoints"], manifest.output.size)
+    return cells, answers["scores"]
 
 
 def _request(samples: Mapping[str, np.ndarray], factor: float) -> Request:

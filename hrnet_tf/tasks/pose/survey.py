@@ -10,7 +10,7 @@ from hrnet_tf.data.survey import Survey
 from hrnet_tf.data.usable import refuse, unreadable
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.people import People
-from hrnet_tf.tasks.pose.augment import plain_crops
+from hrnet_tf.tasks.pose.augment import CropGeometry, plain_crops
 from hrnet_tf.tasks.pose.pipeline import CropReader
 
 
@@ -53,7 +53,7 @@ def check_people(reader: CropReader, padding: float, where: str) -> None:
     total = len(reader.people)
     for row in range(total):
         (matrix,) = plain_crops(
-            reader.people.take(np.array([row])), (reader.size, padding)
+            reader.people.take(np.array([row])), CropGeometry(reader.size, padding)
         )
         if reader.read(row, matrix)[1]:
             return

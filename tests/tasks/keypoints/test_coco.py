@@ -10,7 +10,7 @@ from hrnet_tf.images.boxes import clip_box
 from hrnet_tf.images.preprocess import invert, source_windows
 from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
 from hrnet_tf.tasks.keypoints.coco_scores import average_precision
-from hrnet_tf.tasks.pose.augment import plain_crops, random_crops
+from hrnet_tf.tasks.pose.augment import CropGeometry, plain_crops, random_crops
 from hrnet_tf.tasks.pose.config import AugmentationSection
 from support.faces import (
     BALL,
@@ -97,12 +97,12 @@ def test_boxes_are_clipped_to_the_image(box, clipped):
 def test_boxes_of_a_pixel_or_less_have_a_crop(box, part):
     people = part(first(bbox=box)).people()
     for matrices in (
-        plain_crops(people, ((64, 48), 1.25)),
+        plain_crops(people, CropGeometry((64, 48), 1.25)),
         random_crops(
             people,
             FACE,
             AugmentationSection(),
-            ((64, 48), 1.25),
+            CropGeometry((64, 48), 1.25),
             np.random.default_rng(0),
         )[0],
     ):

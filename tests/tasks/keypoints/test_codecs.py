@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from hrnet_tf import HeatmapCodec
 from hrnet_tf.images.preprocess import crop_matrix, invert, transform
-from hrnet_tf.tasks.keypoints.heatmaps import REFINEMENTS
+from hrnet_tf.tasks.keypoints.encodings import REFINEMENTS
 from hrnet_tf.tasks.keypoints.peaks import gaussian_kernel
 from support.official import channels_last, read_arrays
 

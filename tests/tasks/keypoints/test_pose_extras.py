@@ -116,7 +116,7 @@ def test_a_mirrored_crop_answers_at_the_same_places(encoding, rng):
     back = flip_back(there, mirror, encoding=encoding)
     np.testing.assert_allclose(back, maps, atol=1e-5)
     cells, _ = codec.decode(back)
-    found = codec.to_pixels(cells.numpy(), (64, 48))
+    found = codec.in_pixels(cells.numpy(), (64, 48))
     np.testing.assert_allclose(found, points[..., :2], atol=0.05)
 
 
@@ -125,8 +125,8 @@ def test_pixels_and_cells_are_told_from_one_another(encoding):
     codec = HeatmapCodec(4, encoding=encoding)
     last = [191.0, 255.0]
     expected = [47, 63] if codec.unbiased else [47.75, 63.75]
-    np.testing.assert_allclose(codec.to_cells(np.array(last), (64, 48)), expected)
-    back = codec.to_pixels(np.array(expected), (64, 48))
+    np.testing.assert_allclose(codec.in_cells(np.array(last), (64, 48)), expected)
+    back = codec.in_pixels(np.array(expected), (64, 48))
     np.testing.assert_allclose(back, last, rtol=1e-6)
 
 

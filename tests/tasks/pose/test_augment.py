@@ -6,12 +6,17 @@ import pytest
 
 from hrnet_tf.images.preprocess import crop_of_box, transform, warp
 from hrnet_tf.tasks.keypoints.people import People
-from hrnet_tf.tasks.pose.augment import half_bodies, plain_crops, random_crops
+from hrnet_tf.tasks.pose.augment import (
+    CropGeometry,
+    half_bodies,
+    plain_crops,
+    random_crops,
+)
 from hrnet_tf.tasks.pose.config import AugmentationSection
 from support.faces import FACE
 
 SIZE = (64, 48)  # of a crop: height and width
-GEOMETRY = (SIZE, 1.25)
+GEOMETRY = CropGeometry(SIZE, 1.25)
 IMAGE = (120, 160)  # height and width
 STILL = AugmentationSection(
     scale=0,

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from hrnet_tf import InputError, read_image
 from hrnet_tf.images.preprocess import warp
-from hrnet_tf.tasks.pose.augment import plain_crops
+from hrnet_tf.tasks.pose.augment import CropGeometry, plain_crops
 from hrnet_tf.tasks.pose.config import AugmentationSection
 from hrnet_tf.tasks.pose.pipeline import (
     CropReader,
@@ -17,7 +17,7 @@ from hrnet_tf.tasks.pose.pipeline import (
 from support.batches import assert_same
 
 SIZE = (64, 48)
-GEOMETRY = (SIZE, 1.25)
+GEOMETRY = CropGeometry(SIZE, 1.25)
 BATCH = 4
 STEPS = 3
 

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 import hrnet_tf
 from hrnet_tf.images.in_graph import CHUNK
-from hrnet_tf.tasks.pose.predictor import PosePredictor, flip_back
+from hrnet_tf.tasks.keypoints.heatmaps import flip_back
+from hrnet_tf.tasks.pose.predictor import PosePredictor
 from support.official import channels_last, read_arrays
 from support.served import TINY
 from support.spots import spot_image, spot_manifest, spot_network
