@@ -197,6 +197,12 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="tensors not to load, such as rpn_head",
     )
+    command.add_argument(
+        "--network",
+        metavar="NAME",
+        help="constructor of the network, where its tensors may be of two: HigherHRNet "
+        "for OpenMMLab's bottom-up HRNet",
+    )
     command.add_argument("--license", help="of the weights, where it is not known")
     command.add_argument(
         "--export",
@@ -210,6 +216,19 @@ def parser() -> argparse.ArgumentParser:
         help="for the export: a keypoint set (default: coco), a landmark set (default: "
         "the published one of so many points), a class set, or a file "
         "with a class name a line (default: numbers)",
+    )
+    command.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help="for the export of a network for pose: what it has learnt, plain, dark, "
+        "udp or udp_offsets (default: what is known of the file, else plain)",
+    )
+    command.add_argument(
+        "--size",
+        type=positive,
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
+        help="what the network takes, such as 384 288 (default: the constructor's)",
     )
     command.add_argument(
         "--calibration",

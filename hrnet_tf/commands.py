@@ -169,7 +169,9 @@ def convert_command(arguments: argparse.Namespace) -> None:
         outputs=arguments.outputs,
         leave_out=arguments.leave_out,
         inplace_batch_norm=arguments.inplace_batch_norm,
+        network=arguments.network,
         license_name=arguments.license,
+        **({"input_shape": (*arguments.size, 3)} if arguments.size else {}),
     )
     print("{}, with its facts in {} and what was loaded in {}".format(*files))
     if arguments.export:
@@ -177,7 +179,13 @@ def convert_command(arguments: argparse.Namespace) -> None:
         if "all" in arguments.export and not arguments.calibration:
             formats = [name for name in formats if not FORMATS[name].calibrated]
         _print_artefacts(
-            export_converted(files[0], formats, arguments.labels, arguments.calibration)
+            export_converted(
+                files[0],
+                formats,
+                arguments.labels,
+                arguments.calibration,
+                arguments.encoding,
+            )
         )
 
 

@@ -24,7 +24,7 @@ DISTILLED_FILES = f"{CLASSIFICATION}/releases/download/PretrainedWeights"
 SEGMENTATION_FILES = (
     "https://github.com/hsfzxjy/models.storage/releases/download/HRNet-OCR"
 )
-MMPOSE_FILES = "https://download.openmmlab.com/mmpose/top_down/hrnet"
+MMPOSE_FILES = "https://download.openmmlab.com/mmpose/top_down"
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Published:
         upsampling: the rule that it was trained with.
         inplace_batch_norm: as for `load_checkpoint`.
         arguments: what else the whole network must be built with.
+        encoding: how its answers mean keypoints, where that is another than the usual
+            one; see `HeatmapCodec`.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Published:
     upsampling: Upsampling = "nearest"
     inplace_batch_norm: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
+    encoding: str | None = None
 
     @property
     def needs(self) -> dict[str, Any]:
@@ -138,12 +141,57 @@ def _pose(width: int, size: str, digest: str, score: str) -> Published:
         "HRNetV1",
         width,
         file,
-        f"{MMPOSE_FILES}/{file}",
+        f"{MMPOSE_FILES}/hrnet/{file}",
         digest,
         "Apache-2.0",
         f"COCO val2017 AP {score}, detected boxes",
         MMPOSE,
         arguments={"keypoints": 17},
+    )
+
+
+def _pose_encoded(
+    width: int, size: str, encoding: str, digest: str, score: str
+) -> Published:
+    """Of OpenMMLab's networks that have learnt UDP or DARK."""
+    kind, (stem, day) = encoding.replace("offsets", "regress"), digest.split("_")
+    file = f"hrnet_w{width}_coco_{size}_{kind}-{stem}_{day}.pth"
+    folder = "hrnet" if encoding == "dark" else "udp"
+    return Published(
+        f"coco_{size}_{encoding}",
+        "HRNetV1",
+        width,
+        file,
+        f"{MMPOSE_FILES}/{folder}/{file}",
+        stem,
+        "Apache-2.0",
+        f"COCO val2017 AP {score}, detected boxes, flip test",
+        MMPOSE,
+        arguments={"keypoints": 51 if encoding == "udp_offsets" else 17},
+        encoding=encoding,
+    )
+
+
+def _pose_of(
+    data: str, width: int, digest: str, score: str, encoding: str | None = None
+) -> Published:
+    """Of OpenMMLab's networks for MPII and CrowdPose."""
+    size = "256x192" if data == "crowdpose" else "256x256"
+    name = "_".join(filter(None, (data, size, encoding)))
+    stem, day = digest.split("_")
+    file = f"hrnet_w{width}_{name}-{stem}_{day}.pth"
+    return Published(
+        name,
+        "HRNetV1",
+        width,
+        file,
+        f"{MMPOSE_FILES}/hrnet/{file}",
+        stem,
+        "Apache-2.0",
+        score,
+        MMPOSE,
+        arguments={"keypoints": 14 if data == "crowdpose" else 16},
+        encoding=encoding,
     )
 
 
@@ -233,6 +281,29 @@ PUBLISHED: tuple[Published, ...] = (
     _pose(32, "384x288", "d9f0d786", "76.0"),
     _pose(48, "256x192", "b9e0b3ab", "75.6"),
     _pose(48, "384x288", "314c8528", "76.7"),
+    _pose_encoded(32, "256x192", "udp", "aba0be42_20210220", "76.0"),
+    _pose_encoded(32, "384x288", "udp", "e97c1a0f_20210223", "76.8"),
+    _pose_encoded(48, "256x192", "udp", "2554c524_20210223", "76.7"),
+    _pose_encoded(48, "384x288", "udp", "0f89c63e_20210223", "77.3"),
+    _pose_encoded(32, "256x192", "udp_offsets", "be2dbba4_20210222", "75.8"),
+    _pose_encoded(32, "256x192", "dark", "07f147eb_20200812", "75.7"),
+    _pose_encoded(32, "384x288", "dark", "307dafc2_20210203", "76.6"),
+    _pose_encoded(48, "256x192", "dark", "8cba3197_20200812", "76.4"),
+    _pose_encoded(48, "384x288", "dark", "e881a4b6_20210203", "77.2"),
+    _pose_of("mpii", 32, "6c4f923f_20200812", "MPII val PCKh@0.5 90.0, @0.1 33.4"),
+    _pose_of("mpii", 48, "92cab7bd_20200812", "MPII val PCKh@0.5 90.1, @0.1 33.7"),
+    _pose_of(
+        "mpii", 32, "f1601c5b_20200927", "MPII val PCKh@0.5 90.4, @0.1 35.4", "dark"
+    ),
+    _pose_of(
+        "mpii", 48, "0decd39f_20200927", "MPII val PCKh@0.5 90.5, @0.1 36.0", "dark"
+    ),
+    _pose_of(
+        "crowdpose",
+        32,
+        "960be101_20201227",
+        "CrowdPose test AP 67.5 (easy 77.0, medium 68.7, hard 55.3), detected boxes",
+    ),
     _official_pose(32, "256x192", "74.4"),
     _official_pose(32, "384x288", "75.8"),
     _official_pose(48, "256x192", "75.1"),

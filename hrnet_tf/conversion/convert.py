@@ -1,7 +1,7 @@
 """A checkpoint to a Keras model, with its facts beside it to check it by later."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,8 @@ def convert(
     path: str | Path,
     out: str | Path,
     *,
-    align_corners: bool | None = None,
-    outputs: int | None = None,
-    leave_out: Sequence[str] = (),
-    inplace_batch_norm: bool = False,
     license_name: str | None = None,
+    **loading: Any,
 ) -> tuple[Path, Path, Path]:
     """Write a checkpoint as a Keras model with a manifest and a report.
 
@@ -42,11 +39,10 @@ def convert(
         path: `.pth`, `.safetensors` or `.npz`, of any code base of the family.
         out: the model's file, such as `saved_models/pose_w32.keras`. The model in it is
             not compiled; a constructor's `weights=` takes the file too.
-        align_corners: as for `hrnet_tf.load_checkpoint`.
-        outputs: as for `hrnet_tf.load_checkpoint`.
-        leave_out: as for `hrnet_tf.load_checkpoint`.
-        inplace_batch_norm: as for `hrnet_tf.load_checkpoint`.
         license_name: of the weights, for files that are not known by their hash.
+        **loading: as for `hrnet_tf.load_checkpoint`: `align_corners`, `outputs`,
+            `leave_out`, `inplace_batch_norm`, `network`, and more of the constructor's,
+            such as `input_shape`.
 
     Returns:
         The model's file; beside it `.json`, where it comes from, what it takes and what
@@ -69,13 +65,7 @@ def convert(
     for file in targets:
         if file.exists():
             raise InputError(f"{file} is there already; give another name.")
-    loaded = open_checkpoint(
-        path,
-        align_corners=align_corners,
-        outputs=outputs,
-        leave_out=leave_out,
-        inplace_batch_norm=inplace_batch_norm,
-    )
+    loaded = open_checkpoint(path, **loading)
     manifest = _manifest(loaded, Path(path), license_name)
     with scratch_beside(target) as folder:
         written = [folder / file.name for file in targets]
@@ -158,6 +148,7 @@ def _manifest(loaded: Loaded, path: Path, license_name: str | None) -> dict[str,
         },
         "license": row.license if row else license_name or "unknown",
         "task": network.task if network else "",
+        "encoding": row.encoding if row else None,
         "model": network.name if network else "",
         "arguments": arguments,
         "input": dataclasses.asdict(ImageInput(height, width)),

@@ -1,5 +1,6 @@
 """What a checkpoint is, as far as its tensors tell: task, variant, outputs."""
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks.backbone import SMALL_VARIANTS, Body
 from hrnet_tf.tasks import networks
 from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind
+
+logger = logging.getLogger(__name__)
 
 # The convolutions of a branch; the width doubles from branch to branch.
 BRANCH = re.compile(r"^stage[234]\.\d+\.branches\.([0-3])\.\d+\.conv[12]\.weight$")
@@ -37,15 +40,19 @@ class Facts:
     blocks: int
 
 
-def infer(tensors: Mapping[str, np.ndarray], where: str) -> Facts:
+def infer(
+    tensors: Mapping[str, np.ndarray], where: str, asked: str | None = None
+) -> Facts:
     """Read a network's facts off its tensors.
 
     Args:
         tensors: under their official names.
         where: names the checkpoint in errors.
+        asked: constructor of the network that it holds; None: the tensors tell.
 
     Raises:
-        InputError: if this is no HRNet, or one whose shape no constructor takes.
+        InputError: if this is no HRNet, or one whose shape no constructor takes, or not
+            the one that was asked for.
     """
     first, stem = tensors.get(BODY), tensors.get("layer1.0.conv1.weight")
     if first is None or stem is None or first.ndim != 4 or stem.ndim != 4:
@@ -63,29 +70,57 @@ def infer(tensors: Mapping[str, np.ndarray], where: str) -> Facts:
             len(stem),
         ),
     )
-    network, head = next(
-        (
-            (network, head)
-            for network in networks().values()
-            for head in network.heads
-            if _has(tensors, head)
-        ),
-        (None, None),
-    )
+    network, head = _found(tensors, where, asked)
     named = next((name for name, s in SMALL_VARIANTS.items() if s == spec), None)
     if named is None and spec.bottlenecks != Body(spec.width).bottlenecks:
         raise InputError(
             f"{where} has {spec.bottlenecks[0]} bottlenecks of {spec.bottlenecks[1]} "
             "planes in its first stage, which no variant of this package has."
         )
+    outputs = len(tensors[head.tensor]) if head and head.argument else 0
+    if head and outputs % head.each:
+        raise InputError(
+            f"{where} has {outputs} outputs, which is no multiple of {head.each}: it "
+            f"is no {network.name}."
+        )
     return Facts(
         network,
         head,
-        len(tensors[head.tensor]) if head and head.argument else 0,
+        outputs // head.each if head else 0,
         named or spec.width,
         spec.modules,
         spec.blocks,
     )
+
+
+def _found(
+    tensors: Mapping[str, np.ndarray], where: str, asked: str | None
+) -> tuple[NetworkKind, Head] | tuple[None, None]:
+    """The network that tensors are of, with its head; None: a body alone."""
+    known = networks()
+    if asked is not None and asked not in known:
+        raise InputError(f"`network` must be one of {', '.join(known)}, got {asked!r}.")
+    pairs = [
+        (network, head)
+        for network in known.values()
+        for head in network.heads
+        if _has(tensors, head)
+    ]
+    if asked is None:
+        for network, head in (pair for pair in pairs if pair[1].asked_for):
+            count, rest = divmod(len(tensors[head.tensor]), head.each)
+            if count in head.likely and not rest:
+                logger.warning(
+                    "%s may be of the kind %s with %d %s: say so with network=",
+                    *(where, network.name, count, head.argument),
+                )
+        pairs = [pair for pair in pairs if not pair[1].asked_for]
+        return pairs[0] if pairs else (None, None)
+    for network, head in pairs:
+        if network.name == asked:
+            return network, head
+    wanted = " and no ".join(head.tensor for head in known[asked].heads)
+    raise InputError(f"{where} is no {asked}: it has no {wanted} of its shape.")
 
 
 def _require_widths(tensors: Mapping[str, np.ndarray], width: int, where: str) -> None:

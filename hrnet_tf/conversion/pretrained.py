@@ -1,18 +1,21 @@
 """Published checkpoints to Keras models: what they are is read off the file."""
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from hrnet_tf.checkpoints.files import read_checkpoint
 from hrnet_tf.checkpoints.names import folded_gammas, official
 from hrnet_tf.checkpoints.weights import load_official
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion.facts import Facts, infer
+from hrnet_tf.tasks import networks
 from hrnet_tf.tasks.base.checkpoint import Given
 
 logger = logging.getLogger(__name__)
@@ -44,6 +47,7 @@ def load_checkpoint(
     outputs: int | None = None,
     leave_out: Sequence[str] = (),
     inplace_batch_norm: bool = False,
+    network: str | None = None,
     **arguments: Any,
 ) -> keras.Model:
     """Build the model that a checkpoint holds, with its weights.
@@ -59,10 +63,17 @@ def load_checkpoint(
         leave_out: tensors whose names begin so are not loaded, such as `rpn_head`.
         inplace_batch_norm: the checkpoint was trained with in-place batch norm (the
             official `*_torch04.pth` files), which takes the absolute value of gamma.
-        arguments: more of the constructor's, such as `input_shape`.
+        network: constructor of the network that the file holds, where its tensors may
+            be of two: `"HigherHRNet"` for OpenMMLab's bottom-up HRNet, whose heatmaps
+            and tags look like heatmaps of twice the keypoints. None: the tensors tell.
+        arguments: more of the constructor's, such as `input_shape`; with
+            `include_top=False` or `pyramid_outputs=True` the head is left out, and a
+            file that holds a body alone will do.
 
     Returns:
-        A compiled functional model, such as `hrnet_tf.HRNetV2` builds.
+        A compiled functional model, such as `hrnet_tf.HRNetV2` builds. A body alone is
+        one of `hrnet_tf.HRNetV1`: its highest resolution, or with all of them in the
+        file `{"P2": ..., "P5": ...}`.
 
     Raises:
         InputError: if the file cannot be read, is no HRNet, does not say something
@@ -72,6 +83,7 @@ def load_checkpoint(
         ```python
         model = hrnet_tf.load_checkpoint("hrnetv2_w48.pth", align_corners=False)
         tuned = hrnet_tf.load_checkpoint("hrnetv2_w18_imagenet.pth", outputs=5)
+        body = hrnet_tf.load_checkpoint("backbone.pth", include_top=False)
         ```
     """
     return open_checkpoint(
@@ -80,6 +92,7 @@ def load_checkpoint(
         outputs=outputs,
         leave_out=leave_out,
         inplace_batch_norm=inplace_batch_norm,
+        network=network,
         **arguments,
     ).model
 
@@ -91,36 +104,57 @@ def open_checkpoint(
     outputs: int | None = None,
     leave_out: Sequence[str] = (),
     inplace_batch_norm: bool = False,
+    network: str | None = None,
     **arguments: Any,
 ) -> Loaded:
     """`load_checkpoint` with a report of what was loaded; the same arguments."""
     path = Path(path)
     given = read_checkpoint(path)
     tensors = official(given, str(path))
-    facts = infer(tensors, str(path))
-    network, head = facts.network, facts.head
-    if network is None or head is None:
-        raise InputError(
-            f"{path} holds a body without a head, which could go on in any network; "
-            f"build the one you want, such as hrnet_tf.HRNetV1({facts.width!r}), and "
-            f'give it the body: hrnet_tf.load_body(model, "{path}").'
-        )
+    facts = infer(tensors, str(path), network)
     made: dict[str, Any] = {
         "width": facts.width,
         "modules": facts.modules,
         "blocks": facts.blocks,
     }
-    if head.argument:
-        made[head.argument] = facts.outputs if outputs is None else outputs
-    made |= network.more(Given(path, tuple(given), tensors, align_corners))
+    kind, head = facts.network, facts.head
+    headless = arguments.get("pyramid_outputs") or not arguments.get(
+        "include_top", True
+    )
+    if kind is None or head is None:
+        if not headless:
+            raise InputError(
+                f"{path} holds a body without a head, which could go on in any "
+                f"network; build the one you want, such as hrnet_tf.HRNetV1("
+                f"{facts.width!r}), and give it the body: hrnet_tf.load_body(model, "
+                f'"{path}"). Or take the body itself: include_top=False.'
+            )
+        kind = next(kind for kind in networks().values() if kind.for_bodies)
+        made["pyramid_outputs"] = _has_all_resolutions(tensors)
+        if "upsampling" not in arguments:
+            logger.warning(
+                "%s does not tell how low resolutions are brought to high ones: by the "
+                "nearest pixel is taken, as ImageNet's have it; upsampling= says "
+                "otherwise",
+                path,
+            )
+    else:
+        if head.argument:
+            made[head.argument] = facts.outputs if outputs is None else outputs
+        made |= head.arguments
+        made |= kind.more(Given(path, tuple(given), tensors, align_corners))
+        tensors = head.renaming(tensors)
     skipped = tuple(leave_out)
-    if outputs not in (None, facts.outputs):
+    if head is not None and outputs not in (None, facts.outputs):
         skipped += head.names
     kept = {n: t for n, t in tensors.items() if not _begins(n, skipped)}
     if inplace_batch_norm:
         kept = folded_gammas(kept)
     made |= arguments
-    model = network.constructor(**made)
+    model = kind.constructor(**made)
+    if headless:
+        ours = {layer.name for layer in model.layers}
+        kept = {n: t for n, t in kept.items() if n.rpartition(".")[0] in ours}
     try:
         load_official(model, kept, new=skipped)
     except ValueError as error:
@@ -130,6 +164,13 @@ def open_checkpoint(
     if left_out:
         logger.info("left out, as asked for: %s", ", ".join(left_out))
     return Loaded(model, facts, made, tuple(kept), left_out)
+
+
+def _has_all_resolutions(tensors: Mapping[str, np.ndarray]) -> bool:
+    """Whether the last module of a body fuses into its lower resolutions too."""
+    fused = re.compile(r"stage4\.(\d+)\.fuse_layers\.(\d+)\.")
+    places = [tuple(map(int, m.groups())) for m in map(fused.match, tensors) if m]
+    return max(places, default=(0, 0))[1] > 0
 
 
 def _begins(name: str, starts: Sequence[str]) -> bool:

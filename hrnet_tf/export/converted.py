@@ -31,6 +31,7 @@ def export_converted(
     formats: Sequence[str] = DEFAULTS,
     labels: str | None = None,
     calibration: str | Path | None = None,
+    encoding: str | None = None,
 ) -> dict[str, Path]:
     """Export what `convert` has written; each artefact is compared with the model.
 
@@ -42,6 +43,8 @@ def export_converted(
             (None: classes are numbered).
         calibration: a folder of images like those to come, for formats with integers;
             the whole of each is resized to the input, so give crops of people for pose.
+        encoding: what a network for pose has learnt, such as `"udp"`, see
+            `HeatmapCodec`; None: what is known of the file by its hash, else the usual.
 
     Returns:
         The artefact of each format, in a folder named after the file.
@@ -61,7 +64,7 @@ def export_converted(
     check_free(targets)
     model = check_converted(path)
     facts = read_json(path.with_suffix(".json"))
-    manifest = _manifest(facts, labels, path)
+    manifest = _manifest(facts, labels, path, encoding)
     model = answering(model, manifest.output.name)
     options = Options()
     if calibration is not None:
@@ -76,11 +79,13 @@ def _images(folder: Path, manifest: TaskManifest) -> np.ndarray:
     return np.stack([resized(read_image(file), size) for file in files])
 
 
-def _manifest(facts: dict[str, Any], labels: str | None, path: Path) -> TaskManifest:
+def _manifest(
+    facts: dict[str, Any], labels: str | None, path: Path, encoding: str | None
+) -> TaskManifest:
     name, arguments = facts["model"], facts["arguments"]
     known = networks()
-    make = known[name].manifest if name in known else None
-    if make is None:
+    row = known.get(name)
+    if row is None or row.manifest is None:
         *others, last = sorted(name for name, row in known.items() if row.manifest)
         raise InputError(
             f"{path} is a network of the kind {name}; only {', '.join(others)} and "
@@ -88,7 +93,15 @@ def _manifest(facts: dict[str, Any], labels: str | None, path: Path) -> TaskMani
         )
     given = ImageInput(facts["input"]["height"], facts["input"]["width"])
     title = f"{name} width {arguments['width']}"
-    return make(title, given, arguments, labels, path)
+    encoding = encoding or facts.get("encoding")
+    if encoding is not None and encoding not in row.encodings:
+        known_ones = ", ".join(row.encodings) or "none is known"
+        raise InputError(
+            f"{path} is of the kind {name}, whose answers are of no encoding "
+            f"{encoding} ({known_ones})."
+        )
+    more = {"encoding": encoding or row.encodings[0]} if row.encodings else {}
+    return row.manifest(title, given, arguments, labels, path, **more)
 
 
 def _samples(manifest: TaskManifest) -> dict[str, np.ndarray]:

@@ -9,14 +9,15 @@ BLOCKS = 4
 
 
 def higher_head(
-    x: tf.Tensor, keypoints: int, conventions: Conventions
+    x: tf.Tensor, keypoints: int, conventions: Conventions, resolutions: int = 2
 ) -> dict[str, tf.Tensor]:
-    """Two levels of heatmaps; the lower one also tags who each keypoint belongs to.
+    """Levels of heatmaps; the lowest one also tags who each keypoint belongs to.
 
     Args:
         x: the body's highest-resolution map, `(batch, h, w, width)`.
         keypoints: number of heatmaps.
         conventions: what the network's layers have in common.
+        resolutions: 2; or 1: without `heatmaps`, as OpenMMLab's bottom-up HRNet.
 
     Returns:
         `{"heatmaps_and_tags": ..., "heatmaps": ...}`, float32: `(batch, h, w,
@@ -26,6 +27,8 @@ def higher_head(
     """
     width = x.shape[-1]
     quarter = conventions.output_conv(x, 2 * keypoints, name="final_layers.0")
+    if resolutions == 1:
+        return {"heatmaps_and_tags": quarter}
     name = "deconv_layers.0"
     y = layers.Concatenate(name=f"{name}.concatenate")([x, quarter])
     y = layers.Conv2DTranspose(

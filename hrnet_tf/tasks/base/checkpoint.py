@@ -1,7 +1,7 @@
 """What tells a network of the family by its checkpoint, and what its files become."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.text_files import read_names
-from hrnet_tf.tasks.base.manifest import ImageInput, TaskManifest
+from hrnet_tf.tasks.base.manifest import TaskManifest
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,34 @@ class Head:
         argument: what the constructor calls the number of outputs; "": it has none.
         rank: how many axes the tensor has.
         names: the layers of the head begin with one of these.
+        each: outputs for each that the constructor counts, such as 2 for a heatmap and
+            a tag.
+        arguments: further arguments of the constructor.
+        renamed: names of layers in checkpoints to those of the model, where they
+            differ.
+        asked_for: whether another network has this tensor too, so that this one is
+            meant only where it is named.
+        likely: numbers, as the constructor counts, at which a line says that this
+            network may be meant too.
     """
 
     tensor: str
     argument: str
     rank: int
     names: tuple[str, ...]
+    each: int = 1
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    asked_for: bool = False
+    likely: tuple[int, ...] = ()
+
+    def renaming(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Tensors under the names of the model's layers."""
+        parts = {name: name.rpartition(".") for name in tensors}
+        return {
+            f"{self.renamed.get(layer, layer)}{dot}{leaf}": tensors[name]
+            for name, (layer, dot, leaf) in parts.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -52,10 +74,8 @@ def no_more(given: Given) -> dict[str, Any]:
     return {}
 
 
-# Title, input, arguments of the constructor, `--labels`, the model's file.
-ManifestMaker = Callable[
-    [str, ImageInput, Mapping[str, Any], str | None, Path], TaskManifest
-]
+# Of title, input, arguments of the constructor, `--labels`, and the model's file.
+ManifestMaker = Callable[..., TaskManifest]
 
 
 @dataclass(frozen=True)
@@ -68,6 +88,9 @@ class NetworkKind:
         heads: its heads.
         more: further arguments that a checkpoint tells.
         manifest: the facts of a converted one, for exports; None: it has none yet.
+        encodings: what its answers may be encoded by, the usual way first; `manifest`
+            takes one as `encoding`, if there are any.
+        for_bodies: whether a body alone is built by this constructor, without a head.
     """
 
     constructor: Callable[..., keras.Model]
@@ -75,6 +98,8 @@ class NetworkKind:
     heads: tuple[Head, ...]
     more: Callable[[Given], dict[str, Any]] = no_more
     manifest: ManifestMaker | None = None
+    encodings: tuple[str, ...] = ()
+    for_bodies: bool = False
 
     @property
     def name(self) -> str:

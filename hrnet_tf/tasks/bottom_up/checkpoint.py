@@ -46,6 +46,21 @@ def _manifest(
 NETWORK = NetworkKind(
     HigherHRNet,
     "bottom-up pose",
-    (Head("final_layers.1.weight", "keypoints", 4, ("final_layers",)),),
+    (
+        Head("final_layers.1.weight", "keypoints", 4, ("final_layers",)),
+        # OpenMMLab's bottom-up HRNet has the tensors of a network for top-down pose
+        # with twice the keypoints: heatmaps, then tags.
+        Head(
+            "final_layer.weight",
+            "keypoints",
+            4,
+            ("final_layers",),
+            each=2,
+            arguments={"resolutions": 1},
+            renamed={"final_layer": "final_layers.0"},
+            asked_for=True,
+            likely=(14, 17),  # CrowdPose, COCO
+        ),
+    ),
     manifest=_manifest,
 )

@@ -19,6 +19,7 @@ def HigherHRNet(
     width: int | str = 32,
     keypoints: int = 17,
     *,
+    resolutions: int = 2,
     pyramid_outputs: bool = False,
     input_shape: ImageShape = (None, None, 3),
     upsampling: Upsampling = "nearest",
@@ -35,6 +36,8 @@ def HigherHRNet(
         width: channels of the highest resolution (published: 32, 48), or
             `"18_small_v1"` or `"18_small_v2"`.
         keypoints: number of heatmaps.
+        resolutions: of the heatmaps; 1: at a quarter of the size alone, without
+            `"heatmaps"`, as OpenMMLab's bottom-up HRNet has it.
         include_top: whether to add the heads; without them the model returns the
             high-resolution map `(batch, height / 4, width / 4, width)`.
         **shared: those of all networks; see `Arguments`.
@@ -56,6 +59,8 @@ def HigherHRNet(
         maps["heatmaps"].shape                          # (1, 256, 256, 17)
         ```
     """
+    if resolutions not in (1, 2):
+        raise ValueError(f"`resolutions` must be 1 or 2, got {resolutions!r}.")
     network = Network(
         "HigherHRNet",
         {"keypoints": keypoints},
@@ -70,5 +75,5 @@ def HigherHRNet(
     maps = network.body(high_resolution_only=not pyramid_outputs)
     x = network.pyramid(maps) if pyramid_outputs else maps[0]
     if network.include_top:
-        x = higher_head(x, keypoints, network.conventions)
+        x = higher_head(x, keypoints, network.conventions, resolutions)
     return network.model(x, "higher_hrnet")

@@ -7,12 +7,17 @@ from typing import Any
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
+from hrnet_tf.tasks.keypoints.encodings import ENCODINGS, USUAL, Encoding
+from hrnet_tf.tasks.keypoints.heatmaps import HeatmapCodec
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.manifest import Decoding, HeatmapOutput
 from hrnet_tf.tasks.pose.manifest import PoseManifest
 from hrnet_tf.tasks.pose.network import HRNetV1
 
 STRIDE = 4  # crop pixels per heatmap cell, of every published network
+
+# Networks for crops as high as this have learnt wider Gaussians.
+LARGE, LARGE_SIGMA = 384, 3.0
 
 
 def _manifest(
@@ -21,18 +26,27 @@ def _manifest(
     arguments: Mapping[str, Any],
     labels: str | None,
     path: Path,
+    encoding: Encoding,
 ) -> PoseManifest:
     keypoints = KeypointSet.read(labels or "coco")
-    if len(keypoints) != arguments["keypoints"]:
+    codec = HeatmapCodec(STRIDE, refinement=USUAL[encoding], encoding=encoding)
+    found = arguments["keypoints"] / codec.maps_per_keypoint
+    if len(keypoints) != found:
         raise InputError(
-            f"{path} finds {arguments['keypoints']} keypoints, the set "
+            f"{path} finds {found:g} keypoints, the set "
             f"{keypoints.name} has {len(keypoints)}; name another set or its YAML "
             "file with --labels."
         )
     height, width = (side // STRIDE for side in given.size)
     heatmaps = HeatmapOutput(height, width, STRIDE)
+    decoding = Decoding(
+        codec.refinement,
+        LARGE_SIGMA if given.height >= LARGE else codec.sigma,
+        shift=not codec.unbiased,
+        encoding=encoding,
+    )
     return PoseManifest(
-        title, given, heatmaps, keypoints, Decoding(), versions=versions()
+        title, given, heatmaps, keypoints, decoding, versions=versions()
     )
 
 
@@ -41,4 +55,6 @@ NETWORK = NetworkKind(
     "pose",
     (Head("final_layer.weight", "keypoints", 4, ("final_layer",)),),
     manifest=_manifest,
+    encodings=ENCODINGS,
+    for_bodies=True,
 )

@@ -1,4 +1,4 @@
-"""Four real images with twelve people: every coordinate is right."""
+"""Four real images with twelve people, two of a crowd: every coordinate is right."""
 
 import json
 
@@ -16,6 +16,19 @@ pytestmark = pytest.mark.skipif(
 )
 
 ANNOTATIONS = SAMPLES / "test_coco.json"
+CROWD = SAMPLES.parent / "crowdpose"
+CROWDPOSE = (
+    "data.format=crowdpose",
+    "data.keypoints=crowdpose",
+    *(
+        f"data.{part}.{key}={value}"
+        for part in ("train", "validation")
+        for key, value in (
+            ("annotations", CROWD / "test_crowdpose.json"),
+            ("images", CROWD),
+        )
+    ),
+)
 BOXES = SAMPLES / "test_coco_det_AP_H_56.json"
 
 
@@ -29,7 +42,18 @@ def first_try(folder, *more):
     return read_config("configs/pose/first_try.yaml", settings)
 
 
-def test_what_training_shows_is_found_by_an_evaluation(tmp_path):
+@pytest.mark.parametrize(
+    ("settings", "people"),
+    [
+        ((), 12),
+        (("data.encoding=dark",), 12),
+        (("data.encoding=udp",), 12),
+        (("data.encoding=udp_offsets",), 12),
+        (CROWDPOSE, 5),
+    ],
+    ids=["plain", "dark", "udp", "udp_offsets", "crowdpose"],
+)
+def test_what_training_shows_is_found_by_an_evaluation(settings, people, tmp_path):
     """Crops of training, straight and mirrored, with their keypoints, all remembered:
 
     whoever reads, cuts, mirrors or maps back otherwise in one of both finds nobody.
@@ -38,7 +62,9 @@ def test_what_training_shows_is_found_by_an_evaluation(tmp_path):
     for mirrored in (0, 1):
         config = first_try(
             tmp_path / "run",
-            "train.batch_size=12",
+            f"train.batch_size={people}",
+            *settings,
+            "evaluate.refinement=null",
             f"data.augmentation.flip_probability={mirrored}",
         )
         experiment = make_experiment(config)
@@ -53,7 +79,11 @@ def test_what_training_shows_is_found_by_an_evaluation(tmp_path):
     assert predictor.manifest.decoding.flip
     evaluation = evaluator.evaluate(predictor)
     assert evaluation.statistics["AP"] >= 0.9
-    assert (evaluation.people, evaluation.skipped) == (12, 0)
+    assert (evaluation.people, evaluation.skipped) == (people, 0)
+    if settings == CROWDPOSE:  # both images are of medium crowds
+        medium = evaluation.statistics["AP_medium"]
+        assert medium == pytest.approx(evaluation.statistics["AP"])
+        assert evaluation.statistics["AP_hard"] == -1
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +105,11 @@ def test_people_are_found_in_the_boxes_of_a_detector(learnt):
     )
     assert evaluation.statistics["AP"] >= 0.7
     assert json.loads(path.read_text())["data"]["validation"]["boxes"] == str(BOXES)
+
+
+@pytest.mark.slow
+def test_a_crowd_is_learnt_by_heart(tmp_path):
+    config = first_try(tmp_path / "run", *CROWDPOSE)
+    evaluation, _ = evaluate_run(train(config).folder, progress=False)
+    assert evaluation.statistics["AP"] >= 0.9
+    assert (evaluation.people, evaluation.skipped) == (5, 0)
