@@ -10,7 +10,6 @@ import tensorflow as tf
 from hrnet_tf import HeatmapCodec, KeypointAccuracy, KeypointLoss
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.export import decoder
-from hrnet_tf.images.limits import Limits
 from hrnet_tf.images.preprocess import crop_matrix, crop_of_box, transform, warp
 from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.keypoints.encodings import ENCODINGS, USUAL
@@ -18,6 +17,7 @@ from hrnet_tf.tasks.keypoints.losses import joint_errors
 from hrnet_tf.tasks.pose.evaluator import PoseEvaluator
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.pose.serving import (
+    SIGNATURE,
     crop_people,
     decode_keypoints,
     encode_keypoints,
@@ -33,7 +33,8 @@ POINTS = np.array([[[60.0, 40], [48, 72], [70, 60]], [[20, 30], [90, 70], [60, 1
 
 
 def manifest_of(encoding, **more):
-    return spot_manifest(refinement=USUAL[encoding], encoding=encoding, **more)
+    usual = {"refinement": USUAL[encoding], "encoding": encoding, "sigma": 1.0}
+    return spot_manifest(**usual, **more)
 
 
 def maps_of(encoding, keypoints):
@@ -98,7 +99,7 @@ def test_served_keypoints_are_the_predictors(encoding):
     expected = PosePredictor.from_network(network, network.manifest).predict(
         image, BOXES
     )
-    serve = serve_keypoints(network, network.manifest, Limits())
+    serve = serve_keypoints(network, network.manifest, SIGNATURE.limits)
     found = serve(
         tf.constant([png(image)]),
         tf.constant(BOXES[None], tf.float32),
@@ -175,12 +176,21 @@ def test_a_configuration_needs_to_name_the_encoding_alone(encoding, configured):
     assert judged.decoding == replace(decoding, flip=True)
     settings = tied.compile_settings(manifest)
     assert settings["loss"].get_config()["encoding"] == encoding
+
+
+def test_a_network_with_offsets_learns(configured, eagerly):
+    tied = make_experiment(
+        configured("data.encoding=udp_offsets", "train.batch_size=2")
+    )
+    manifest = tied.make_manifest()
     network = tied.build_network(manifest, None)
-    assert network.output_shape[-1] == 17 * manifest.codec.maps_per_keypoint
+    assert network.output_shape[-1] == 3 * 17
     model = tied.training_model(network)
-    model.compile("sgd", **settings)
+    settings = tied.compile_settings(manifest)
+    model.compile("adam", **settings)
     images, keypoints = next(iter(tied.training_data(manifest).batches(range(1), 1)))
-    assert np.isfinite(model.train_on_batch(images, keypoints)).all()
+    losses = [model.train_on_batch(images, keypoints)[0] for _ in range(3)]
+    assert losses[2] < losses[0]
 
 
 def test_training_crops_are_cut_as_the_encoding_says(configured):

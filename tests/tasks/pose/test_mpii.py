@@ -9,6 +9,7 @@ from scipy.io import savemat
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.images.preprocess import crop_matrix, crop_of_box, transform
+from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.pose.config import PartSection
 from hrnet_tf.tasks.pose.head_scores import (
@@ -17,7 +18,9 @@ from hrnet_tf.tasks.pose.head_scores import (
     head_statistics,
     pckh,
 )
+from hrnet_tf.tasks.pose.judges import HeadJudge
 from hrnet_tf.tasks.pose.mpii import MpiiPeople
+from support.memory import Memory
 from support.official import read_arrays
 
 MPII = KeypointSet.read("mpii")
@@ -68,11 +71,11 @@ SIZES = {"a.jpg": (120, 160), "b.png": (90, 140)}
 
 
 def people():
-    """Three people of two images, as the official JSON has them."""
+    """Three people of two images, as the official JSON has them, near one another."""
     rng = np.random.default_rng(3)
     found = []
     for image, center in (("a.jpg", 60.0), ("a.jpg", 100.0), ("b.png", 70.0)):
-        joints = np.round(rng.uniform(20, 80, (16, 2)), 1)
+        joints = np.round(rng.uniform(-25, 25, (16, 2)) + np.array([center, 50]), 1)
         visible = np.ones(16, int)
         visible[2], joints[2] = 0, -1
         found.append(
@@ -276,3 +279,67 @@ def test_the_release_gives_the_same_people(folder, part):
             expected, given = expected[seen], given[seen]
         np.testing.assert_allclose(given, expected)
     assert "3 people with keypoints in the training images" in ours.notes[0]
+
+
+# The whole way
+
+
+def test_what_training_shows_is_found_by_an_evaluation(folder, part, configured):
+    """Whoever reads, cuts or maps back otherwise in one of both finds nobody."""
+    part()
+    settings = [
+        f"data.{section}.{key}={value}"
+        for section in ("train", "validation")
+        for key, value in (
+            ("annotations", folder / "valid.json"),
+            ("images", folder / "images"),
+        )
+    ]
+    heads = f"data.validation.heads={folder / 'gt_valid.mat'}"
+    still = ("rotation", "scale", "flip_probability", "half_body_probability")
+    config = configured(
+        *settings,
+        heads,
+        *("data.format=mpii", "data.keypoints=mpii", "model.size=[64,64]"),
+        *(f"data.augmentation.{name}=0" for name in still),
+        *("train.batch_size=3", "evaluate.flip=false"),
+    )
+    experiment = make_experiment(config)
+    manifest = experiment.make_manifest()
+    training = experiment.training_data(manifest)
+    images, keypoints = next(iter(training.batches(range(1), 1)))
+    maps, _ = manifest.codec.encode(keypoints, manifest.output.size)
+    evaluator = experiment.evaluator(manifest)
+    assert evaluator.monitor == "Mean"
+    network = Memory([images], [maps])
+    predictor = experiment.predictor.from_network(network, evaluator.manifest)
+    evaluation = evaluator.evaluate(predictor)
+    assert evaluation.statistics["Mean"] == 1
+    assert [entry["image"] for entry in evaluation.results] == ["a.jpg"] * 2 + ["b.png"]
+    lines = evaluation.table().splitlines()
+    assert lines[0].split() == [*GROUPS, "Mean"]
+    assert lines[2].split()[0] == "Head@0.1"
+    assert lines[4].split() == ["Mean@0.11"]
+    assert lines[6] == "3 people, 0 skipped"
+    for survey in (training.survey(), evaluator.survey()):
+        assert survey.counts["right_hip"] == 0
+        assert survey.counts["head_top"] == 3
+
+
+def test_whoever_cannot_be_read_does_not_count(folder, part, configured):
+    part()
+    broken = (folder / "images" / "b.png").read_bytes()
+    (folder / "images" / "b.png").write_bytes(broken[: len(broken) // 2])
+    section = PartSection(
+        str(folder / "valid.json"),
+        str(folder / "images"),
+        heads=str(folder / "gt_valid.mat"),
+    )
+    judge = HeadJudge(MpiiPeople(section, MPII, "skip"), MPII)
+    people = judge.part.annotated()  # its header is whole, its pixels are not
+    assert len(people) == 3
+    kept = people.take(np.arange(2))
+    places = judge.heads.places[:2] - 1
+    statistics, results = judge.judge(kept, places, np.ones((2, 16)), set())
+    assert statistics["Mean@0.1"] == 1
+    assert [entry["person"] for entry in results] == [0, 1]
