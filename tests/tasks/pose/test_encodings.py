@@ -10,7 +10,13 @@ import tensorflow as tf
 from hrnet_tf import HeatmapCodec, KeypointAccuracy, KeypointLoss
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.export import decoder
-from hrnet_tf.images.preprocess import crop_matrix, crop_of_box, transform, warp
+from hrnet_tf.images.preprocess import (
+    crop_matrix,
+    crop_of_box,
+    transform,
+    warp,
+    warp_upright,
+)
 from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.keypoints.encodings import ENCODINGS, USUAL
 from hrnet_tf.tasks.keypoints.losses import joint_errors
@@ -18,7 +24,6 @@ from hrnet_tf.tasks.pose.evaluator import PoseEvaluator
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.pose.serving import (
     SIGNATURE,
-    crop_people,
     decode_keypoints,
     encode_keypoints,
     serve_keypoints,
@@ -113,7 +118,7 @@ def test_served_keypoints_are_the_predictors(encoding):
 def test_served_crops_are_the_predictors(unbiased, rng):
     image = rng.integers(0, 256, (120, 140, 3), np.uint8)
     centers, widths = crop_of_box(BOXES, 48 / 64, 1.25)
-    served = crop_people(
+    served = warp_upright(
         tf.constant(image),
         tf.constant(centers, tf.float32),
         tf.constant(widths, tf.float32),
