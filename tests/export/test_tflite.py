@@ -146,9 +146,18 @@ def test_a_decoding_file_has_an_output_for_each_kind_of_number(files):
     assert facts_of(files["tflite_decoded"]).artefact.decodes
 
 
-@pytest.mark.parametrize("refinement", ["none", "quarter", "dark"])
-def test_decoding_inside_is_decoding_outside(refinement, tmp_path, rng):
-    manifest = spot_manifest(refinement=refinement)
+@pytest.mark.parametrize(
+    ("refinement", "encoding"),
+    [
+        ("none", "plain"),
+        ("quarter", "plain"),
+        ("dark", "plain"),
+        ("udp", "udp"),
+        ("none", "udp_offsets"),
+    ],
+)
+def test_decoding_inside_is_decoding_outside(refinement, encoding, tmp_path, rng):
+    manifest = spot_manifest(refinement=refinement, encoding=encoding)
     path = tmp_path / "model_decoded.tflite"
     network = spot_network()
     FORMATS["tflite_decoded"].write(network, manifest, path, Options())

@@ -49,8 +49,9 @@ class CocoKeypoints:
             boxes.
         keypoints: the set that the annotations must hold.
         on_error: `"stop"` or `"skip"`: what to do about broken samples.
-        crowds: whether these are CrowdPose's, whose images have a `crowdIndex` and
-            whose areas are a share of the boxes'.
+        crowds: whether these are CrowdPose's: images have a `crowdIndex`, areas are a
+            share of the boxes', and `num_keypoints` counts visible ones; people without
+            any do not count.
 
     Attributes:
         ground_truth: the annotations without the broken ones, for pycocotools.
@@ -170,7 +171,7 @@ class CocoKeypoints:
             return True
         name, image = self._name("annotation", item), self._image(item)
         try:
-            mend(item, len(self.keypoints), image, repairs)
+            mend(item, len(self.keypoints), image, repairs, not self.crowds)
         except InputError as error:
             self.broken.append(f"{name}: {error}")
             return False

@@ -35,7 +35,9 @@ class Repairs:
         ]
 
 
-def mend(item: Row, count: int, image: Row | None, repairs: Repairs) -> None:
+def mend(
+    item: Row, count: int, image: Row | None, repairs: Repairs, recount: bool = True
+) -> None:
     """Check an annotation, and repair what is certain, but for its area.
 
     Args:
@@ -43,6 +45,8 @@ def mend(item: Row, count: int, image: Row | None, repairs: Repairs) -> None:
         count: how many keypoints it must have.
         image: that it belongs to; None: it is not known.
         repairs: counts what is repaired.
+        recount: whether `num_keypoints` must be the number of annotated ones; else any
+            number will do (CrowdPose's is that of visible ones).
 
     Raises:
         InputError: if it is broken.
@@ -71,7 +75,8 @@ def mend(item: Row, count: int, image: Row | None, repairs: Repairs) -> None:
                     f"{width}x{height} by more than {REACH:g} times its longer side"
                 )
     number = item.get("num_keypoints")
-    if isinstance(number, bool) or number != len(seen):
+    stated = is_number(number) and number >= 0 and not recount
+    if not stated and (isinstance(number, bool) or number != len(seen)):
         item["num_keypoints"] = len(seen)
         what = "`num_keypoints` is missing or not what the keypoints are: counted anew"
         repairs.add(what, where)

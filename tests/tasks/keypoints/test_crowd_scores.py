@@ -117,3 +117,15 @@ def test_an_image_without_crowd_index_is_refused(crowd):
 
     with pytest.raises(InputError, match=r"image \d+ must have a number as `crowdInd"):
         crowd(change=forget)
+
+
+def test_the_number_of_keypoints_is_taken_as_it_is(crowd):
+    def hide(data):
+        data["annotations"][0]["num_keypoints"] = 0
+        del data["annotations"][1]["num_keypoints"]
+
+    first, second = list(crowd(change=hide).ground_truth.anns.values())[:2]
+    assert first["num_keypoints"] == 0
+    assert second["num_keypoints"] == sum(v > 0 for v in second["keypoints"][2::3])
+    again = next(iter(crowd(False, hide).ground_truth.anns.values()))
+    assert again["num_keypoints"] > 0

@@ -49,7 +49,7 @@ def first_try(folder, *more):
         (("data.encoding=dark",), 12),
         (("data.encoding=udp",), 12),
         (("data.encoding=udp_offsets",), 12),
-        (CROWDPOSE, 5),
+        (CROWDPOSE, 4),  # of five; one has no keypoints
     ],
     ids=["plain", "dark", "udp", "udp_offsets", "crowdpose"],
 )
@@ -112,4 +112,4 @@ def test_a_crowd_is_learnt_by_heart(tmp_path):
     config = first_try(tmp_path / "run", *CROWDPOSE)
     evaluation, _ = evaluate_run(train(config).folder, progress=False)
     assert evaluation.statistics["AP"] >= 0.9
-    assert (evaluation.people, evaluation.skipped) == (5, 0)
+    assert (evaluation.people, evaluation.skipped) == (4, 0)
