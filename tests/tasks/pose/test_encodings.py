@@ -2,14 +2,17 @@
 
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from hrnet_tf import HeatmapCodec, KeypointAccuracy, KeypointLoss
+from hrnet_tf.checkpoints.published import PUBLISHED
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.export import decoder
+from hrnet_tf.export.converted import _manifest as manifest_of_facts
 from hrnet_tf.images.preprocess import (
     crop_matrix,
     crop_of_box,
@@ -18,9 +21,11 @@ from hrnet_tf.images.preprocess import (
     warp,
     warp_upright,
 )
-from hrnet_tf.tasks import make_experiment
+from hrnet_tf.tasks import make_experiment, networks
+from hrnet_tf.tasks.base.manifest import ImageInput
 from hrnet_tf.tasks.keypoints.encodings import ENCODINGS, USUAL
 from hrnet_tf.tasks.keypoints.losses import joint_errors
+from hrnet_tf.tasks.keypoints.manifest import Decoding
 from hrnet_tf.tasks.pose.evaluator import PoseEvaluator
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.pose.serving import (
@@ -271,3 +276,45 @@ def test_the_share_of_found_keypoints_is_one_for_perfect_maps(encoding):
     assert again.encoding == encoding
     earlier = {k: v for k, v in metric.get_config().items() if k != "encoding"}
     assert KeypointAccuracy.from_config(earlier).encoding == "plain"
+
+
+# Converted checkpoints
+
+
+def converted(encoding, size=(256, 192), keypoints=17):
+    kind = networks()["HRNetV1"]
+    given, arguments = ImageInput(*size), {"keypoints": keypoints}
+    return kind.manifest("x", given, arguments, None, Path("x"), encoding=encoding)
+
+
+def test_a_converted_network_is_read_as_what_it_has_learnt():
+    assert converted("plain").decoding == Decoding()
+    udp = converted("udp", (384, 288)).decoding
+    assert (udp.refinement, udp.sigma, udp.shift) == ("udp", 3.0, False)
+    offsets = converted("udp_offsets", keypoints=51)
+    assert len(offsets.keypoints) == 17
+    with pytest.raises(InputError, match="finds 51 keypoints, the set coco has 17"):
+        converted("plain", keypoints=51)
+
+
+def test_published_weights_say_what_they_have_learnt():
+    rows = {row.name: row for row in PUBLISHED if row.encoding}
+    assert {row.encoding for row in rows.values()} == {"dark", "udp", "udp_offsets"}
+    for name, row in rows.items():
+        assert name.endswith(row.encoding)
+        each = HeatmapCodec(refinement="none", encoding=row.encoding).maps_per_keypoint
+        assert row.arguments["keypoints"] // each in (16, 17)
+
+
+def test_an_encoding_that_is_none_is_refused():
+    facts = {
+        "model": "HRNetV1",
+        "arguments": {"keypoints": 17, "width": 32},
+        "input": {"height": 256, "width": 192},
+    }
+    made = manifest_of_facts(facts, None, Path("x.keras"), None)
+    assert made.decoding.encoding == "plain"
+    known = manifest_of_facts(facts | {"encoding": "dark"}, None, Path("x"), None)
+    assert known.decoding.encoding == "dark"
+    with pytest.raises(InputError, match=r"are of no encoding half \(plain, dark, udp"):
+        manifest_of_facts(facts, None, Path("x.keras"), "half")
