@@ -78,7 +78,7 @@ def infer(
             "planes in its first stage, which no variant of this package has."
         )
     outputs = len(tensors[head.tensor]) if head and head.argument else 0
-    if head and outputs % head.each:
+    if network and head and outputs % head.each:
         raise InputError(
             f"{where} has {outputs} outputs, which is no multiple of {head.each}: it "
             f"is no {network.name}."

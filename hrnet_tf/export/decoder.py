@@ -139,7 +139,7 @@ def decode_pose(heatmaps: np.ndarray, manifest: Facts) -> dict[str, np.ndarray]:
     if encoding_of(manifest).startswith("udp"):  # from middle to middle of pixels
         last = np.array([width - 1, height - 1])
         step = (step * [width, height] - 1) / np.maximum(last, 1)
-    return {"keypoints": np.float32(keypoints * step), "scores": scores}
+    return {"keypoints": (keypoints * step).astype(np.float32), "scores": scores}
 
 
 def encoding_of(manifest: Facts) -> str:

@@ -74,7 +74,7 @@ def mend(
                     f"its keypoint at {x:g}, {y:g} lies beyond the image of "
                     f"{width}x{height} by more than {REACH:g} times its longer side"
                 )
-    number = item.get("num_keypoints")
+    number: Any = item.get("num_keypoints")
     stated = is_number(number) and number >= 0 and not recount
     if not stated and (isinstance(number, bool) or number != len(seen)):
         item["num_keypoints"] = len(seen)

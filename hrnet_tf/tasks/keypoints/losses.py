@@ -49,8 +49,8 @@ def offset_errors(
     disc = target[..., ::3]
     errors = joint_errors(disc, predicted[..., ::3], weights)
     for axis in (1, 2):
-        offsets = (disc * maps[..., axis::3] for maps in (target, predicted))
-        errors += joint_errors(*offsets, weights)
+        meant, found = (disc * maps[..., axis::3] for maps in (target, predicted))
+        errors += joint_errors(meant, found, weights)
     return errors
 
 

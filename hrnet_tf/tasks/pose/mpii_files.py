@@ -127,8 +127,11 @@ def _released_person(name: str, person: dict[str, Any]) -> Entry | None:
     for point in _several(points["point"]):
         joints[int(point["id"])] = point["x"], point["y"]
         visible[int(point["id"])] = 1
-    center, scale = person.get("objpos"), person.get("scale")
-    given = {"joints": joints.tolist(), "joints_vis": visible.tolist()}
+    center, scale = person.get("objpos"), person["scale"]
+    given: dict[str, Any] = {
+        "joints": joints.tolist(),
+        "joints_vis": visible.tolist(),
+    }
     if isinstance(center, dict):
         given["center"] = [float(center["x"]), float(center["y"])]
     if not isinstance(scale, np.ndarray):
@@ -155,7 +158,8 @@ def check_person(given: dict[str, Any]) -> tuple[np.ndarray, float, np.ndarray]:
     Raises:
         InputError: if something is missing, or of another kind.
     """
-    center, scale = given.get("center"), given.get("scale")
+    center: Any = given.get("center")
+    scale: Any = given.get("scale")
     if not _are_numbers(center, 2) or center == [-1, -1]:
         raise InputError(
             f"`center` must be x and y in pixels, got {shortened(repr(center))}"
@@ -164,7 +168,8 @@ def check_person(given: dict[str, Any]) -> tuple[np.ndarray, float, np.ndarray]:
         raise InputError(
             f"`scale` must be a positive number, got {shortened(repr(scale))}"
         )
-    joints, visible = given.get("joints"), given.get("joints_vis")
+    joints: Any = given.get("joints")
+    visible: Any = given.get("joints_vis")
     pairs = isinstance(joints, list) and len(joints) == KEYPOINTS
     if not pairs or not all(_are_numbers(pair, 2) for pair in joints):
         raise InputError(
