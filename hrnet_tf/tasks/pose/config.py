@@ -70,14 +70,14 @@ class DataSection(FilesSection):
 
     train: PartSection = field(default_factory=PartSection)
     validation: PartSection = field(default_factory=PartSection)
-    # Whose files these are, and with that how predictions are judged.
-    format: Literal["coco", "crowdpose", "mpii"] = "coco"
     keypoints: str = "coco"  # a shipped set or a YAML file
     on_error: Literal["stop", "skip"] = "stop"  # what to do about broken samples
     padding: float = 1.25  # a crop is this much larger than the box
     sigma: float = 2.0  # of the target Gaussians, in heatmap cells
-    encoding: Encoding = "plain"  # of the targets: how they are drawn; see HeatmapCodec
     augmentation: AugmentationSection = field(default_factory=AugmentationSection)
+    # Whose files these are, and with that how predictions are judged.
+    format: Literal["coco", "crowdpose", "mpii"] = "coco"
+    encoding: Encoding = "plain"  # of the targets: how they are drawn; see HeatmapCodec
 
     def __post_init__(self):
         super().__post_init__()
