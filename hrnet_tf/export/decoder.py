@@ -118,10 +118,7 @@ def decode(
 
 
 def decode_pose(heatmaps: np.ndarray, manifest: Facts) -> dict[str, np.ndarray]:
-    """Heatmaps `(n, height, width, k)` to keypoints in pixels of the input.
-
-    With offsets (the encoding `udp_offsets`) there are three maps a keypoint.
-    """
+    """Heatmaps `(n, height, width, k or 3 * k)` to keypoints in pixels of the input."""
     rule, sigma = manifest["decoding"]["refinement"], manifest["decoding"]["sigma"]
     each = 3 if encoding_of(manifest) == "udp_offsets" else 1
     people, height, width, maps = heatmaps.shape
@@ -137,8 +134,7 @@ def decode_pose(heatmaps: np.ndarray, manifest: Facts) -> dict[str, np.ndarray]:
                 scores[person, k] = own.max()
     step = np.full(2, manifest["output"]["stride"], np.float32)
     if encoding_of(manifest).startswith("udp"):  # from middle to middle of pixels
-        last = np.array([width - 1, height - 1])
-        step = (step * [width, height] - 1) / np.maximum(last, 1)
+        step = (step * [width, height] - 1) / np.maximum([width - 1, height - 1], 1)
     return {"keypoints": (keypoints * step).astype(np.float32), "scores": scores}
 
 
@@ -153,70 +149,56 @@ def find_peak(heatmap: np.ndarray, rule: str, sigma: float) -> tuple[float, floa
     y, x = divmod(int(heatmap.argmax()), width)
     if heatmap[y, x] <= 0:
         return 0.0, 0.0
-    if rule in ("quarter", "quarter_by_axis"):
-        # A quarter cell towards the higher neighbour.
+    right, down = 0.0, 0.0
+    if rule in ("quarter", "quarter_by_axis"):  # to the higher neighbour
         across, along = 1 < x < width - 1, 1 < y < height - 1
         if rule == "quarter":  # along both axes, or not at all
             across = along = across and along
-        right, down = 0.0, 0.0
         if across and y > 0:
-            right = np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
+            right = 0.25 * np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
         if along and x > 0:
-            down = np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
-        return x + 0.25 * right, y + 0.25 * down
-    if rule == "udp":
-        return newton_step(heatmap, x, y, sigma)
-    if rule == "dark" and 1 < x < width - 2 and 1 < y < height - 2:
+            down = 0.25 * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
+    elif rule == "udp":
+        right, down = to_top_by_cells(smooth_logarithm(heatmap, sigma, 1e-3, 50), x, y)
+    elif rule == "dark" and 1 < x < width - 2 and 1 < y < height - 2:
         # To the top of a parabola through the smoothed heatmap's logarithm.
         h = smooth_logarithm(heatmap, sigma)
-        dx = (h[y, x + 1] - h[y, x - 1]) / 2
-        dy = (h[y + 1, x] - h[y - 1, x]) / 2
+        dx, dy = (h[y, x + 1] - h[y, x - 1]) / 2, (h[y + 1, x] - h[y - 1, x]) / 2
         dxx = (h[y, x + 2] - 2 * h[y, x] + h[y, x - 2]) / 4
         dyy = (h[y + 2, x] - 2 * h[y, x] + h[y - 2, x]) / 4
         dxy = h[y + 1, x + 1] - h[y - 1, x + 1] - h[y + 1, x - 1] + h[y - 1, x - 1]
-        dxy = dxy / 4
-        determinant = dxx * dyy - dxy * dxy
-        if determinant != 0:
-            right = (dxy * dy - dyy * dx) / determinant
-            down = (dxy * dx - dxx * dy) / determinant
-            return x + right, y + down
-    return float(x), float(y)
-
-
-def newton_step(
-    heatmap: np.ndarray, x: int, y: int, sigma: float
-) -> tuple[float, float]:
-    """From the highest cell to the top of the smoothed logarithm, by UDP's rule."""
-    h = smooth_logarithm(heatmap, sigma, 1e-3, 50.0)
-    h = np.pad(h, 1, mode="edge")[y : y + 3, x : x + 3]  # the cell is in the middle
-    least = np.finfo(np.float32).eps
-    dx, dy = (h[1, 2] - h[1, 0]) / 2, (h[2, 1] - h[0, 1]) / 2
-    dxx = h[1, 2] - 2 * h[1, 1] + h[1, 0] + least
-    dyy = h[2, 1] - 2 * h[1, 1] + h[0, 1] + least
-    sides = h[1, 2] + h[2, 1] + h[1, 0] + h[0, 1]
-    dxy = (h[2, 2] + h[0, 0] + 2 * h[1, 1] - sides) / 2
-    determinant = dxx * dyy - dxy * dxy
-    if determinant == 0:
-        return float(x), float(y)
-    right = (dxy * dy - dyy * dx) / determinant
-    down = (dxy * dx - dxx * dy) / determinant
+        right, down = to_top(dx, dy, dxx, dyy, dxy / 4)
     return x + right, y + down
 
 
-def find_disc(maps: np.ndarray, sigma: float) -> tuple[tuple[float, float], float]:
-    """Column and row, and the score, of three maps `(height, width, 3)`.
+def to_top_by_cells(h: np.ndarray, x: int, y: int) -> tuple[float, float]:
+    """The same by differences of single cells, up to the border: UDP's rule."""
+    h = np.pad(h, 1, mode="edge")[y : y + 3, x : x + 3]  # the cell is in the middle
+    least = np.finfo(np.float32).eps
+    dxx = h[1, 2] - 2 * h[1, 1] + h[1, 0] + least
+    dyy = h[2, 1] - 2 * h[1, 1] + h[0, 1] + least
+    dxy = h[2, 2] + h[0, 0] + 2 * h[1, 1] - h[1, 2] - h[2, 1] - h[1, 0] - h[0, 1]
+    return to_top((h[1, 2] - h[1, 0]) / 2, (h[2, 1] - h[0, 1]) / 2, dxx, dyy, dxy / 2)
 
-    They are a disc around the keypoint, and how far right and down of each cell the
-    keypoint is, in radii of the disc.
-    """
+
+def to_top(*slopes: float) -> tuple[float, float]:
+    """From a place to the top of a parabola, by its first and second slopes there."""
+    dx, dy, dxx, dyy, dxy = slopes
+    determinant = dxx * dyy - dxy * dxy
+    if determinant == 0:
+        return 0.0, 0.0
+    return (dxy * dy - dyy * dx) / determinant, (dxy * dx - dxx * dy) / determinant
+
+
+def find_disc(maps: np.ndarray, sigma: float) -> tuple[tuple[float, float], float]:
+    """Place and score by a disc, and by how far right and down it is, in radii."""
     height, width, _ = maps.shape
     smooth = blur(maps[:, :, 0], 2 * int((6 * sigma - 1) // 2) + 1, "reflect")
     y, x = divmod(int(smooth.argmax()), width)
     if smooth[y, x] <= 0:
         return (0.0, 0.0), smooth.max()
     radius = 0.0546875 * max(height, width)
-    right, down = radius * maps[y, x, 1], radius * maps[y, x, 2]
-    return (x + right, y + down), smooth[y, x]
+    return (x + radius * maps[y, x, 1], y + radius * maps[y, x, 2]), smooth[y, x]
 
 
 def smooth_logarithm(
