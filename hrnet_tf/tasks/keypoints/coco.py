@@ -104,8 +104,8 @@ class CocoKeypoints:
         images = self.ground_truth.imgs.values()
         if not crowds and any("crowdIndex" in image for image in images):
             self.notes.append(
-                "images have a `crowdIndex`: with data.format=crowdpose they are "
-                "judged as CrowdPose does"
+                "images have a `crowdIndex`, which COCO's metric does not look at; "
+                "top-down pose is judged as CrowdPose does by data.format=crowdpose"
             )
         for line in self.notes:
             logger.warning("%s: %s", section.annotations, line)
