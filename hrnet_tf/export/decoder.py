@@ -132,7 +132,7 @@ def decode_pose(heatmaps: np.ndarray, manifest: Facts) -> dict[str, np.ndarray]:
             else:
                 keypoints[person, k] = find_peak(own[:, :, 0], rule, sigma)
                 scores[person, k] = own.max()
-    step = np.full(2, manifest["output"]["stride"], np.float32)
+    step: np.ndarray = np.full(2, manifest["output"]["stride"], np.float32)
     if encoding_of(manifest).startswith("udp"):  # from middle to middle of pixels
         step = (step * [width, height] - 1) / np.maximum([width - 1, height - 1], 1)
     return {"keypoints": (keypoints * step).astype(np.float32), "scores": scores}

@@ -25,6 +25,7 @@ from hrnet_tf.tasks.keypoints.peaks import (
     quarter_offset,
     reflected_blur,
     smooth_logarithm,
+    smoothing_length,
 )
 
 # Of a disc of class 1 around a keypoint, as a share of the longer side of its map.
@@ -175,9 +176,9 @@ class HeatmapCodec:
             `(batch, keypoints)`. Where no value is above 0 the position is cell (0, 0).
         """
         _, height, width, count = heatmaps.shape
-        size = (height, width)
+        size, length = (height, width), smoothing_length(self.sigma)
         if self.has_offsets:
-            maps = _rows(reflected_blur(heatmaps[..., ::3], 2 * self._kernel + 1))
+            maps = _rows(reflected_blur(heatmaps[..., ::3], 2 * length + 1))
         else:
             maps = _rows(heatmaps)
         scores = tf.reduce_max(maps, axis=-1)
@@ -196,21 +197,16 @@ class HeatmapCodec:
             by_axis = self.refinement == "quarter_by_axis"
             step = quarter_offset(maps, x, y, size, by_axis)
         elif self.refinement == "dark":
-            smooth = _rows(smooth_logarithm(heatmaps, self._kernel))
+            smooth = _rows(smooth_logarithm(heatmaps, length))
             step = parabola_offset(smooth, x, y, size)
         elif self.refinement == "udp":
-            smooth = _rows(smooth_logarithm(heatmaps, self._kernel, (1e-3, 50.0)))
+            smooth = _rows(smooth_logarithm(heatmaps, length, (1e-3, 50.0)))
             step = newton_offset(smooth, x, y, size)
         if self.has_offsets or self.refinement == "udp":  # which move border cells too
             step = tf.where((scores > 0)[:, None], step, 0.0)
         keypoints = count // self.maps_per_keypoint
         cells = tf.reshape(cells + step, (-1, keypoints, 2))
         return cells, tf.reshape(scores, (-1, keypoints))
-
-    @property
-    def _kernel(self) -> int:
-        """Cells along the smoothing of heatmaps: 11 for a sigma of 2, 17 for 3."""
-        return int(6 * self.sigma - 1) // 2 * 2 + 1
 
 
 def flip_back(

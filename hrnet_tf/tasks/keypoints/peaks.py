@@ -37,6 +37,11 @@ def quarter_offset(
     return tf.where(inside, 0.25 * tf.sign(slope), 0.0)
 
 
+def smoothing_length(sigma: float) -> int:
+    """Cells along the smoothing of heatmaps: 11 for a sigma of 2, 17 for 3."""
+    return int(6 * sigma - 1) // 2 * 2 + 1
+
+
 def smooth_logarithm(
     heatmaps: tf.Tensor, length: int, limits: tuple[float, float] | None = None
 ) -> tf.Tensor:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.tasks.keypoints.heatmaps import (
-    Refinement,
+from hrnet_tf.tasks.keypoints.heatmaps import Refinement
+from hrnet_tf.tasks.keypoints.peaks import (
     parabola_offset,
     smooth_logarithm,
+    smoothing_length,
 )
 
 # Cells, where a landmark gets an empty map.
@@ -107,7 +108,8 @@ class LandmarkCodec:
         if self.refinement == "quarter":
             cells += _quarter_offset(maps, x, y, (height, width))
         elif self.refinement == "dark":
-            smooth = _flat(smooth_logarithm(heatmaps, self.sigma))
+            length = smoothing_length(self.sigma)
+            smooth = _flat(smooth_logarithm(heatmaps, length))
             cells += parabola_offset(smooth, x, y, (height, width))
         cells = tf.where((scores > 0)[:, None], cells, -1.0)
         shape = (-1, landmarks, 2)
