@@ -176,6 +176,7 @@ def test_the_facts_lie_beside_every_artefact(name, exported):
         "padding": 1.25,
         "flip": False,
         "shift": True,
+        "encoding": "plain",
     }
     assert facts["versions"] == {
         "hrnet_tf": hrnet_tf.__version__,

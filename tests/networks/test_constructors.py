@@ -54,8 +54,8 @@ SIGNATURES = {
         f"upsampling='nearest', {NUMBERS}, {LAYERS})"
     ),
     "HigherHRNet": (
-        f"(width=32, keypoints=17, *, {HEAD}, input_shape=(None, None, 3), "
-        f"upsampling='nearest', {NUMBERS}, {LAYERS})"
+        f"(width=32, keypoints=17, *, resolutions=2, {HEAD}, "
+        f"input_shape=(None, None, 3), upsampling='nearest', {NUMBERS}, {LAYERS})"
     ),
 }
 LAYER = Callable[..., keras.layers.Layer] | None
@@ -64,6 +64,7 @@ TYPES = {
     "keypoints": int,
     "classes": int,
     "landmarks": int,
+    "resolutions": int,
     "ocr": bool,
     "aspp": bool,
     "features": int | None,

@@ -82,6 +82,10 @@ def test_several_images_are_what_each_is_alone(run, data_folder):
         assert len(alone) == len(people)
         np.testing.assert_allclose(alone.keypoints, people.keypoints, atol=1e-2)
         np.testing.assert_allclose(alone.person_scores, people.person_scores, atol=1e-5)
+    of_file = predictor.predict(files[0])
+    np.testing.assert_array_equal(
+        of_file.keypoints, predictor.predict(images[0]).keypoints
+    )
 
 
 def test_scales_and_mirrors_are_settings(run, data_folder):
