@@ -136,7 +136,7 @@ class PeopleLoss(SampleLoss):
         return total + self.pull * pull + self.push * push
 
     def _check(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> int:
-        given, maps = y_true.shape, y_pred.shape
+        given, maps = (tf.TensorShape(each.shape) for each in (y_true, y_pred))
         fits = given.rank == 4 and maps.rank == 4 and given[-1] in (3, 4)
         if not fits or maps[-1] not in (given[2], 2 * given[2]):
             raise InputError(

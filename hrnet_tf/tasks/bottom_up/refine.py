@@ -196,9 +196,11 @@ def _highest_values(maps: PeopleMaps) -> np.ndarray:
     """No place of a block has a higher value, float32 `(rows, columns, keypoints)`."""
     if maps.heatmaps.shape[:2] == maps.half:  # places lie between the cells -1 to 2
         square = np.ones((4, 4), np.uint8)
-        return cv2.dilate(maps.heatmaps, square, anchor=(1, 1))[::2, ::2]
-    square = np.ones((BLOCK, BLOCK), np.uint8)
-    return cv2.dilate(maps.everywhere(), square, anchor=(0, 0))[::BLOCK, ::BLOCK]
+        highest = cv2.dilate(maps.heatmaps, square, anchor=(1, 1))[::2, ::2]
+    else:
+        square = np.ones((BLOCK, BLOCK), np.uint8)
+        highest = cv2.dilate(maps.everywhere(), square, anchor=(0, 0))[::BLOCK, ::BLOCK]
+    return highest.reshape(*highest.shape[:2], -1)  # OpenCV 4 drops a single channel
 
 
 def _bounds(
@@ -219,6 +221,7 @@ def _bounds(
 
 def _grouped(blocks: np.ndarray) -> np.ndarray:
     """`(rows, columns, channels)` to `(channels, groups, blocks of each)`."""
-    rows, columns, channels = blocks.shape
+    rows, columns = blocks.shape[:2]  # OpenCV 4 drops a single channel
+    channels = blocks.size // (rows * columns)
     split = blocks.reshape(rows // GROUP, GROUP, columns // GROUP, GROUP, channels)
     return split.transpose(4, 0, 2, 1, 3).reshape(channels, -1, GROUP * GROUP)
