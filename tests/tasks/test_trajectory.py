@@ -178,6 +178,7 @@ def test_classification_training_follows_the_original():
     check_norms(norms[0], case)
 
 
+@pytest.mark.slow
 def test_landmark_training_follows_the_original():
     case = read_case("landmarks", "training_landmarks_w18_adam")
     points = read_arrays("landmarks", "training_landmarks_w18_adam")["points"]

@@ -70,6 +70,7 @@ def test_an_image_goes_through_the_whole_network_as_in_the_record(network):
     assert abs(len(people) - len(record["grouped"])) <= 2
 
 
+@pytest.mark.slow
 def test_training_follows_the_original():
     case = read_case("bottom_up", "training_higher_pose_w32_adam")
     record = read_arrays("bottom_up", "training_higher_pose_w32_adam")
