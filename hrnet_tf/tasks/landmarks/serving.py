@@ -1,26 +1,27 @@
 """Encoded images and boxes to landmarks, inside a graph."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.images.boxes import SMALLEST
-from hrnet_tf.images.boxes_in_graph import placed_boxes, real_rows, spread_rows
-from hrnet_tf.images.in_graph import checked_files, decode_rgb, in_parts, map_flat
 from hrnet_tf.images.limits import Limits
 from hrnet_tf.images.preprocess import warp_upright
 from hrnet_tf.tasks.base.predictor import Network
 from hrnet_tf.tasks.base.serving import (
-    CROPPED,
-    IMAGES,
     Answer,
     Answers,
     Decoder,
     Request,
     Signature,
+)
+from hrnet_tf.tasks.keypoints.boxed_serving import (
+    INPUTS,
+    LIMITS,
+    request_of_boxes,
+    serve_boxes,
 )
 from hrnet_tf.tasks.landmarks.in_graph import crop_faces, fractions, whole_pixels
 from hrnet_tf.tasks.landmarks.manifest import LandmarkManifest
@@ -46,50 +47,36 @@ def serve_landmarks(
         fails with InvalidArgument for a real box that breaks the rule of
         `hrnet_tf.images.boxes`, and beyond the limits.
     """
-    locate, size = locator(network, manifest), manifest.input.height
-    decoding, stride = manifest.decoding, manifest.output.stride
+    size, decoding = manifest.input.height, manifest.decoding
     official = decoding.rule == "official"
 
-    def look(crops: tf.Tensor) -> tf.Tensor:
-        cells, scores = locate(crops)
-        return tf.concat([cells, scores[..., None]], axis=-1)
-
-    def serve(
-        image_bytes: tf.Tensor, boxes: tf.Tensor, people: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        real = real_rows(image_bytes, boxes, people, limits)
-        with tf.control_dependencies([real]):
-            image_bytes, people = tf.identity(image_bytes), tf.identity(people)
-        files = checked_files(image_bytes, limits, manifest.input.orientation)
-        of_image = tf.where(real)[:, 0]
-        boxes = tf.boolean_mask(boxes, real)
-        boxes = placed_boxes(boxes, tf.gather(files.sizes, of_image), limits.reach)
-        centers = boxes[:, :2] + boxes[:, 2:] / 2
+    def crops_of(boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         sides = tf.maximum(tf.reduce_max(boxes[:, 2:], axis=1), SMALLEST)
-        sides = sides * np.float32(decoding.padding)
-        first = tf.cumsum(people, exclusive=True)
+        return boxes[:, :2] + boxes[:, 2:] / 2, sides * np.float32(decoding.padding)
 
-        def crop(index: tf.Tensor) -> tf.Tensor:
-            own = slice(first[index], first[index] + people[index])
-            image = decode_rgb(files.contents[index], files.turns[index])
-            if not official:
-                return warp_upright(image, centers[own], sides[own], (size, size))
-            twice = decoding.stretched_twice
-            return crop_faces(image, centers[own], sides[own], size, twice)
+    def cut(image: tf.Tensor, centers: tf.Tensor, sides: tf.Tensor) -> tf.Tensor:
+        if not official:
+            return warp_upright(image, centers, sides, (size, size))
+        return crop_faces(image, centers, sides, size, decoding.stretched_twice)
 
-        with tf.control_dependencies([boxes]):
-            numbers = tf.range(tf.size(people))
-        crops = map_flat(crop, numbers, tf.TensorSpec((None, size, size, 3), tf.uint8))
-        found = in_parts(look, crops, (len(manifest.landmarks), 3))
-        cells, scores = found[..., :2], found[..., 2]
+    def to_image(cells: tf.Tensor, centers: tf.Tensor, sides: tf.Tensor) -> tf.Tensor:
         if official:
-            points = whole_pixels(cells, centers, sides, manifest.output.height)
-        else:
-            points = fractions(cells, centers, sides, size, stride)
-        return {
-            "landmarks": spread_rows(points, real),
-            "scores": spread_rows(scores, real),
-        }
+            return whole_pixels(cells, centers, sides, manifest.output.height)
+        return fractions(cells, centers, sides, size, manifest.output.stride)
+
+    look = serve_boxes(
+        locator(network, manifest),
+        manifest,
+        limits,
+        count=len(manifest.landmarks),
+        crops_of=crops_of,
+        cut=cut,
+        to_image=to_image,
+    )
+
+    def serve(*given: tf.Tensor) -> dict[str, tf.Tensor]:
+        landmarks, scores = look(*given)
+        return {"landmarks": landmarks, "scores": scores}
 
     return serve
 
@@ -105,15 +92,6 @@ def encode_landmarks(answers: Answers, manifest: LandmarkManifest) -> Any:
     """What `locator` gives, from decoded answers."""
     stride = manifest.output.stride
     return (answers["landmarks"] + 0.5) / stride - 0.5, answers["scores"]
-
-
-def _request(samples: Mapping[str, np.ndarray], factor: float) -> Request:
-    """`boxes` have a row more than there are faces: what comes of padding is seen."""
-    boxes = samples["boxes"] * np.float32(factor)
-    return {
-        "boxes": np.pad(boxes, ((0, 1), (0, 0)))[None],
-        "people": np.array([len(boxes)], np.int32),
-    }
 
 
 def _allowed(
@@ -137,14 +115,5 @@ DECODER = Decoder(
     },
 )
 SIGNATURE = Signature(
-    "landmarks",
-    (
-        IMAGES,
-        tf.TensorSpec((None, None, 4), tf.float32, "boxes"),
-        tf.TensorSpec((None,), tf.int32, "people"),
-    ),
-    serve_landmarks,
-    replace(CROPPED, people=2048),
-    _request,
-    _allowed,
+    "landmarks", INPUTS, serve_landmarks, LIMITS, request_of_boxes, _allowed
 )

@@ -1,25 +1,25 @@
 """Encoded images and boxes to keypoints, inside a graph."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.images.boxes_in_graph import placed_boxes, real_rows, spread_rows
-from hrnet_tf.images.in_graph import checked_files, decode_rgb, in_parts, map_flat
 from hrnet_tf.images.limits import Limits
 from hrnet_tf.images.preprocess import upright_to_image, warp_upright
 from hrnet_tf.tasks.base.predictor import Network
 from hrnet_tf.tasks.base.serving import (
-    CROPPED,
-    IMAGES,
     Answer,
     Answers,
     Decoder,
     Request,
     Signature,
+)
+from hrnet_tf.tasks.keypoints.boxed_serving import (
+    INPUTS,
+    LIMITS,
+    request_of_boxes,
+    serve_boxes,
 )
 from hrnet_tf.tasks.pose.manifest import PoseManifest
 from hrnet_tf.tasks.pose.predictor import locator
@@ -44,42 +44,28 @@ def serve_keypoints(
         fails with InvalidArgument for a real box that breaks the rule of
         `hrnet_tf.images.boxes`, and beyond the limits.
     """
-    locate, size = locator(network, manifest), manifest.input.size
-    unbiased = manifest.codec.unbiased
+    size, unbiased = manifest.input.size, manifest.codec.unbiased
 
-    def look(crops: tf.Tensor) -> tf.Tensor:
-        cells, scores = locate(crops)
-        return tf.concat([cells, scores[..., None]], axis=-1)
+    def cut(image: tf.Tensor, centers: tf.Tensor, widths: tf.Tensor) -> tf.Tensor:
+        return warp_upright(image, centers, widths, size, unbiased)
 
-    def serve(
-        image_bytes: tf.Tensor, boxes: tf.Tensor, people: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        real = real_rows(image_bytes, boxes, people, limits)
-        with tf.control_dependencies([real]):
-            image_bytes, people = tf.identity(image_bytes), tf.identity(people)
-        files = checked_files(image_bytes, limits, manifest.input.orientation)
-        of_image = tf.where(real)[:, 0]
-        boxes = tf.boolean_mask(boxes, real)
-        boxes = placed_boxes(boxes, tf.gather(files.sizes, of_image), limits.reach)
-        centers, widths = manifest.crops_of(boxes)
-        first = tf.cumsum(people, exclusive=True)
-
-        def crop(index: tf.Tensor) -> tf.Tensor:
-            own = slice(first[index], first[index] + people[index])
-            image = decode_rgb(files.contents[index], files.turns[index])
-            return warp_upright(image, centers[own], widths[own], size, unbiased)
-
-        with tf.control_dependencies([boxes]):
-            numbers = tf.range(tf.size(people))
-        crops = map_flat(crop, numbers, tf.TensorSpec((None, *size, 3), tf.uint8))
-        found = in_parts(look, crops, (len(manifest.keypoints), 3))
-        cells, scores = found[..., :2], found[..., 2]
+    def to_image(cells: tf.Tensor, centers: tf.Tensor, widths: tf.Tensor) -> tf.Tensor:
         places = centers, widths, manifest.output.size, unbiased
-        keypoints = upright_to_image(cells, *places)
-        return {
-            "keypoints": spread_rows(keypoints, real),
-            "scores": spread_rows(scores, real),
-        }
+        return upright_to_image(cells, *places)
+
+    look = serve_boxes(
+        locator(network, manifest),
+        manifest,
+        limits,
+        count=len(manifest.keypoints),
+        crops_of=manifest.crops_of,
+        cut=cut,
+        to_image=to_image,
+    )
+
+    def serve(*given: tf.Tensor) -> dict[str, tf.Tensor]:
+        keypoints, scores = look(*given)
+        return {"keypoints": keypoints, "scores": scores}
 
     return serve
 
@@ -95,15 +81,6 @@ def encode_keypoints(answers: Answers, manifest: PoseManifest) -> Any:
     """What `locator` gives, from decoded answers."""
     cells = manifest.codec.in_cells(answers["keypoints"], manifest.output.size)
     return cells, answers["scores"]
-
-
-def _request(samples: Mapping[str, np.ndarray], factor: float) -> Request:
-    """`boxes` have a row more than there are people: what comes of padding is seen."""
-    boxes = samples["boxes"] * np.float32(factor)
-    return {
-        "boxes": np.pad(boxes, ((0, 1), (0, 0)))[None],
-        "people": np.array([len(boxes)], np.int32),
-    }
 
 
 def _allowed(
@@ -126,14 +103,5 @@ DECODER = Decoder(
     },
 )
 SIGNATURE = Signature(
-    "keypoints",
-    (
-        IMAGES,
-        tf.TensorSpec((None, None, 4), tf.float32, "boxes"),
-        tf.TensorSpec((None,), tf.int32, "people"),
-    ),
-    serve_keypoints,
-    replace(CROPPED, people=2048),
-    _request,
-    _allowed,
+    "keypoints", INPUTS, serve_keypoints, LIMITS, request_of_boxes, _allowed
 )
