@@ -13,6 +13,7 @@ import tensorflow as tf
 from hrnet_tf.common.compat import without_calls
 from hrnet_tf.export.onnx_graph import (
     infer_shapes,
+    keep_rank,
     pad_explicitly,
     put_in_weights,
     set_axes,
@@ -91,6 +92,7 @@ def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
     set_axes(converted.graph.input[0], manifest.input.layout, INPUT_AXES)
     for output, x in zip(converted.graph.output, answered, strict=True):
         rank = x.shape.rank
+        keep_rank(converted.graph, output, rank)
         layout = manifest.input.layout if rank == 4 else "N" + "C" * (rank - 1)
         set_axes(output, layout, OUTPUT_AXES)
     pad_explicitly(converted.graph, kernels)

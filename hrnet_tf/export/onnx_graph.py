@@ -19,6 +19,35 @@ def set_axes(value: Any, layout: str, names: Mapping[str, str]) -> None:
             axis.dim_param = names[letter]
 
 
+def keep_rank(graph: Any, output: Any, rank: int) -> None:
+    """Give what a graph answers the dimensions that it has in TensorFlow.
+
+    tf2onnx writes a transposition of one channel as a reshape, with a dimension of 1
+    put before, and a squeeze. If it removed the identity after it in an earlier round,
+    which depends on the order of hashed names, the squeeze is left hanging.
+
+    Args:
+        graph: an `onnx.GraphProto`; it is changed.
+        output: one of its `onnx.ValueInfoProto`.
+        rank: in TensorFlow.
+    """
+    from onnx import helper, numpy_helper
+
+    dimensions = output.type.tensor_type.shape.dim
+    more = len(dimensions) - rank
+    if more <= 0:
+        return
+    lifted, axes = f"{output.name}_lifted", f"{output.name}_lifted_axes"
+    for node in graph.node:
+        _replace(node.input, [lifted if x == output.name else x for x in node.input])
+        _replace(node.output, [lifted if x == output.name else x for x in node.output])
+    squeeze = helper.make_node("Squeeze", [lifted, axes], [output.name], output.name)
+    graph.node.append(squeeze)
+    numbers = np.arange(more, dtype=np.int64)
+    graph.initializer.append(numpy_helper.from_array(numbers, axes))
+    _replace(dimensions, list(dimensions)[more:])
+
+
 def pad_explicitly(graph: Any, kernels: Mapping[str, np.ndarray]) -> None:
     """Say how much convolutions of stride 1 pad, where they only say "same".
 

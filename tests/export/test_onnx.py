@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import tf2onnx.optimizer
 from keras import layers
 
 import hrnet_tf
@@ -21,6 +22,8 @@ from hrnet_tf.tasks import read_manifest
 from hrnet_tf.tasks.base.experiment import answering
 from hrnet_tf.tasks.base.manifest import ImageInput
 from hrnet_tf.tasks.classification.manifest import ClassificationManifest
+from hrnet_tf.tasks.regression.channels import ChannelSet
+from hrnet_tf.tasks.regression.manifest import MapOutput, RegressionManifest
 from hrnet_tf.tasks.segmentation.classes import ClassSet
 from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
 from support.networks import with_statistics
@@ -101,6 +104,21 @@ def test_files_answer_as_their_models_at_any_size(name, layout, networks, writte
     images = rng.standard_normal((3, height, width, 3)).astype(np.float32)
     expected = model(images, training=False).numpy()
     answer = open_artefact(written(name, layout))(images)[manifest.output.name]
+    np.testing.assert_allclose(answer, expected, atol=1e-5 * np.ptp(expected))
+
+
+def test_one_channel_keeps_its_rank_in_any_order(rng, tmp_path, monkeypatch):
+    rounds = dict(tf2onnx.optimizer._optimizers)
+    rounds["reshape_optimizer"] = rounds.pop("reshape_optimizer")  # after identities go
+    monkeypatch.setattr(tf2onnx.optimizer, "_optimizers", rounds)
+    image = keras.Input((None, None, 3))
+    model = with_statistics(keras.Model(image, layers.Conv2D(1, 3)(image)))
+    channels = ChannelSet(("y",))
+    manifest = RegressionManifest("tiny", LABELLING.input, MapOutput(), channels)
+    write_onnx(model, manifest, tmp_path / "model.onnx", Options())
+    images = rng.standard_normal((2, 40, 50, 3)).astype(np.float32)
+    expected = model(images, training=False).numpy()
+    (answer,) = open_artefact(tmp_path / "model.onnx")(images).values()
     np.testing.assert_allclose(answer, expected, atol=1e-5 * np.ptp(expected))
 
 
