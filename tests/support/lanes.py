@@ -46,6 +46,7 @@ ONE_LANE = {
     "test_media",
     "test_mpii",
     "test_messages",
+    "test_objects",
     "test_opencv",
     "test_packages",
     "test_parts",

@@ -12,7 +12,6 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.data.problems import Policy, Problems
 from hrnet_tf.images.boxes import check_box
 from hrnet_tf.tasks.bottom_up.config import ScenesSection
-from hrnet_tf.tasks.bottom_up.masks import check_outline
 from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
 from hrnet_tf.tasks.keypoints.coco_checks import (
     check_file,
@@ -22,6 +21,7 @@ from hrnet_tf.tasks.keypoints.coco_checks import (
 )
 from hrnet_tf.tasks.keypoints.config import CocoSection
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
+from hrnet_tf.tasks.keypoints.outlines import check_outline
 from hrnet_tf.tasks.keypoints.people import People
 
 logger = logging.getLogger(__name__)
@@ -178,16 +178,11 @@ class _Row:
 
 
 def _columns(rows: Sequence[_Row], count: int) -> Scenes:
-    sizes = np.array([row.size for row in rows], np.int64)
-    zeros = np.zeros((len(rows), 2), np.int64)
-    images = People(
-        np.array([row.file for row in rows]),
-        np.array([row.number for row in rows], np.int64),
-        np.array([row.source for row in rows]),
-        sizes,
-        np.concatenate([zeros, sizes[:, ::-1]], axis=1).astype(np.float64),
-        np.ones(len(rows)),
-        np.zeros((len(rows), 0, 3)),
+    images = People.whole_images(
+        [row.file for row in rows],
+        [row.number for row in rows],
+        [row.source for row in rows],
+        [row.size for row in rows],
     )
     return Scenes(
         images,

@@ -52,7 +52,7 @@ def mend(
         InputError: if it is broken.
     """
     where = f"annotation {item['id']}"
-    item["iscrowd"] = _as_crowd(item.get("iscrowd", 0), where, repairs)
+    item["iscrowd"] = as_crowd(item.get("iscrowd", 0), where, repairs)
     if item["iscrowd"] and not item.get("keypoints"):
         item["keypoints"] = [0] * 3 * count
     try:
@@ -115,7 +115,17 @@ def mend_areas(items: list[Row], repairs: Repairs, usual: float | None = None) -
         repairs.add(f"`area` is missing or none: {taken}", f"annotation {item['id']}")
 
 
-def _as_crowd(value: Any, where: str, repairs: Repairs) -> int:
+def as_crowd(value: Any, where: str, repairs: Repairs) -> int:
+    """What `iscrowd` of an annotation says, 0 or 1.
+
+    Args:
+        value: as it is written.
+        where: names the annotation.
+        repairs: counts what is written otherwise, but means the same.
+
+    Raises:
+        InputError: if it means neither.
+    """
     if isinstance(value, int) and not isinstance(value, bool) and value in (0, 1):
         return value
     text = "" if value is None else str(value).lower().removesuffix(".0")

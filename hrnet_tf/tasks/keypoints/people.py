@@ -1,5 +1,6 @@
 """People to cut out of images, in columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,34 @@ class People:
     boxes: np.ndarray
     scores: np.ndarray
     keypoints: np.ndarray
+
+    @classmethod
+    def whole_images(
+        cls,
+        files: Sequence[str],
+        image_ids: Sequence[int],
+        sources: Sequence[str],
+        image_sizes: Sequence[tuple[int, int]],
+    ) -> "People":
+        """Images that are looked at as a whole: boxes that fill them, no keypoints.
+
+        Args:
+            files: path of each image.
+            image_ids: of each image.
+            sources: what to call each image in messages.
+            image_sizes: height and width of each image.
+        """
+        sizes = np.array(image_sizes, np.int64).reshape(-1, 2)
+        zeros = np.zeros_like(sizes)
+        return cls(
+            np.array(files),
+            np.array(image_ids, np.int64),
+            np.array(sources),
+            sizes,
+            np.concatenate([zeros, sizes[:, ::-1]], axis=1).astype(np.float64),
+            np.ones(len(sizes)),
+            np.zeros((len(sizes), 0, 3)),
+        )
 
     def __len__(self) -> int:
         return len(self.files)
