@@ -23,7 +23,12 @@ from hrnet_tf.tasks import TASKS, make_viewer, predict_options
 from hrnet_tf.training.configs import RUN_FILE, read_config, read_run_config
 
 # What can be drawn, and the folder of the demo that it goes to.
-DRAWN = {"figures": "data", "crowds": "crowds", "faces": "faces"}
+DRAWN = {
+    "figures": "data",
+    "crowds": "crowds",
+    "objects": "objects",
+    "faces": "faces",
+}
 
 
 def train_command(arguments: argparse.Namespace) -> None:
@@ -222,10 +227,12 @@ def draw_command(arguments: argparse.Namespace) -> None:
     from hrnet_tf.drawn.crowds import draw_crowd_data_set
     from hrnet_tf.drawn.faces import draw_face_data_set
     from hrnet_tf.drawn.figures import draw_data_set
+    from hrnet_tf.drawn.objects import draw_object_data_set
 
     draw = {
         "figures": draw_data_set,
         "crowds": draw_crowd_data_set,
+        "objects": draw_object_data_set,
         "faces": draw_face_data_set,
     }[arguments.kind]
     draw(out, arguments.train, arguments.validation, arguments.seed)

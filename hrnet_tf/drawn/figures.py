@@ -16,10 +16,17 @@ from hrnet_tf.common.files import write_text
 from hrnet_tf.common.opencv import cv2
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import read_rows, write_json, write_rows
+from hrnet_tf.drawn.annotations import (
+    SIDE,
+    Points,
+    categories_of,
+    instance_annotation,
+    keypoint_annotation,
+    nearest_pixel,
+)
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 
-SIDE = 256  # pixels, of every image
 CLASSES = ("background", "person", "ball", "box")
 
 # Metres: height of a person, radius of the others. Something as large as this is as far
@@ -36,9 +43,6 @@ ACTIONS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
 }
 SCATTER = 10.0  # degrees, of every angle
 
-# Joints by name, x and y in pixels.
-Points = dict[str, np.ndarray]
-
 # Lengths as shares of a figure's height.
 UPPER_ARM, FOREARM, THIGH, SHIN = 0.17, 0.16, 0.23, 0.22
 SHOULDERS, HIPS, TORSO, NECK, HEAD = 0.115, 0.075, 0.30, 0.07, 0.085
@@ -52,11 +56,13 @@ class Company:
         people: figures that are drawn, from and to.
         heights: of a figure, from and to, as shares of the image's side.
         overlap: largest share of a figure that it may cover of others.
+        things: balls and boxes, from and to; figures cover them.
     """
 
     people: tuple[int, int] = (1, 3)
     heights: tuple[float, float] = (0.38, 0.85)
     overlap: float = 0.05
+    things: tuple[int, int] = (0, 2)
 
 
 FEW = Company()
@@ -83,9 +89,10 @@ def draw_data_set(
     Args:
         folder: where to; gets `images/{train,val}`, `masks/{train,val}` (PNG, indices
             of `CLASSES`), `depth/{train,val}` (PNG, 16 bits, millimetres; 0: not
-            known), `annotations/person_keypoints_{train,val}.json` (COCO's
-            format), `annotations/actions_{train,val}.csv` (file and class of each
-            image) and `classes.txt` (the names of what is in the masks).
+            known), `annotations/person_keypoints_{train,val}.json` and
+            `annotations/instances_{train,val}.json` (COCO's formats),
+            `annotations/actions_{train,val}.csv` (file and class of each image) and
+            `classes.txt` (the names of what is in the masks).
         train: number of training images.
         validation: number of validation images; none of them is among the training
             ones.
@@ -108,7 +115,8 @@ def draw_data_set(
 def _is_drawn(folder: Path, split: str) -> bool:
     """Whether all is there: the list, which is written last, and its last depth map."""
     table = folder / "annotations" / f"actions_{split}.csv"
-    if not table.is_file():
+    # Older versions wrote no instances.
+    if not table.is_file() or not table.with_name(f"instances_{split}.json").is_file():
         return False
     names = [row["file"] for row in read_rows(table, ["file"])]
     # Older versions drew no depth.
@@ -125,6 +133,7 @@ def _draw_split(
 ) -> None:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    instances: list[dict[str, Any]] = []
     actions: list[tuple[str, str]] = []
     keypoints = KeypointSet.read("coco")
     for image_id in progress_bar(
@@ -139,15 +148,22 @@ def _draw_split(
         size = {"width": SIDE, "height": SIDE}
         images.append({"id": image_id, "file_name": f"{name}.jpg", **size})
         actions.append((f"{name}.jpg", action))
-        for index in range(len(picture.objects)):
-            annotation = _annotate(picture, index, keypoints)
-            if annotation is not None:
-                numbers = {"id": len(annotations) + 1, "image_id": image_id}
-                annotations.append({**numbers, **annotation})
+        for number, thing in enumerate(picture.objects, 1):
+            seen = picture.owners == number
+            category = CLASSES.index(thing["category"])
+            for found, annotation in (
+                (annotations, keypoint_annotation(thing, seen, category, keypoints)),
+                (instances, instance_annotation(thing["mask"], seen, category)),
+            ):
+                if annotation is not None:
+                    numbers = {"id": len(found) + 1, "image_id": image_id}
+                    found.append({**numbers, **annotation})
     target = folder / "annotations"
-    categories = _categories(keypoints)
+    categories = categories_of(CLASSES, keypoints)
     content = {"images": images, "annotations": annotations, "categories": categories}
     write_json(target / f"person_keypoints_{split}.json", content, indent=None)
+    content |= {"annotations": instances, "categories": categories_of(CLASSES)}
+    write_json(target / f"instances_{split}.json", content, indent=None)
     write_rows(target / f"actions_{split}.csv", [("file", "action"), *actions])
 
 
@@ -156,7 +172,8 @@ def draw_picture(
 ) -> Picture:
     """Draw one image: a background, balls or boxes, and some people."""
     picture = Picture(_background(rng), np.zeros((SIDE, SIDE), np.int32))
-    for _ in range(int(rng.integers(0, 3))):
+    least, most = company.things
+    for _ in range(int(rng.integers(least, most + 1))):
         _draw_object(picture, rng)
     least, most = company.people
     for _ in range(int(rng.integers(least, most + 1))):
@@ -277,7 +294,7 @@ class _Brush:
     def line(
         self, points: Points, start: str, end: str, color: np.ndarray, thickness: int
     ) -> None:
-        ends = _pixel(points[start]), _pixel(points[end])
+        ends = nearest_pixel(points[start]), nearest_pixel(points[end])
         cv2.line(self.picture.image, *ends, self._rgb(color), thickness, cv2.LINE_AA)
         cv2.line(self.mask, *ends, 1, thickness)
 
@@ -294,13 +311,13 @@ class _Brush:
         radius = max(1, round(radius))
         cv2.circle(
             self.picture.image,
-            _pixel(center),
+            nearest_pixel(center),
             radius,
             self._rgb(color),
             -1,
             cv2.LINE_AA,
         )
-        cv2.circle(self.mask, _pixel(center), radius, 1, -1)
+        cv2.circle(self.mask, nearest_pixel(center), radius, 1, -1)
 
     def finish(self) -> np.ndarray:
         self.picture.owners[self.mask > 0] = len(self.picture.objects) + 1
@@ -325,48 +342,16 @@ def _background(rng: np.random.Generator) -> np.ndarray:
         start, end = rng.integers(0, SIDE, 2), rng.integers(0, SIDE, 2)
         color = tuple(map(int, _color(rng)))
         if rng.random() < 0.5:
-            cv2.rectangle(image, _pixel(start), _pixel(end), color, -1)
+            cv2.rectangle(image, nearest_pixel(start), nearest_pixel(end), color, -1)
         else:
-            cv2.line(image, _pixel(start), _pixel(end), color, int(rng.integers(1, 9)))
+            cv2.line(
+                image,
+                nearest_pixel(start),
+                nearest_pixel(end),
+                color,
+                int(rng.integers(1, 9)),
+            )
     return image
-
-
-def _annotate(
-    picture: Picture, index: int, keypoints: KeypointSet
-) -> dict[str, Any] | None:
-    """The COCO annotation of an object, or None if nothing of it is seen."""
-    thing = picture.objects[index]
-    seen = (picture.owners == index + 1).astype(np.uint8)
-    contours, _ = cv2.findContours(seen, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    polygons = [contour.ravel().tolist() for contour in contours if len(contour) > 2]
-    if not polygons:
-        return None
-    rows, columns = np.nonzero(thing["mask"])
-    left, top = int(columns.min()), int(rows.min())
-    annotation = {
-        "category_id": CLASSES.index(thing["category"]),
-        "bbox": [left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top],
-        "area": int(seen.sum()),
-        "segmentation": polygons,
-        "iscrowd": 0,
-    }
-    if "points" in thing:
-        flat = []
-        for name in keypoints.names:
-            x, y = thing["points"][name]
-            column, row = _pixel((x, y))
-            flat += [round(float(x), 2), round(float(y), 2), 1 + int(seen[row, column])]
-        annotation |= {"keypoints": flat, "num_keypoints": len(flat) // 3}
-    return annotation
-
-
-def _categories(keypoints: KeypointSet) -> list[dict[str, Any]]:
-    categories: list[dict[str, Any]] = [
-        {"id": i, "name": name} for i, name in enumerate(CLASSES) if i
-    ]
-    categories[0]["keypoints"] = list(keypoints.names)
-    categories[0]["skeleton"] = (keypoints.bones + 1).tolist()
-    return categories
 
 
 def _semantic(picture: Picture) -> np.ndarray:
@@ -386,8 +371,3 @@ def _depth(picture: Picture) -> np.ndarray:
 
 def _color(rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(30, 230, 3)
-
-
-def _pixel(point: ArrayLike) -> tuple[int, int]:
-    x, y = np.clip(np.round(np.asarray(point)), 0, SIDE - 1).astype(int)
-    return int(x), int(y)

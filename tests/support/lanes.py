@@ -26,6 +26,7 @@ ONE_LANE = {
     "test_crowd_scores",
     "test_detections",
     "test_documents",
+    "test_drawn_objects",
     "test_earlier_files",
     "test_evaluators",
     "test_faces",
