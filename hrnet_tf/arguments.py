@@ -220,8 +220,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--encoding",
         metavar="NAME",
-        help="for the export of a network for pose: what it has learnt, plain, dark, "
-        "udp or udp_offsets (default: what is known of the file, else plain)",
+        help="for the export: what the network has learnt; of pose plain, dark, udp or "
+        "udp_offsets (default: what is known of the file, else plain), of landmarks "
+        "official or, such as OpenMMLab's, affine (default: official)",
     )
     command.add_argument(
         "--size",

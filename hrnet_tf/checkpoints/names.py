@@ -119,6 +119,22 @@ def official(tensors: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndar
     return found
 
 
+def with_layers_renamed(
+    tensors: Mapping[str, np.ndarray], layers: Mapping[str, str]
+) -> dict[str, np.ndarray]:
+    """Tensors under the names of a model's layers.
+
+    Args:
+        tensors: under their official names.
+        layers: names of layers in checkpoints to those of the model, where they differ.
+    """
+    parts = {name: name.rpartition(".") for name in tensors}
+    return {
+        f"{layers.get(layer, layer)}{dot}{leaf}": tensors[name]
+        for name, (layer, dot, leaf) in parts.items()
+    }
+
+
 def folded_gammas(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Gammas as in-place batch norm used them: their absolute value plus 1e-5.
 

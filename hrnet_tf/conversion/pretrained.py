@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from hrnet_tf.checkpoints.files import read_checkpoint
-from hrnet_tf.checkpoints.names import folded_gammas, official
+from hrnet_tf.checkpoints.names import folded_gammas, official, with_layers_renamed
 from hrnet_tf.checkpoints.weights import load_official
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion.facts import Facts, infer
@@ -143,7 +143,7 @@ def open_checkpoint(
             made[head.argument] = facts.outputs if outputs is None else outputs
         made |= head.arguments
         made |= kind.more(Given(path, tuple(given), tensors, align_corners))
-        tensors = head.renaming(tensors)
+        tensors = with_layers_renamed(tensors, head.renamed)
     skipped = tuple(leave_out)
     if head is not None and outputs not in (None, facts.outputs):
         skipped += head.names

@@ -38,13 +38,16 @@ def export_converted(
     Args:
         path: the `.keras` file; its manifest lies beside it.
         formats: names from `hrnet_tf.export.formats.FORMATS`.
-        labels: what the outputs mean: a keypoint set for pose (None: COCO's), a class
-            set for labels of pixels, a file with a class name a line for a classifier
-            (None: classes are numbered).
+        labels: what the outputs mean: a keypoint set for pose (None: COCO's), a
+            landmark set (None: the published one of so many points), a class set for
+            labels of pixels, a file with a class name a line for a classifier (None:
+            classes are numbered).
         calibration: a folder of images like those to come, for formats with integers;
             the whole of each is resized to the input, so give crops of people for pose.
-        encoding: what a network for pose has learnt, such as `"udp"`, see
-            `HeatmapCodec`; None: what is known of the file by its hash, else the usual.
+        encoding: what a network has learnt: for pose such as `"udp"`, see
+            `HeatmapCodec`; for landmarks `"affine"` where crops are not those of the
+            official program. None: what is known of the file by its hash, else the
+            usual.
 
     Returns:
         The artefact of each format, in a folder named after the file.

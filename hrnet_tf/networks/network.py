@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -31,6 +32,7 @@ class Network:
         head: by name, what decides besides upsampling whether a head's weights fit.
         arguments: what the constructor was given.
         initializer: see `Conventions`.
+        renamed: see `Built`.
 
     Attributes:
         spec: the body's numbers.
@@ -48,6 +50,7 @@ class Network:
         head: Mapping[str, Any],
         arguments: Arguments,
         initializer: Initializer = "normal",
+        renamed: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._given = given = arguments
         self.spec = body(given.width, given.modules, given.blocks, given.stem)
@@ -57,6 +60,7 @@ class Network:
             given.width,
             self.include_top,
             {**head, "upsampling": given.upsampling},
+            renamed,
         )
         check_weights(given.weights, self._built)
         self.conventions = Conventions(
@@ -178,7 +182,7 @@ def load_weights(model: keras.Model, weights: str | Path | None, built: Built) -
     if path.is_file() and path.suffix in KERAS_FILES:
         load_keras_weights(model, path)
     elif path.is_file():
-        load_checkpoint_file(model, path, built.include_top)
+        load_checkpoint_file(model, path, built)
     else:
         row = find_published(built.network, built.width, str(weights))
         load_published(model, row, built)

@@ -17,7 +17,7 @@ from hrnet_tf.checkpoints import limits
 from hrnet_tf.checkpoints.download import cache_folder, fetch
 from hrnet_tf.checkpoints.files import read_checkpoint
 from hrnet_tf.checkpoints.keras_files import require_whole
-from hrnet_tf.checkpoints.names import folded_gammas, official
+from hrnet_tf.checkpoints.names import folded_gammas, official, with_layers_renamed
 from hrnet_tf.checkpoints.published import Published, find_published
 from hrnet_tf.checkpoints.weights import load_official
 from hrnet_tf.common.errors import InputError
@@ -44,23 +44,26 @@ class Built:
         width: as it was given.
         include_top: whether the network has its head.
         arguments: by name, what decides whether a head's weights fit.
+        renamed: names of layers in checkpoints to those of the model, where they
+            differ.
     """
 
     network: str
     width: int | str
     include_top: bool
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_checkpoint_file(
-    model: keras.Model, path: str | Path, include_top: bool
-) -> None:
+def load_checkpoint_file(model: keras.Model, path: str | Path, built: Built) -> None:
     """Load a checkpoint of the same network; without its head, what there is a place.
 
     Raises:
         InputError: if the file cannot be read or does not fit.
     """
-    load_whole(model, official(read_checkpoint(path), str(path)), path, include_top)
+    tensors = official(read_checkpoint(path), str(path))
+    tensors = with_layers_renamed(tensors, built.renamed)
+    load_whole(model, tensors, path, built.include_top)
 
 
 def load_whole(

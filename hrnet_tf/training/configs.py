@@ -42,7 +42,9 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     path = find_config(path)
     given = load_yaml(path)
     named = cast(dict, OmegaConf.to_container(given)).get("task", DEFAULT)
-    schema = find_task(named, path).config
+    task = find_task(named, path)
+    _check_task(overrides, task.name, path)
+    schema = task.config
     config = merge(schema, load_yaml(path, schema), overrides, where=str(path))
     inside = path.name == RUN_FILE and (path.parent / "checkpoints").is_dir()
     if inside and not any(override.startswith("output=") for override in overrides):
@@ -53,6 +55,20 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
             config, output=str(Path("saved_models") / path.stem)
         )
     return config
+
+
+def _check_task(overrides: Sequence[str], name: str, path: Path) -> None:
+    """Raise an InputError for an override that names another task than the file."""
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key != "task":
+            continue
+        asked = find_task(value.strip(" '\""), f"override {override}").name
+        if asked != name:
+            raise InputError(
+                f"override {override}: {path} is a configuration of the task {name}; "
+                f"one of {asked} has other keys, see `hrnet-tf configs`."
+            )
 
 
 def read_run_config(folder: str | Path, overrides: Sequence[str] = ()) -> Config:

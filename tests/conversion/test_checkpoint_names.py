@@ -149,6 +149,20 @@ def test_features_are_those_of_the_program():
     check(case, answers(keras.Model(classifier.input, outputs), case))
 
 
+def test_heatmaps_and_tags_are_loaded_as_weights_too(saved):
+    """OpenMMLab's bottom-up HRNet calls its last layer as a network for pose does."""
+    ours = hrnet_tf.HigherHRNet(keypoints=5, resolutions=1, **TINY)
+    tensors = as_checkpoint(ours)
+    for leaf in ("weight", "bias"):
+        tensors[f"head.final_layer.{leaf}"] = tensors.pop(f"final_layers.0.{leaf}")
+    path = saved({n if "head" in n else f"backbone.{n}": t for n, t in tensors.items()})
+    again = hrnet_tf.HigherHRNet(keypoints=5, resolutions=1, weights=path, **TINY)
+    for one, other in zip(ours.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(InputError, match=r"does not fit: .*final_layers\.0\."):
+        hrnet_tf.HigherHRNet(keypoints=5, weights=path, **TINY)
+
+
 # Without a head
 
 

@@ -18,6 +18,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion import convert as conversion
 from hrnet_tf.conversion.convert import check_converted, convert, fixed_image
 from hrnet_tf.export.converted import export_converted
+from hrnet_tf.tasks.landmarks.predictor import LandmarkPredictor
 from support.networks import with_statistics
 
 SMALL = {"modules": (1, 1, 1), "blocks": 1}
@@ -289,6 +290,45 @@ def test_names_that_do_not_fit_are_refused(content, message, classifier, tmp_pat
     with pytest.raises(InputError, match=message):
         export_converted(classifier, ["onnx"], str(tmp_path / "names.txt"))
     assert not (tmp_path / "three").exists()
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """A converted official checkpoint of 29 landmarks, as COFW has them."""
+    model = with_statistics(
+        hrnet_tf.HRNetLandmarks(4, 29, input_shape=(64, 64, 3), **SMALL)
+    )
+    folder = tmp_path_factory.mktemp("faces")
+    tensors = {n: torch_layout(v.numpy()) for n, v in official_names(model)}
+    path = folder / "HR18-COFW.npz"
+    np.savez(path, **{f"module.{name}": each for name, each in tensors.items()})
+    return convert(path, folder / "cofw.keras", input_shape=(64, 64, 3))[0]
+
+
+def test_a_network_of_faces_goes_on_to_an_artefact(faces, asked_here, capsys):
+    facts = json.loads(faces.with_suffix(".json").read_text())
+    assert (facts["task"], facts["model"]) == ("landmarks", "HRNetLandmarks")
+    path = export_converted(faces, ["onnx"])["onnx"]
+    cli.main(["verify", str(path)])
+    said = capsys.readouterr().out
+    assert "heatmaps: as recorded" in said
+    assert "NOT as recorded" not in said
+    predictor = hrnet_tf.load(path)
+    decoding = predictor.manifest.decoding
+    assert predictor.manifest.landmarks.name == "cofw"
+    assert (decoding.rule, decoding.stretched_twice) == ("official", False)
+    image = np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)
+    boxes = [[10, 20, 40, 50], [0, 0, 70, 90]]
+    model = keras.models.load_model(faces)
+    whole = LandmarkPredictor.from_model(model, predictor.manifest)
+    found, expected = (each.predict(image, boxes) for each in (predictor, whole))
+    assert found.landmarks.shape == (2, 29, 2)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-3)
+
+
+def test_what_a_network_of_faces_has_learnt_must_be_known(faces):
+    with pytest.raises(InputError, match=r"of no encoding udp \(official, affine\)"):
+        export_converted(faces, ["tflite"], encoding="udp")
 
 
 def test_a_labelling_network_goes_on_with_its_rule_and_classes(tmp_path):

@@ -46,6 +46,10 @@ def test_a_file_fills_in_the_defaults(write):
     assert config.model.size == (256, 192)
 
 
+def test_the_files_own_task_may_be_said_again(write):
+    assert read_config(write(), ["task='pose'"]).task == "pose"
+
+
 def test_the_output_folder_is_named_after_the_file(write):
     assert read_config(write()).output == "saved_models/mine"
 
@@ -224,6 +228,13 @@ WRONG_OVERRIDES = {
     "model.size.0=64": "unknown key `model.size.0`; did you mean `model.size`",
     "model.size[0]=64": "unknown key `model.size.0`; did you mean `model.size`",
     "train.epochs=${nowhere}": "`train.epochs`: Interpolation key 'nowhere' not found",
+    "task=poze": (
+        "override task=poze: `task` must be one of pose, .*, landmarks, .*, got 'poze'"
+    ),
+    "task=landmarks": (
+        "override task=landmarks: .* is a configuration of the task pose; one of "
+        "landmarks has other keys, see `hrnet-tf configs`"
+    ),
     "output=${": r"override 'output=\${' cannot be read",
 }
 

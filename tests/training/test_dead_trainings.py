@@ -12,6 +12,7 @@ import tensorflow as tf
 import hrnet_tf
 from hrnet_tf import InputError
 from hrnet_tf.common.finite import not_finite
+from hrnet_tf.drawn.faces import draw_face_data_set
 from hrnet_tf.tasks import make_experiment
 from hrnet_tf.training.callbacks import StaysFinite
 from hrnet_tf.training.check_data import check_data
@@ -19,7 +20,14 @@ from hrnet_tf.training.evaluate import evaluate_run
 from hrnet_tf.training.run import Run
 from hrnet_tf.training.train import train
 
-TASKS = ("pose", "classification", "segmentation", "regression")
+TASKS = (
+    "pose",
+    "landmarks",
+    "bottom_up",
+    "classification",
+    "segmentation",
+    "regression",
+)
 SMALL = """
   width: 4
   size: [64, 64]
@@ -29,20 +37,39 @@ SMALL = """
 """
 
 
+PEOPLE = ("annotations/person_keypoints_{}.json", "images/{}")
+FACES = ("faces/faces_{}.csv", "faces/images/{}")
+POINTS = {"pose": PEOPLE, "bottom_up": PEOPLE, "landmarks": FACES}
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces")
+    draw_face_data_set(folder, train=4, validation=3)
+    return folder
+
+
+@pytest.fixture
+def data(data, faces):
+    """The drawn figures and faces, to be damaged."""
+    shutil.copytree(faces, data / "faces")
+    return data
+
+
 @pytest.fixture
 def config_of(data, tmp_path):
     """`config_of(task, "key=value", ...)`: a short training of a tiny network."""
 
     def make(task, *settings):
-        if task == "pose":
+        if task in POINTS:
             where = [
                 f"data.{name}.{key}={data / path.format(part)}"
                 for name, part in (("train", "train"), ("validation", "val"))
-                for key, path in (
-                    ("annotations", "annotations/person_keypoints_{}.json"),
-                    ("images", "images/{}"),
+                for key, path in zip(
+                    ("annotations", "images"), POINTS[task], strict=True
                 )
             ]
+            where += ["data.landmarks=drawn"] * (task == "landmarks")
         else:
             root = data / "classes/train" if task == "classification" else data
             where = [f"data.root={root}"]
@@ -214,6 +241,21 @@ def forget_depths(data):
         assert cv2.imwrite(str(path), 0 * depth)
 
 
+def forget_points(data):
+    path = data / "faces/faces_train.csv"
+    head, *rows = path.read_text().splitlines()
+    columns = head.split(",")
+    kept = [name.startswith("box_") or not place for place, name in enumerate(columns)]
+    blank = [
+        ",".join(
+            value if keep else ""
+            for value, keep in zip(row.split(","), kept, strict=True)
+        )
+        for row in rows
+    ]
+    path.write_text("\n".join([head, *blank]) + "\n")
+
+
 HOPELESS = {
     "all pixels ignored": (
         "segmentation",
@@ -238,6 +280,21 @@ HOPELESS = {
         "pose",
         break_all("images/val"),
         "none of .* can be read",
+    ),
+    "broken faces": (
+        "landmarks",
+        break_all("faces/images/train"),
+        "faces_train.csv: none of 4 samples can be read, such as",
+    ),
+    "broken faces to judge by": (
+        "landmarks",
+        break_all("faces/images/val"),
+        "faces_val.csv: none of 3 samples can be read, such as",
+    ),
+    "no points": (
+        "landmarks",
+        forget_points,
+        "none of its points is annotated",
     ),
     "broken masks to judge by": (
         "segmentation",

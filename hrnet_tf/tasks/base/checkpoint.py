@@ -43,14 +43,6 @@ class Head:
     asked_for: bool = False
     likely: tuple[int, ...] = ()
 
-    def renaming(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Tensors under the names of the model's layers."""
-        parts = {name: name.rpartition(".") for name in tensors}
-        return {
-            f"{self.renamed.get(layer, layer)}{dot}{leaf}": tensors[name]
-            for name, (layer, dot, leaf) in parts.items()
-        }
-
 
 @dataclass(frozen=True)
 class Given:

@@ -13,7 +13,7 @@ from hrnet_tf.tasks.bottom_up.manifest import (
     MapsOutput,
     SceneInput,
 )
-from hrnet_tf.tasks.bottom_up.network import HigherHRNet
+from hrnet_tf.tasks.bottom_up.network import RENAMED, HigherHRNet
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 
 
@@ -57,7 +57,7 @@ NETWORK = NetworkKind(
             ("final_layers",),
             each=2,
             arguments={"resolutions": 1},
-            renamed={"final_layer": "final_layers.0"},
+            renamed=RENAMED,
             asked_for=True,
             likely=(14, 17),  # CrowdPose, COCO
         ),

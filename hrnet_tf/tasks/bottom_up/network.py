@@ -13,6 +13,9 @@ from hrnet_tf.networks.heads.higher import higher_head
 from hrnet_tf.networks.layers import Upsampling
 from hrnet_tf.networks.network import Network
 
+# Layers of OpenMMLab's bottom-up HRNet, which has one convolution for all its answers.
+RENAMED = {"final_layer": "final_layers.0"}
+
 
 @constructor()
 def HigherHRNet(
@@ -71,6 +74,7 @@ def HigherHRNet(
             upsampling=upsampling,
             **shared,
         ),
+        renamed=RENAMED if resolutions == 1 else {},
     )
     maps = network.body(high_resolution_only=not pyramid_outputs)
     x = network.pyramid(maps) if pyramid_outputs else maps[0]

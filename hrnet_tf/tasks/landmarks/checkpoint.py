@@ -1,13 +1,15 @@
 """Checkpoints of networks of facial landmarks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
 from hrnet_tf.tasks.keypoints.manifest import HeatmapOutput
+from hrnet_tf.tasks.landmarks.geometry import Rule
 from hrnet_tf.tasks.landmarks.landmark_set import LandmarkSet
 from hrnet_tf.tasks.landmarks.manifest import LandmarkDecoding, LandmarkManifest
 from hrnet_tf.tasks.landmarks.network import HRNetLandmarks
@@ -28,6 +30,7 @@ def _manifest(
     arguments: Mapping[str, Any],
     labels: str | None,
     path: Path,
+    encoding: Rule,
 ) -> LandmarkManifest:
     count = arguments["landmarks"]
     if labels is None and count not in SETS:
@@ -43,6 +46,7 @@ def _manifest(
         )
     height, width = (side // STRIDE for side in given.size)
     decoding = DECODING.get(landmarks.name, LandmarkDecoding())
+    decoding = replace(decoding, rule=encoding)
     heatmaps = HeatmapOutput(height, width, STRIDE)
     return LandmarkManifest(
         title, given, heatmaps, landmarks, decoding, versions=versions()
@@ -54,4 +58,5 @@ NETWORK = NetworkKind(
     "landmarks",
     (Head("head.3.weight", "landmarks", 4, ("head.3",)),),
     manifest=_manifest,
+    encodings=get_args(Rule),
 )

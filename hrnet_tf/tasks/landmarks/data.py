@@ -19,8 +19,8 @@ from hrnet_tf.tasks.landmarks.config import FacesSection
 from hrnet_tf.tasks.landmarks.faces import Face, Faces, check_face, columns
 from hrnet_tf.tasks.landmarks.geometry import UNIT
 from hrnet_tf.tasks.landmarks.landmark_set import LandmarkSet
-from hrnet_tf.tasks.landmarks.matlab import MatlabImages
 from hrnet_tf.tasks.landmarks.matlab_faces import read_matlab_faces
+from hrnet_tf.tasks.landmarks.matlab_images import MatlabImages
 from hrnet_tf.tasks.landmarks.text_faces import (
     read_list,
     read_points,
@@ -95,7 +95,7 @@ class LandmarkFaces:
         if path.is_dir():
             found = list(read_points(section, count, problems))
         elif path.suffix.lower() == ".mat":
-            found, archive = read_matlab_faces(section)
+            found, archive = read_matlab_faces(section, problems)
         elif path.suffix.lower() == ".txt":
             found = list(read_list(section, count, problems))
         elif path.suffix.lower() == ".csv":
@@ -108,8 +108,10 @@ class LandmarkFaces:
         else:
             raise InputError(f"There is no file {path}; {FORMATS} is expected.")
         if landmarks.name == "300w":
-            for face in found:
-                face.subsets = face.subsets or subset_of_300w(face.file)
+            root = section.images or (section.annotations if path.is_dir() else "")
+            for face in (face for face in found if face.file):
+                name = os.path.relpath(face.file, root or os.curdir)
+                face.subsets = face.subsets or subset_of_300w(name)
         return found, archive, category
 
     def _whole(self, found: list[Face], problems: Problems) -> list[Face]:

@@ -8,7 +8,7 @@ import numpy as np
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.boxes import Box
 from hrnet_tf.tasks.landmarks.geometry import UNIT
-from hrnet_tf.tasks.landmarks.matlab import MatlabImages
+from hrnet_tf.tasks.landmarks.matlab_images import MatlabImages
 
 
 @dataclass
@@ -49,8 +49,8 @@ class Face:
     def box_around(self) -> Box:
         """The smallest box of whole pixels around its annotated points.
 
-        Source: the official code's rule for COFW, which the published boxes of 300W
-        follow too.
+        Source: the official code's rule for COFW, which the boxes in its tables of
+        300W and WFLW follow too.
         """
         points = self.points[self.points[:, 2] > 0, :2]
         low, high = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))

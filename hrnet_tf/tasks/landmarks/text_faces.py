@@ -11,7 +11,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.text_files import read_rows, read_text
 from hrnet_tf.data.problems import Problems
 from hrnet_tf.images.boxes import check_box, shortened
-from hrnet_tf.images.folders import IMAGES
+from hrnet_tf.images.folders import IMAGES, walk
 from hrnet_tf.tasks.keypoints.coco_checks import path_in
 from hrnet_tf.tasks.landmarks.config import FacesSection
 from hrnet_tf.tasks.landmarks.faces import Face, with_weights
@@ -163,7 +163,7 @@ def read_points(
         problems: takes what is broken.
     """
     root = Path(section.annotations)
-    files = sorted(_points_files(root, section.part))
+    files = list(_points_files(root, section.part))
     if not files:
         raise InputError(f"There are no .pts files in {root}.")
     images = Path(section.images or root)
@@ -171,7 +171,8 @@ def read_points(
         try:
             points = read_pts(file, count)
             stem = str(images / file.relative_to(root).with_suffix(""))
-            found = [stem + end for end in IMAGES if os.path.isfile(stem + end)]
+            ends = (*IMAGES, *map(str.upper, IMAGES))
+            found = [stem + end for end in ends if os.path.isfile(stem + end)]
             if not found:
                 raise InputError(
                     f"there is no image {stem} with one of the endings "
@@ -183,17 +184,15 @@ def read_points(
 
 
 def _points_files(root: Path, part: str) -> Iterator[Path]:
-    if not part:
-        yield from root.rglob("*.pts")
-        return
-    if part not in PARTS_300W:
+    if part and part not in PARTS_300W:
         raise InputError(
             f"`part` must be one of {', '.join(PARTS_300W)}, got {part!r}."
         )
-    wanted = [PurePosixPath(folder).parts for folder in PARTS_300W[part]]
-    for file in root.rglob("*.pts"):
+    wanted = [PurePosixPath(folder).parts for folder in PARTS_300W.get(part, ())]
+    for file in map(Path, walk(root)):
         parts = tuple(name.lower() for name in file.relative_to(root).parts)
-        if any(parts[: len(folders)] == folders for folders in wanted):
+        here = any(parts[: len(folders)] == folders for folders in wanted)
+        if file.suffix.lower() == ".pts" and (here or not part):
             yield file
 
 
@@ -216,7 +215,7 @@ def read_pts(path: Path, count: int) -> np.ndarray:
 
 
 def subset_of_300w(file: str) -> tuple[str, ...]:
-    """The subset of 300W that an image's path tells; none: it does not."""
+    """The subset of 300W that a path in its folder tells; none: it does not."""
     parts = [name.lower() for name in PurePosixPath(file.replace("\\", "/")).parts]
     if "ibug" in parts:
         return ("challenge",)

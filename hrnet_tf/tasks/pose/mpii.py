@@ -92,10 +92,21 @@ class MpiiPeople:
                 f"{len(self.entries)} people with keypoints in the training images; "
                 "the official JSON parts them into training and validation"
             )
+            self._leave_out_the_placeless()
 
     def _note(self, line: str) -> None:
         logger.warning("%s: %s", self.section.annotations, line)
         self.notes.append(line)
+
+    def _leave_out_the_placeless(self) -> None:
+        """Without a centre and a scale nobody can be cut out, and some have none."""
+        cut = [each for each in self.entries if {"center", "scale"} <= {*each.given}]
+        if placeless := len(self.entries) - len(cut):
+            self._note(
+                f"{placeless} of them have no centre (objpos) or no scale and are left "
+                "out"
+            )
+        self.entries = cut
 
     def annotated(self) -> People:
         """Everyone with at least one annotated keypoint.
@@ -137,14 +148,19 @@ class MpiiPeople:
                 continue
         if self.section.heads is not None:
             return read_heads(self.section.heads, keypoints)
-        boxes = [entry.head for entry in self.entries if entry.head is not None]
-        if len(boxes) != len(self.entries):
+        nowhere = np.full((2, 2), np.nan)
+        known = np.array([entry.head is not None for entry in self.entries], bool)
+        boxes = [nowhere if e.head is None else e.head for e in self.entries]
+        if not known.any():
             raise InputError(
                 f"{self.section.annotations} does not say how large heads are, by "
                 "which MPII's metric measures; `data.validation.heads` must name the "
                 "gt_valid.mat that comes with the official JSON."
             )
-        return Heads(keypoints[..., :2], keypoints[..., 2] > 0, np.array(boxes))
+        if headless := int((~known).sum()):
+            self._note(f"{headless} people have no box of the head and are not judged")
+        annotated = (keypoints[..., 2] > 0) & known[:, None]
+        return Heads(keypoints[..., :2], annotated, np.array(boxes))
 
     def _rows(self, problems: Problems) -> Iterator[Row]:
         there = file_sizes(Path(self.section.images))

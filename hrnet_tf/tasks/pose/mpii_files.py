@@ -10,6 +10,7 @@ import numpy as np
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.text_files import read_json
 from hrnet_tf.images.boxes import is_number, shortened
+from hrnet_tf.tasks.keypoints.matlab import read_matlab
 
 KEYPOINTS = 16
 PIXELS = 200.0  # of a person whose `scale` is 1
@@ -82,62 +83,64 @@ def read_entries(path: str) -> list[Entry]:
     ]
 
 
-def read_matlab(path: str) -> dict[str, Any]:
-    """The variables of a MATLAB file, structures as dictionaries.
-
-    Raises:
-        InputError: if there is no such file, or it is of another kind.
-    """
-    from scipy.io import loadmat
-
-    if not Path(path).is_file():
-        raise InputError(f"There is no file {path}.")
-    try:
-        return loadmat(path, simplify_cells=True)
-    except Exception as error:  # the parser raises whatever it stumbles over
-        raise InputError(
-            f"{path} is no MATLAB file of version 5 to 7.2: "
-            f"{shortened(str(error), 200)}."
-        ) from None
-
-
 def _released(path: str) -> Iterator[Entry]:
+    """Everyone with keypoints in the training images of the release.
+
+    Images differ in the fields that they have, and people of one image in what is in
+    them; what is missing or empty there is missing in the entry.
+    """
+    content = read_matlab(path, structures=True)
     try:
-        release = read_matlab(path)["RELEASE"]
+        release = content["RELEASE"]
         columns = (_several(release[name]) for name in ("annolist", "img_train"))
         for image, trained in zip(*columns, strict=True):
             name = image["image"]["name"]
-            people = _several(image["annorect"]) if trained else []
+            people = _several(image.get("annorect", ())) if trained else []
             for number, person in enumerate(people):
-                if entry := _released_person(f"person {number} of {name}", person):
-                    yield Entry(entry.name, name, entry.given, entry.head)
-    except (KeyError, TypeError, IndexError, ValueError) as error:
+                if points := _released_points(person):
+                    given = _released_person(person, points)
+                    head = _released_head(person)
+                    yield Entry(f"person {number} of {name}", name, given, head)
+    except (AttributeError, KeyError, TypeError, IndexError, ValueError) as error:
         raise InputError(
             f"{path} is not MPII's file of annotations: it has no RELEASE with "
             f"annolist, img_train, image, annorect as there ({error!r})."
         ) from None
 
 
-def _released_person(name: str, person: dict[str, Any]) -> Entry | None:
-    points = person.get("annopoints")
-    if not isinstance(points, dict) or not _several(points.get("point", ())):
-        return None  # a head alone
+def _released_points(person: dict[str, Any]) -> list[dict[str, Any]]:
+    """The annotated keypoints; none: there is a head alone."""
+    found = person.get("annopoints")
+    return _several(found.get("point", ())) if isinstance(found, dict) else []
+
+
+def _released_person(
+    person: dict[str, Any], points: list[dict[str, Any]]
+) -> dict[str, Any]:
     joints = np.full((KEYPOINTS, 2), -1.0)
     visible = np.zeros(KEYPOINTS, int)
-    for point in _several(points["point"]):
+    for point in points:
         joints[int(point["id"])] = point["x"], point["y"]
         visible[int(point["id"])] = 1
-    center, scale = person.get("objpos"), person["scale"]
     given: dict[str, Any] = {
         "joints": joints.tolist(),
         "joints_vis": visible.tolist(),
     }
-    if isinstance(center, dict):
-        given["center"] = [float(center["x"]), float(center["y"])]
-    if not isinstance(scale, np.ndarray):
+    place: Any = person.get("objpos")
+    scale: Any = person.get("scale")
+    center = [place.get(axis) for axis in "xy"] if isinstance(place, dict) else [None]
+    if all(map(is_number, center)):
+        given["center"] = [float(value) for value in center]
+    if is_number(scale):
         given["scale"] = float(scale)
-    corners = [[person["x1"], person["y1"]], [person["x2"], person["y2"]]]
-    return Entry(name, None, given, np.array(corners, np.float64))
+    return given
+
+
+def _released_head(person: dict[str, Any]) -> np.ndarray | None:
+    sides = [person.get(name) for name in ("x1", "y1", "x2", "y2")]
+    if not all(map(is_number, sides)):
+        return None
+    return np.array(sides, np.float64).reshape(2, 2)
 
 
 def _several(found: Any) -> list[Any]:
@@ -201,7 +204,7 @@ def read_heads(path: str, keypoints: np.ndarray) -> Heads:
     Raises:
         InputError: if it is of another kind, or of others.
     """
-    content = read_matlab(path)
+    content = read_matlab(path, structures=True)
     if missing := [name for name in HEADS if name not in content]:
         raise InputError(
             f"{path} is not MPII's file of ground truth: it has no {missing[0]}; "

@@ -168,6 +168,23 @@ def test_folders_of_300w(tmp_path):
         read(tmp_path, "", "300w")
 
 
+def test_the_subset_is_told_by_the_path_in_the_data_set_alone(tmp_path):
+    """Whose folder lies in one called ibug, as its authors are, has no subset by it."""
+    root = tmp_path / "ibug" / "300w"
+    write_faces_as_images(root, ["lfpw/trainset/1.jpg", "ibug/2.JPG"])
+    for name in ("lfpw/trainset/1", "ibug/2"):
+        rows = "\n".join(f"{x} {y}" for x, y in some_points(68, 1)[0])
+        (root / f"{name}.pts").write_text(f"version: 1\nn_points: 68\n{{\n{rows}\n}}\n")
+    (root / "ibug" / "._2.pts").write_bytes(b"\0\5\26\7")  # as macOS packs them
+    part = read(root, "", "300w")
+    assert [name[len(str(root)) :] for name in part.faces.files] == [
+        "/ibug/2.JPG",
+        "/lfpw/trainset/1.jpg",
+    ]
+    assert part.faces.subsets["challenge"].tolist() == [True, False]
+    assert list(part.faces.subsets) == ["challenge"]
+
+
 # MATLAB
 
 
@@ -177,20 +194,24 @@ def cells(values):
     return table
 
 
-def test_aflw(images, tmp_path):
-    points = some_points(19, 3)
+def write_aflw(path, points, boxes=((10, 110, 20, 130),) * 3):
     masks = np.ones((3, 19))
     masks[0, 3] = 0
     scipy.io.savemat(
-        tmp_path / "AFLW.mat",
+        path,
         {
             "nameList": cells([np.array([name]) for name in NAMES]),
             "data": np.concatenate([points[..., 0], points[..., 1]], axis=1),
-            "bbox": np.array([[10, 110, 20, 130]] * 3, float),  # left right top bottom
+            "bbox": np.array(boxes, float),  # left right top bottom
             "mask_new": masks,
             "ra": np.array([[3, 1, 2]]),
         },
     )
+
+
+def test_aflw(images, tmp_path):
+    points = some_points(19, 3)
+    write_aflw(tmp_path / "AFLW.mat", points)
     part = read(tmp_path / "AFLW.mat", images, "aflw")
     np.testing.assert_allclose(part.faces.points[..., :2], points[[2, 0, 1]])
     np.testing.assert_allclose(part.faces.boxes[0], [5, 20, 110, 110])
@@ -201,6 +222,15 @@ def test_aflw(images, tmp_path):
         read(tmp_path / "AFLW.mat", images, "aflw", part="val")
     with pytest.raises(InputError, match="19 points, the set 300w has 68"):
         read(tmp_path / "AFLW.mat", images, "300w")
+
+
+def test_a_broken_box_is_named_and_can_be_skipped(images, tmp_path):
+    boxes = [[10, 110, 20, 130], [60, 60, 20, 130], [10, 110, 20, 130]]
+    write_aflw(tmp_path / "AFLW.mat", some_points(19, 3), boxes)
+    with pytest.raises(InputError, match=r"face 2 of .*AFLW\.mat \(a/2\.jpg\): .*area"):
+        read(tmp_path / "AFLW.mat", images, "aflw")
+    part = read(tmp_path / "AFLW.mat", images, "aflw", "skip")
+    assert (len(part.faces), len(part.broken)) == (2, 1)
 
 
 @pytest.mark.parametrize("version", ["5", "7.3"])
@@ -232,6 +262,8 @@ def test_cofw(version, tmp_path):
     np.testing.assert_array_equal(around.faces.centers[0], (low + high) / 2)
     with pytest.raises(InputError, match="images have no names"):
         read(path, "", "cofw", boxes=str(tmp_path / "boxes.json"))
+    with pytest.raises(InputError, match="of COFW is one part, so part 'test'"):
+        read(path, "", "cofw", part="test")
 
 
 def test_other_matlab_files(tmp_path):

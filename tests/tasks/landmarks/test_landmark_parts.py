@@ -202,15 +202,21 @@ def test_small_pictures_are_enlarged_and_empty_ones_say_so():
 # Facts of checkpoints
 
 
+def made(arguments, labels=None, encoding=NETWORK.encodings[0]):
+    """The facts of a converted checkpoint."""
+    given = ImageInput(256, 256)
+    return NETWORK.manifest("t", given, arguments, labels, Path("x"), encoding=encoding)
+
+
 @pytest.mark.parametrize(
     ("count", "name", "sigma"),
     [(98, "wflw", 1.5), (68, "300w", 1.0), (29, "cofw", 1.5)],
 )
 def test_a_checkpoint_tells_its_set_by_the_number_of_points(count, name, sigma):
-    manifest = NETWORK.manifest(
-        "t", ImageInput(256, 256), {"landmarks": count}, None, Path("x.keras")
-    )
+    manifest = made({"landmarks": count})
     assert (manifest.landmarks.name, manifest.decoding.sigma) == (name, sigma)
+    assert manifest.decoding.rule == "official"
+    assert made({"landmarks": count}, encoding="affine").decoding.rule == "affine"
     assert manifest.decoding.stretched_twice is (name != "cofw")
     assert manifest.output.size == (64, 64)
 
@@ -220,6 +226,5 @@ def test_a_checkpoint_tells_its_set_by_the_number_of_points(count, name, sigma):
     [(None, "finds 5 landmarks, as no published set"), ("aflw", "the set aflw has 19")],
 )
 def test_other_numbers_of_points_need_a_set(labels, sentence):
-    given = ImageInput(256, 256)
     with pytest.raises(InputError, match=sentence):
-        NETWORK.manifest("t", given, {"landmarks": 5}, labels, Path("x.keras"))
+        made({"landmarks": 5}, labels)

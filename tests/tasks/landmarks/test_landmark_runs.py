@@ -16,6 +16,7 @@ from hrnet_tf.export import decoder
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.loading import load
 from hrnet_tf.export.signatures import serving_function
+from hrnet_tf.export.verify import verify
 from hrnet_tf.tasks import make_experiment, make_viewer, read_manifest
 from hrnet_tf.tasks.landmarks.codec import LandmarkCodec
 from hrnet_tf.tasks.landmarks.landmark_set import LandmarkSet
@@ -23,6 +24,7 @@ from hrnet_tf.tasks.landmarks.metrics import CellDistance, face_errors
 from hrnet_tf.tasks.landmarks.predictor import LandmarkPredictor, locator
 from hrnet_tf.training.check_data import check_data
 from hrnet_tf.training.media import predict_files
+from support.drawn_faces import write_tiny_experiment
 from support.networks import shallow_networks
 
 SIDE = 64
@@ -46,25 +48,7 @@ def faces(tmp_path_factory):
 @pytest.fixture(scope="module")
 def config_of(faces, tmp_path_factory):
     folder = tmp_path_factory.mktemp("landmarks")
-    path = folder / "tiny.yaml"
-    path.write_text(
-        f"""
-task: landmarks
-output: {folder}/run
-model:
-  width: 4
-  size: [{SIDE}, {SIDE}]
-  modules: [1, 1, 1]
-  blocks: 1
-  stem: [[8, 2], [8, 2]]
-  bn_momentum: 0.5
-data:
-  landmarks: drawn
-  train: {{annotations: {faces}/faces_train.csv, images: {faces}/images/train}}
-  validation: {{annotations: {faces}/faces_val.csv, images: {faces}/images/val}}
-train: {{epochs: 2, batch_size: 4, drop_at: [], learning_rate: 0.01}}
-"""
-    )
+    path = write_tiny_experiment(folder, faces, SIDE)
     return lambda *settings: hrnet_tf.read_config(path, settings)
 
 
@@ -237,6 +221,12 @@ def test_exports_find_what_the_run_finds(predictor, exported, faces, name):
     assert np.median(apart) < 1e-2  # of flat maps rounding decides
     manifest = read_manifest(exported[name].parent / f"{exported[name].name}.json")
     assert manifest.landmarks.names == LANDMARKS
+
+
+@pytest.mark.parametrize("name", ["savedmodel", "onnx", "tflite_int8"])
+def test_exports_verify(exported, name, asked_here):
+    result = verify(exported[name])
+    assert result.ok, result.report()
 
 
 def test_integers_answer_too(predictor, exported, faces):

@@ -1,5 +1,7 @@
 """The published sets on real images, as the official data classes give them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,15 @@ def test_samples_are_those_of_the_official_program(case, mode):
     divisors = normalisers(points, landmarks, part.faces.sides[row])
     error = face_errors(found, points, divisors)
     assert error[0] == pytest.approx(own["decoded_nme"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["wflw", "300w"])
+def test_the_official_boxes_are_those_around_the_points(name):
+    section, landmarks = section_of(name), LandmarkSet.read(name)
+    given = LandmarkFaces(section, landmarks).faces
+    around = LandmarkFaces(replace(section, boxes="points"), landmarks).faces
+    np.testing.assert_array_equal(around.centers, given.centers)
+    np.testing.assert_allclose(around.scales, given.scales, rtol=1e-12)
 
 
 @pytest.mark.slow
