@@ -30,6 +30,8 @@ TILE_WIDTH, TILE_HEIGHT, SAMPLE_FORMAT = 322, 323, 339
 MIN_IS_BLACK, PALETTE = 1, 3  # of PHOTOMETRIC
 WHOLE = 1  # of SAMPLE_FORMAT
 
+BEGINNING = 2**16  # bytes of a file that mostly say how large its image is
+
 
 @dataclass(frozen=True)
 class Header:
@@ -98,6 +100,21 @@ def read_header(encoded: bytes, reading: Reading = UPRIGHT) -> Header:
             "(pixel_limit)"
         )
     return header
+
+
+def size_of(file: str, reading: Reading) -> tuple[int, int]:
+    """Height and width of an image, by what its file says of itself.
+
+    Raises:
+        InputError: if that is broken.
+    """
+    with open(file, "rb") as stream:
+        encoded = stream.read(BEGINNING)
+        try:
+            return read_header(encoded, reading).size_for(reading)
+        except InputError:
+            encoded += stream.read()
+    return read_header(encoded, reading).size_for(reading)
 
 
 def _jpeg(encoded: bytes) -> Header:

@@ -213,6 +213,27 @@ def draw_error_curves(
         axis.legend(fontsize="small", loc="lower right")
 
 
+def draw_precision_recall(
+    curves: Mapping[str, np.ndarray], recalls: np.ndarray, path: str | Path
+) -> None:
+    """Draw how precise findings are at each recall, as a PNG.
+
+    Args:
+        curves: by the name of each line, precisions `(n,)`; the first one stands out.
+        recalls: `(n,)`, ascending.
+        path: the file to write.
+    """
+    with _figure(path, (7.5, 5.5), list(curves)) as figure:
+        axis = figure.subplots()
+        for number, (name, precisions) in enumerate(curves.items()):
+            style = {} if number else {"linewidth": 2.4, "color": "#222222"}
+            label = f"{name} ({np.mean(precisions):.3f})"
+            axis.plot(recalls, precisions, label=label, **style)
+        axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.01))
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small", loc="lower left")
+
+
 def draw_flavours(
     points: Mapping[str, tuple[float, float]], time: str, score: str, path: str | Path
 ) -> None:

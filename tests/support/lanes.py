@@ -47,6 +47,7 @@ ONE_LANE = {
     "test_media",
     "test_mpii",
     "test_messages",
+    "test_object_scores",
     "test_objects",
     "test_opencv",
     "test_packages",
@@ -72,4 +73,5 @@ ONE_LANE = {
     "test_tf_serving_client",
     "test_tflite_metadata",
     "test_visualize",
+    "test_wider_face",
 }

@@ -194,7 +194,7 @@ def _evaluation(
     sigmas: Sequence[float],
 ) -> COCOeval:
     if 0 in ground_truth.anns:
-        ground_truth = _renumbered(ground_truth)
+        ground_truth = renumbered(ground_truth)
     results = [dict(entry) for entry in results]  # pycocotools writes into them
     evaluation = COCOeval(ground_truth, ground_truth.loadRes(results), "keypoints")
     evaluation.params.kpt_oks_sigmas = np.asarray(sigmas)
@@ -202,7 +202,7 @@ def _evaluation(
     return evaluation
 
 
-def _renumbered(ground_truth: COCO) -> COCO:
+def renumbered(ground_truth: COCO) -> COCO:
     """The same with ids from 1: pycocotools takes id 0 for a missing match."""
     annotations = [
         {**annotation, "id": number}

@@ -11,7 +11,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.reading import UPRIGHT, Reading
 from hrnet_tf.data.problems import Policy, Problems
 from hrnet_tf.images.boxes import check_place, shortened
-from hrnet_tf.images.header import read_header
+from hrnet_tf.images.header import size_of
 from hrnet_tf.tasks.keypoints.coco_checks import check_file, file_sizes, path_in
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.people import People
@@ -30,7 +30,6 @@ from hrnet_tf.tasks.pose.mpii_files import (
 logger = logging.getLogger(__name__)
 
 LOWER = 15.0  # a person's centre moves down by so many pixels, times the scale
-BEGINNING = 2**16  # bytes of a file that mostly say how large its image is
 
 Row = dict[str, Any]
 
@@ -195,21 +194,6 @@ class MpiiPeople:
         except InputError:
             self.unread.add(number)
             raise
-
-
-def size_of(file: str, reading: Reading) -> tuple[int, int]:
-    """Height and width of an image, by what its file says of itself.
-
-    Raises:
-        InputError: if that is broken.
-    """
-    with open(file, "rb") as stream:
-        encoded = stream.read(BEGINNING)
-        try:
-            return read_header(encoded, reading).size_for(reading)
-        except InputError:
-            encoded += stream.read()
-    return read_header(encoded, reading).size_for(reading)
 
 
 def person_row(entry: Entry, size: tuple[int, int]) -> Row:
