@@ -77,6 +77,8 @@ class BottomUpData(FilesSection):
     adaptive_sigma: Literal["no", "real", "whole"] = "no"
     sigma_base: float = 256.0  # pixels of a box whose people have `sigma`
     augmentation: AugmentationSection = field(default_factory=AugmentationSection)
+    # Whose files these are, and with that how predictions are judged.
+    format: Literal["coco", "crowdpose"] = "coco"
 
     def __post_init__(self):
         super().__post_init__()

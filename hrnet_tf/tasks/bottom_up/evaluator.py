@@ -1,4 +1,4 @@
-"""Everyone in a whole data set, judged by COCO's metric."""
+"""Everyone in a whole data set, judged by COCO's metric or by CrowdPose's."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,6 @@ from hrnet_tf.tasks.bottom_up.manifest import BottomUpManifest, Looks
 from hrnet_tf.tasks.bottom_up.predictor import BottomUpPredictor
 from hrnet_tf.tasks.bottom_up.scenes import CocoScenes
 from hrnet_tf.tasks.bottom_up.survey import check_scenes, survey_scenes
-from hrnet_tf.tasks.keypoints.coco_scores import average_precision
 from hrnet_tf.tasks.keypoints.crops import CropReader
 from hrnet_tf.tasks.keypoints.drawing import show_pose
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
@@ -37,7 +36,8 @@ class BottomUpEvaluation:
     """How good predictions of everyone are.
 
     Attributes:
-        statistics: COCO's names to numbers in [0, 1].
+        statistics: COCO's names, or CrowdPose's, to numbers in [0, 1]; -1: there is
+            nothing of the kind.
         images: how many were looked at.
         results: entries of a COCO result file.
         unread: ids of the images that are missing or could not be read; nobody in them
@@ -55,7 +55,7 @@ class BottomUpEvaluation:
         return "\n".join(
             [
                 " ".join(f"{name:>6}" for name in names),
-                " ".join(f"{value:6.3f}" for value in names.values()),
+                " ".join(f"{v:{max(6, len(name))}.3f}" for name, v in names.items()),
                 f"{self.images} images, {len(self.results)} people found, "
                 f"{len(self.unread)} images missing or unreadable, in which nobody is "
                 "judged",
@@ -129,9 +129,12 @@ class BottomUpEvaluator:
         self.manifest = judged_people(manifest, data, settings)
         self.where = data.validation.annotations
         self.source = CocoScenes(
-            data.validation, self.manifest.keypoints, data.on_error
+            data.validation,
+            self.manifest.keypoints,
+            data.on_error,
+            data.format == "crowdpose",
         )
-        self.scenes = self.source.scenes()
+        self.scenes = self.source.scenes(masked=False)
         self.reader = CropReader(
             self.scenes.images, manifest.input.size, data.on_error, data.reading
         )
@@ -182,13 +185,7 @@ class BottomUpEvaluator:
         if not read:
             problem = unreadable(len(self), self.reader.broken)
             raise InputError(f"{self.where}: {problem}.")
-        statistics = average_precision(
-            self.source.part.ground_truth,
-            results,
-            self.source.part.category,
-            self.manifest.keypoints.sigmas,
-            unread,
-        )
+        statistics = self.source.part.precision(results, unread)
         return BottomUpEvaluation(statistics, len(self), results, tuple(sorted(unread)))
 
     def _batches(self, predictor: BottomUpPredictor) -> Iterator[list[int]]:

@@ -101,7 +101,7 @@ class BottomUpExperiment:
         return judged_people(manifest, self.config.data, self.config.evaluate)
 
     def evaluator(self, manifest: BottomUpManifest) -> BottomUpEvaluator:
-        """Judges by COCO's metric."""
+        """Judges by COCO's metric, or CrowdPose's for its images."""
         return BottomUpEvaluator(self.config.data, self.config.evaluate, manifest)
 
     def training_model(self, network: keras.Model) -> keras.Model:
@@ -130,8 +130,9 @@ class BottomUpTrainingData:
         self.config = config
         self.keypoints = keypoints
         data = config.data
-        self.source = CocoScenes(data.train, keypoints, data.on_error)
-        self.scenes = self.source.scenes(annotated=True)
+        crowds = data.format == "crowdpose"
+        self.source = CocoScenes(data.train, keypoints, data.on_error, crowds)
+        self.scenes = self.source.scenes(annotated=True, masked=data.masks)
         size = config.model.size
         images = self.scenes.images
         self.reader = CropReader(images, size, data.on_error, data.reading)

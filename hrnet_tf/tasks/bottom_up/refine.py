@@ -10,7 +10,7 @@ import numpy as np
 
 from hrnet_tf.common.opencv import cv2
 from hrnet_tf.tasks.bottom_up.grouping import towards_higher
-from hrnet_tf.tasks.bottom_up.maps import PeopleMaps, nearest_two, resized
+from hrnet_tf.tasks.bottom_up.maps import PeopleMaps, resized
 
 BLOCK = 4  # places along a side of a block, which is a cell of the tags
 GROUP = 8  # blocks along a side of a group
@@ -19,6 +19,12 @@ MOST_BLOCKS = 2048  # with more of them left, everywhere is quicker
 
 # What rounding may do to a distance of tags.
 SLACK = 1e-3
+
+# A block's places in a line, by the cells of twice the size that they lie between: the
+# block's two, and one on either side. Those of the tags are four times the size; they
+# are resized to these first.
+OF_HALVES = np.array([[1, 3, 0, 0], [0, 3, 1, 0], [0, 1, 3, 0], [0, 0, 3, 1]], "f4") / 4
+OF_TAGS = OF_HALVES @ (np.array([[3, 1, 0], [1, 3, 0], [0, 3, 1], [0, 1, 3]], "f4") / 4)
 
 
 def refine(people: np.ndarray, maps: PeopleMaps) -> np.ndarray:
@@ -111,7 +117,6 @@ class _Bounded:
             for change in (cv2.erode, cv2.dilate)
         )
         self.highest = _grouped(_highest_values(maps).take(used, axis=2))
-        self.tags = resized(tags, maps.half).reshape(*maps.half, len(used), maps.kinds)
         rows, columns = maps.tags.shape[:2]
         numbers = np.arange(rows * columns).reshape(rows, columns, 1)
         self.numbers = _grouped(numbers)[0]
@@ -163,19 +168,22 @@ class _Bounded:
         self, search: np.ndarray, blocks: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Columns, rows and scores of all places in blocks, `(n, places of each)`."""
-        rows, columns = np.divmod(blocks[:, None], self.maps.tags.shape[1])
+        row, column = np.divmod(blocks, self.maps.tags.shape[1])
         inner = np.arange(BLOCK * BLOCK)
-        y, x = BLOCK * rows + inner // BLOCK, BLOCK * columns + inner % BLOCK
-        height, width = self.maps.size
-        plane = self.plane[search][:, None]
-        across = nearest_two(x, self.tags.shape[1], width)
-        found = np.zeros((*x.shape, self.maps.kinds), np.float32)
-        for row, share in nearest_two(y, self.tags.shape[0], height):
-            for column, weight in across:
-                found += self.tags[row, column, plane] * (share * weight)[..., None]
-        apart = found - self.means[search][:, None]
-        values = self.maps.values_at(x, y, self.keypoint[search][:, None])
-        return x, y, values - np.rint(np.sqrt(np.square(apart).sum(axis=-1)))
+        y = BLOCK * row[:, None] + inner // BLOCK
+        x = BLOCK * column[:, None] + inner % BLOCK
+        keypoint = self.keypoint[search]
+        kinds = keypoint[:, None] + self.maps.keypoints * np.arange(self.maps.kinds)
+        tags = _between(_around(self.maps.tags, row, column, 1, 3, kinds), OF_TAGS)
+        apart = tags.reshape(*x.shape, self.maps.kinds) - self.means[search][:, None]
+        distance = np.sqrt(np.square(apart).sum(axis=-1))
+        heatmaps, own = self.maps.heatmaps, keypoint[:, None]
+        if heatmaps.shape[:2] == self.maps.half:
+            cells = _around(heatmaps, 2 * row, 2 * column, 1, 4, own)
+            values = _between(cells, OF_HALVES)
+        else:
+            values = _around(heatmaps, BLOCK * row, BLOCK * column, 0, BLOCK, own)
+        return x, y, values.reshape(x.shape) - np.rint(distance)
 
     def _first_best(
         self, search: np.ndarray, blocks: np.ndarray
@@ -190,6 +198,44 @@ class _Bounded:
         found = np.zeros((2, len(self.keypoint)), np.int64)
         found[:, owner[order]] = columns[order], rows[order]
         return found[0], found[1]
+
+
+def _around(
+    maps: np.ndarray,
+    row: np.ndarray,
+    column: np.ndarray,
+    before: int,
+    side: int,
+    channels: np.ndarray,
+) -> np.ndarray:
+    """Squares of cells, those at the edge for those beyond it, `(n, side, side, c)`.
+
+    Args:
+        maps: `(rows, columns, channels)`.
+        row: int64 `(n,)`, of the first cell of a block.
+        column: the same.
+        before: how many cells before that one a square begins.
+        side: of a square, in cells.
+        channels: int64 `(n, c)`, which are taken of each.
+    """
+    steps = np.arange(side) - before
+    rows = np.clip(row[:, None] + steps, 0, maps.shape[0] - 1)
+    columns = np.clip(column[:, None] + steps, 0, maps.shape[1] - 1)
+    return maps[
+        rows[:, :, None, None], columns[:, None, :, None], channels[:, None, None]
+    ]
+
+
+def _between(cells: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Places of blocks, by the squares of cells that they lie between.
+
+    Args:
+        cells: `(n, side, side, c)`.
+        shares: `(BLOCK, side)`, of each place along a side.
+    """
+    count, side, _, channels = cells.shape
+    lines = shares @ cells.reshape(count, side, side * channels)
+    return shares @ lines.reshape(count, BLOCK, side, channels)
 
 
 def _highest_values(maps: PeopleMaps) -> np.ndarray:

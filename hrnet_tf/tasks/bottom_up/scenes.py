@@ -63,6 +63,7 @@ class CocoScenes:
         section: the annotation file and the folder of its images.
         keypoints: the set that the annotations must hold.
         on_error: `"stop"` or `"skip"`: what to do about broken samples.
+        crowds: whether these are CrowdPose's; see `CocoKeypoints`.
 
     Attributes:
         part: the annotations, checked and repaired.
@@ -76,23 +77,29 @@ class CocoScenes:
     """
 
     def __init__(
-        self, section: ScenesSection, keypoints: KeypointSet, on_error: Policy = "stop"
+        self,
+        section: ScenesSection,
+        keypoints: KeypointSet,
+        on_error: Policy = "stop",
+        crowds: bool = False,
     ):
         self.section = section
         self.keypoints = keypoints
         self.on_error = on_error
         files = CocoSection(section.annotations, section.images)
-        self.part = CocoKeypoints(files, keypoints, on_error)
+        self.part = CocoKeypoints(files, keypoints, on_error, crowds)
         self.unread: set[int] = set()
         self.broken: list[str] = list(self.part.broken)
         self.notes: list[str] = list(self.part.notes)
 
-    def scenes(self, annotated: bool = False) -> Scenes:
+    def scenes(self, annotated: bool = False, masked: bool = True) -> Scenes:
         """All images.
 
         Args:
             annotated: leave those out in which nobody is annotated, as the official
                 training does.
+            masked: whether `hidden` is left out of anything: what is guessed of it
+                is told then.
 
         Raises:
             InputError: if samples are broken and `on_error` is `"stop"`, or none is
@@ -134,7 +141,7 @@ class CocoScenes:
             rows.append(row)
         problems.settle(len(rows))
         self.broken = list(dict.fromkeys([*self.broken, *problems.found]))
-        if boxed:
+        if boxed and masked:
             line = (
                 f"{boxed} crowds or people without keypoints have no outline: their "
                 "boxes are taken for it"

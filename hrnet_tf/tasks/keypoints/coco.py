@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,13 @@ from hrnet_tf.tasks.keypoints.coco_checks import (
 from hrnet_tf.tasks.keypoints.coco_doubts import box_doubts, doubts
 from hrnet_tf.tasks.keypoints.coco_files import find_category, index, read_annotations
 from hrnet_tf.tasks.keypoints.coco_repairs import Repairs, mend, mend_areas
+from hrnet_tf.tasks.keypoints.coco_scores import average_precision
 from hrnet_tf.tasks.keypoints.config import CocoSection
-from hrnet_tf.tasks.keypoints.crowd_scores import BOX_SHARE, check_crowd_indices
+from hrnet_tf.tasks.keypoints.crowd_scores import (
+    BOX_SHARE,
+    check_crowd_indices,
+    crowd_average_precision,
+)
 from hrnet_tf.tasks.keypoints.detections import (
     Detections,
     ImageIndex,
@@ -105,10 +110,23 @@ class CocoKeypoints:
         if not crowds and any("crowdIndex" in image for image in images):
             self.notes.append(
                 "images have a `crowdIndex`, which COCO's metric does not look at; "
-                "top-down pose is judged as CrowdPose does by data.format=crowdpose"
+                "data.format=crowdpose judges as CrowdPose does"
             )
         for line in self.notes:
             logger.warning("%s: %s", section.annotations, line)
+
+    def precision(
+        self, results: list[Row], left_out: Collection[int] = ()
+    ) -> dict[str, float]:
+        """Average precision: COCO's, or CrowdPose's for its images.
+
+        Args:
+            results: entries of a COCO result file.
+            left_out: ids of images in which nobody is judged.
+        """
+        judge = crowd_average_precision if self.crowds else average_precision
+        sigmas = self.keypoints.sigmas
+        return judge(self.ground_truth, results, self.category, sigmas, left_out)
 
     def people(self) -> People:
         """Everyone to look at: in the detector's boxes if given, else as annotated."""

@@ -1,13 +1,10 @@
 """Whose files people come from, and how predictions of them are judged."""
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
-from hrnet_tf.tasks.keypoints.coco_scores import average_precision
-from hrnet_tf.tasks.keypoints.crowd_scores import crowd_average_precision
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.people import People
 from hrnet_tf.tasks.pose.config import DataSection, EvaluateSection, PartSection
@@ -90,9 +87,6 @@ class PrecisionJudge:
         self, part: CocoKeypoints, manifest: PoseManifest, settings: EvaluateSection
     ):
         self.part, self.manifest, self.settings = part, manifest, settings
-        self.precision: Callable[..., dict[str, float]] = (
-            crowd_average_precision if part.crowds else average_precision
-        )
 
     def judge(
         self,
@@ -104,11 +98,7 @@ class PrecisionJudge:
         """See `Judge`."""
         given, category = (people, keypoints, scores), self.part.category
         results = coco_results(*given, self.manifest, self.settings, category)
-        sigmas = self.manifest.keypoints.sigmas
-        statistics = self.precision(
-            self.part.ground_truth, results, category, sigmas, unread
-        )
-        return statistics, results
+        return self.part.precision(results, unread), results
 
 
 class HeadJudge:
