@@ -128,7 +128,9 @@ def _released_person(
     }
     place: Any = person.get("objpos")
     scale: Any = person.get("scale")
-    center = [place.get(axis) for axis in "xy"] if isinstance(place, dict) else [None]
+    center: list[Any] = [None]
+    if isinstance(place, dict):
+        center = [place.get(axis) for axis in "xy"]
     if all(map(is_number, center)):
         given["center"] = [float(value) for value in center]
     if is_number(scale):
