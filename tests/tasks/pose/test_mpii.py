@@ -2,13 +2,11 @@
 
 import json
 
-import h5py
 import numpy as np
 import pytest
 from scipy.io import savemat
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.images.pictures import write_image
 from hrnet_tf.images.preprocess import crop_matrix, crop_of_box, transform
 from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
@@ -22,6 +20,7 @@ from hrnet_tf.tasks.pose.head_scores import (
 from hrnet_tf.tasks.pose.judges import HeadJudge
 from hrnet_tf.tasks.pose.mpii import MpiiPeople
 from support.memory import Memory
+from support.mpii import people, write_heads, write_images
 from support.official import read_arrays
 
 MPII = KeypointSet.read("mpii")
@@ -68,51 +67,10 @@ def test_nothing_annotated_has_no_share():
 
 # Files
 
-SIZES = {"a.jpg": (120, 160), "b.png": (90, 140)}
-
-
-def people():
-    """Three people of two images, as the official JSON has them, near one another."""
-    rng = np.random.default_rng(3)
-    found = []
-    for image, center in (("a.jpg", 60.0), ("a.jpg", 100.0), ("b.png", 70.0)):
-        joints = np.round(rng.uniform(-25, 25, (16, 2)) + np.array([center, 50]), 1)
-        visible = np.ones(16, int)
-        visible[2], joints[2] = 0, -1
-        found.append(
-            {
-                "image": image,
-                "center": [center, 50.0],
-                "scale": 0.4,
-                "joints": joints.tolist(),
-                "joints_vis": visible.tolist(),
-            }
-        )
-    return found
-
-
-def heads_of(found, path):
-    """The official ground truth of these people."""
-    joints = np.array([person["joints"] for person in found])
-    visible = np.array([person["joints_vis"] for person in found])
-    corners = np.array([[[10.0, 10.0], [22.0, 26.0]]] * len(found))
-    savemat(
-        path,
-        {
-            "dataset_joints": np.array([["rank"]], dtype=object),
-            "jnt_missing": 1 - visible.T,
-            "pos_gt_src": joints.transpose(1, 2, 0),
-            "headboxes_src": corners.transpose(1, 2, 0),
-        },
-    )
-
 
 @pytest.fixture
 def folder(tmp_path):
-    rng = np.random.default_rng(0)
-    for name, size in SIZES.items():
-        image = rng.integers(0, 256, (*size, 3), np.uint8)
-        write_image(tmp_path / "images" / name, image)
+    write_images(tmp_path)
     return tmp_path
 
 
@@ -122,7 +80,7 @@ def part(folder):
 
     def make(change=lambda found: None, on_error="stop", heads=True):
         found = people()
-        heads_of(found, folder / "gt_valid.mat")
+        write_heads(found, folder / "gt_valid.mat")
         change(found)
         (folder / "valid.json").write_text(json.dumps(found))
         section = PartSection(
@@ -229,129 +187,6 @@ def test_other_files_are_told_from_mpiis(folder, part):
 def _of(folder, content):
     (folder / "other.json").write_text(json.dumps(content))
     return MpiiPeople(PartSection(str(folder / "other.json"), str(folder)), MPII)
-
-
-def structures(rows):
-    """An array of MATLAB's structures with the same fields."""
-    array = np.zeros(len(rows), [(name, object) for name in rows[0]])
-    for place, row in enumerate(rows):
-        for name, value in row.items():
-            array[place][name] = value
-    return array
-
-
-def test_the_release_gives_the_same_people(folder, part):
-    found = people()
-    annolist = []
-    for image in SIZES:
-        rectangles = [rectangle(each) for each in found if each["image"] == image]
-        alone = dict.fromkeys(rectangles[0], NOTHING)  # a head alone
-        alone |= {"x1": 1.0, "y1": 1.0, "x2": 2.0, "y2": 2.0}
-        rectangles.append(alone)
-        annolist.append({"image": {"name": image}, "annorect": structures(rectangles)})
-    annolist.append({"image": {"name": "test.jpg"}, "annorect": NOTHING})
-    released = {"annolist": structures(annolist), "img_train": np.array([1, 1, 0])}
-    path = folder / "release.mat"
-    savemat(path, {"RELEASE": released})
-    ours = MpiiPeople(PartSection(str(path), str(folder / "images")), MPII)
-    official = part()
-    for column in ("boxes", "keypoints", "image_sizes", "image_ids"):
-        expected = getattr(official.annotated(), column)
-        np.testing.assert_allclose(getattr(ours.annotated(), column), expected)
-    for column in ("places", "annotated", "boxes"):
-        seen = official.heads().annotated
-        expected = getattr(official.heads(), column)
-        given = getattr(ours.heads(), column)
-        if column == "places":
-            expected, given = expected[seen], given[seen]
-        np.testing.assert_allclose(given, expected)
-    assert "3 people with keypoints in the training images" in ours.notes[0]
-
-
-NOTHING = np.zeros((0, 0))  # MATLAB's []
-
-
-def rectangle(person, **changes):
-    """A person of the release; the visibility of a keypoint is text, or nothing."""
-    points = [
-        {"id": i, "x": x, "y": y, "is_visible": "1" if i < 8 else NOTHING}
-        for i, (x, y) in enumerate(person["joints"])
-        if person["joints_vis"][i]
-    ]
-    return {
-        **{"x1": 10.0, "y1": 10.0, "x2": 22.0, "y2": 26.0},
-        "annopoints": {"point": structures(points)},
-        "scale": person["scale"],
-        "objpos": dict(zip("xy", person["center"], strict=True)),
-        **changes,
-    }
-
-
-def test_the_release_lacks_this_and_that(folder):
-    """Fields differ from image to image, and may be empty; one of a kind is no list."""
-    first, second, third = people()
-    one_point = {"point": {"id": 9, "x": 55.0, "y": 21.0, "is_visible": NOTHING}}
-    faceless = rectangle(third)
-    for corner in ("x1", "y1", "x2", "y2"):
-        del faceless[corner]
-    trained = {
-        "several people": structures(
-            [
-                rectangle(first, annopoints=NOTHING),
-                rectangle(first, scale=NOTHING),
-                rectangle(first, objpos=NOTHING),
-                rectangle(first, objpos={"x": NOTHING, "y": NOTHING}),
-                rectangle(second),
-            ]
-        ),
-        "one person": rectangle(first, annopoints=one_point, head_r11=3, part_occ1=0),
-        "no head": faceless,
-        "nobody": NOTHING,
-        "no points": structures([{"scale": 1.0, "objpos": {"x": 3, "y": 4}}] * 2),
-        "no keypoint": rectangle(first, annopoints={"point": NOTHING}),
-    }
-    names = ["a.jpg", "a.jpg", "b.png", *["missing.jpg"] * 3]
-    annolist = [
-        {"image": {"name": name}, "annorect": each, "frame_sec": NOTHING}
-        for name, each in zip(names, trained.values(), strict=True)
-    ]
-    unlabelled = structures([{"scale": 1.0, "objpos": {"x": 3, "y": 4}}])
-    annolist.append(
-        {"image": {"name": "t.jpg"}, "annorect": unlabelled, "frame_sec": 7}
-    )
-    flags = np.array([1] * 6 + [0], np.uint8)
-    path = folder / "release.mat"
-    release = {"annolist": structures(annolist), "img_train": flags, "version": "12"}
-    savemat(path, {"RELEASE": release})
-    ours = MpiiPeople(PartSection(str(path), str(folder / "images")), MPII)
-    found = ours.annotated()
-    assert [name.split(" (")[0] for name in found.sources] == [
-        "person 4 of a.jpg",
-        "person 0 of a.jpg",
-        "person 0 of b.png",
-    ]
-    assert found.keypoints[1, :, 2].tolist() == [*[0] * 9, 1, *[0] * 6]
-    np.testing.assert_allclose(found.keypoints[1, 9, :2], [54, 20])
-    heads = ours.heads()
-    assert heads.annotated.sum(axis=1).tolist() == [15, 1, 0]
-    for start in (
-        "6 people with keypoints in the training images",
-        "3 of them have no centre (objpos) or no scale and are left out",
-        "1 people have no box of the head and are not judged",
-    ):
-        assert any(line.startswith(start) for line in ours.notes)
-    statistics = head_statistics(
-        *(heads.places, heads.places, heads.annotated, heads.boxes), MPII.names
-    )
-    assert statistics["Mean"] == 1
-
-
-def test_a_release_of_another_version_says_what_to_do(folder):
-    with h5py.File(folder / "release.mat", "w") as file:
-        file["RELEASE"] = 1
-    section = PartSection(str(folder / "release.mat"), str(folder))
-    with pytest.raises(InputError, match=r"version 7\.3, .* save its variables again"):
-        MpiiPeople(section, MPII)
 
 
 # The whole way
