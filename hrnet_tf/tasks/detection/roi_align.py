@@ -59,7 +59,7 @@ def roi_align(levels: Sequence[tf.Tensor], boxes: tf.Tensor, side: int) -> tf.Te
     for number, (values, stride) in enumerate(zip(levels, STRIDES, strict=True)):
         here = tf.cast(tf.where(level == number)[:, 0], tf.int32)
         begin, sides = _in_cells(tf.gather(boxes, here), stride)
-        pooled.append(_pool(values, tf.gather(image, here), begin, sides, side))
+        pooled.append(pool(values, tf.gather(image, here), begin, sides, side))
         places.append(here)
     found = tf.concat(pooled, axis=0)
     order = tf.argsort(tf.concat(places, axis=0))
@@ -73,13 +73,23 @@ def _in_cells(boxes: tf.Tensor, stride: int) -> tuple[tf.Tensor, tf.Tensor]:
     return cells[:, :2], cells[:, 2:] - cells[:, :2]
 
 
-def _pool(
+def pool(
     values: tf.Tensor, image: tf.Tensor, begin: tf.Tensor, sides: tf.Tensor, side: int
 ) -> tf.Tensor:
-    """Bins of some regions of a map, `(regions, side, side, c)`.
+    """Bins of some regions of one map; see `roi_align`.
 
     The first samples of all bins form a grid with the distances of the bins, and so do
     the second ones: each is a crop of `side * side` that TensorFlow takes.
+
+    Args:
+        values: `(images, height, width, c)`.
+        image: int32 `(n,)`, where each region is.
+        begin: float32 `(n, 2)`: x1, y1 in cells, of which the first one's middle is 0.
+        sides: float32 `(n, 2)`: width and height in cells.
+        side: bins in each direction.
+
+    Returns:
+        float32 `(n, side, side, c)`.
     """
     bins = sides / side
     samples = tf.math.ceil(bins)
