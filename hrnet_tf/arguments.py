@@ -111,6 +111,11 @@ def parser() -> argparse.ArgumentParser:
         "--model", help="run or exported model; default: the newest run"
     )
     command.add_argument(
+        "--detector",
+        help="run or exported detector that finds the people or faces which the model "
+        "looks at, in place of --boxes",
+    )
+    command.add_argument(
         "--out", help="folder to write to; default: a new one in predictions/"
     )
     for option in predict_options():

@@ -63,6 +63,8 @@ def predict_command(arguments: argparse.Namespace) -> None:
     """Draw what a model finds in images or a video."""
     model = Path(arguments.model or newest_run())
     must_exist(model, "the folder of a run or an exported model")
+    if arguments.detector:
+        must_exist(arguments.detector, "the folder of a run or an exported detector")
     must_exist(arguments.input, "an image, a folder of images or a video")
     given = [option for option in predict_options() if option.given(arguments)]
     for option in given:
@@ -78,7 +80,12 @@ def predict_command(arguments: argparse.Namespace) -> None:
     from hrnet_tf.training.media import predict_files
 
     # A run scores and suppresses people as its evaluation does.
-    predictor = load(model, flip=arguments.flip or None, overrides=arguments.settings)
+    predictor = load(
+        model,
+        flip=arguments.flip or None,
+        overrides=arguments.settings,
+        detector=arguments.detector,
+    )
     options = _options(predictor.manifest, arguments)
     viewer = make_viewer(predictor, config and config.evaluate, **options)
     usual = config.data.pixel_limit if config else PIXEL_LIMIT

@@ -12,14 +12,19 @@ from hrnet_tf.common.extras import require_runtime
 from hrnet_tf.export.integrity import check_unchanged, find_manifest
 from hrnet_tf.export.processes.runtimes import RUNTIMES, open_artefact
 from hrnet_tf.export.signatures import reader
-from hrnet_tf.tasks import make_experiment, parts_of, read_manifest
+from hrnet_tf.tasks import TASKS, make_experiment, parts_of, read_manifest
+from hrnet_tf.tasks.base.behind_detector import BehindDetector
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.tasks.base.predictor import on_arrays
 from hrnet_tf.training.run import Run
 
 
 def load(
-    path: str | Path, *, flip: bool | None = None, overrides: Sequence[str] = ()
+    path: str | Path,
+    *,
+    flip: bool | None = None,
+    overrides: Sequence[str] = (),
+    detector: Any = None,
 ) -> Any:
     """Open a trained model for prediction.
 
@@ -31,15 +36,20 @@ def load(
             and takes twice as long; None: as the manifest says (exports say no).
         overrides: of a run: `key=value` settings, such as `evaluate.scales=[0.5,1]`; if
             there are any, images are looked at as its evaluation with them does.
+        detector: what finds the people or the faces that the model looks at: a path as
+            the first one, or a `hrnet_tf.tasks.base.behind_detector.BoxFinder` of your
+            own; None: `predict` takes boxes.
 
     Returns:
         A `PosePredictor`, a `BottomUpPredictor`, an `ImageClassifier`,
         a `SegmentationPredictor` or a
-        `RegressionPredictor`; `predict(image)` takes uint8 RGB.
+        `RegressionPredictor`; `predict(image)` takes uint8 RGB. With a detector a
+        `BehindDetector` around it.
 
     Raises:
         InputError: if there is nothing to open, its manifest is missing, a setting is
-            wrong or what it is for is no run, or its files
+            wrong or what it is for is no run, the detector is none, does not find what
+            the model looks at, or the model takes no boxes; or its files
             are not what was exported: their checksums are compared first (a hundred
             megabytes take a tenth of a second), since runtimes answer wrongly from a
             damaged file, or end the process.
@@ -51,7 +61,33 @@ def load(
         pose = predictor.predict(image)
         ```
     """
-    path = Path(path)
+    predictor = _load(Path(path), flip, overrides)
+    return predictor if detector is None else with_detector(predictor, detector)
+
+
+def with_detector(predictor: Any, detector: Any) -> BehindDetector:
+    """A predictor that takes boxes, behind a detector.
+
+    Args:
+        predictor: such as `load` gives.
+        detector: see `load`.
+
+    Raises:
+        InputError: if the predictor takes no boxes, or the detector does not find what
+            it looks at.
+    """
+    looks_at = TASKS[predictor.manifest.task].looks_at
+    if looks_at is None:
+        raise InputError(
+            "A detector is for models that look at people or faces in boxes; this one "
+            f"is of {predictor.manifest.task}, and takes none."
+        )
+    if isinstance(detector, str | Path):
+        detector = _load(Path(detector), None, ())
+    return BehindDetector(predictor, detector, looks_at.name)
+
+
+def _load(path: Path, flip: bool | None, overrides: Sequence[str]) -> Any:
     if not path.exists():
         raise InputError(
             f"There is no {path}; give the folder of a run or an exported model."

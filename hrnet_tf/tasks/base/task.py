@@ -80,6 +80,20 @@ class Parts:
 
 
 @dataclass(frozen=True)
+class LookedAt:
+    """What a task's predictor takes boxes of.
+
+    Attributes:
+        name: of the class, as detectors call it, such as `person`.
+        several: of them, such as `people`: the name of the signature of SavedModels
+            that finds them by a detector.
+    """
+
+    name: str
+    several: str
+
+
+@dataclass(frozen=True)
 class Option:
     """An argument of `hrnet-tf predict` that models of some tasks take.
 
@@ -136,6 +150,8 @@ class Task:
             without TensorFlow.
         options: of `hrnet-tf predict`.
         commands: of `hrnet-tf`, that only this task has.
+        looks_at: what its predictor takes boxes of, `predict(image, boxes, scores)`;
+            None: it takes none.
 
     Raises:
         ValueError: if its configurations lack one of those.
@@ -152,6 +168,7 @@ class Task:
     parts: Callable[[], Parts]
     options: tuple[Option, ...] = ()
     commands: tuple[Command, ...] = ()
+    looks_at: LookedAt | None = None
 
     def __post_init__(self):
         sections = get_type_hints(self.config)

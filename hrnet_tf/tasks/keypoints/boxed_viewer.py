@@ -9,6 +9,7 @@ import numpy as np
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.boxes import check_place
+from hrnet_tf.tasks.base.behind_detector import BehindDetector
 from hrnet_tf.tasks.base.viewer import Viewer
 from hrnet_tf.tasks.keypoints.coco_doubts import box_doubts
 from hrnet_tf.tasks.keypoints.coco_files import (
@@ -26,9 +27,10 @@ class BoxedViewer(Viewer):
     """Looks at boxes of images; the entries are those of a COCO result file.
 
     Args:
-        predictor: finds the keypoints.
+        predictor: finds the keypoints; or a `BehindDetector` around it.
         points: the set that it finds.
-        boxes: whom to look at, a file of COCO results; None: one who fills the image.
+        boxes: whom to look at, a file of COCO results; None: whom the predictor's
+            detector finds, or without one somebody who fills the image.
         threshold: keypoints with a lower score are not drawn.
         annotations: a COCO file that says the images' ids and sizes, and the category;
             None: the category is 1, as in COCO.
@@ -36,7 +38,7 @@ class BoxedViewer(Viewer):
         settings: a configuration's `evaluate`; None: the defaults.
 
     Raises:
-        InputError: if a file cannot be read.
+        InputError: if a file cannot be read, or there are both it and a detector.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class BoxedViewer(Viewer):
         settings: Any = None,
     ):
         super().__init__(predictor, settings=settings)
-        self.threshold = threshold
+        self.threshold, self.box_threshold = threshold, box_threshold
         self.category = 1
         self._annotations = None
         if annotations is not None:
@@ -59,6 +61,10 @@ class BoxedViewer(Viewer):
             self.category = find_category(self._annotations, points, str(annotations))
         self._detections = None
         if boxes is not None:
+            if isinstance(predictor, BehindDetector):
+                raise InputError(
+                    f"Boxes are in {boxes} or found by a detector; leave one away."
+                )
             self._detections = Detections(boxes, self.category, box_threshold)
         self._inputs: ImageInputs | FrameInputs | None = None
         self._frames = 0
@@ -68,7 +74,8 @@ class BoxedViewer(Viewer):
     @property
     def detected(self) -> bool:
         """Whether the boxes are a detector's."""
-        return self._detections is not None
+        found = isinstance(self.predictor, BehindDetector)
+        return found or self._detections is not None
 
     def prepare(self, files: Sequence[Path]) -> list[int | str]:
         """See `Viewer`; tells which boxes are of which images."""
@@ -102,7 +109,7 @@ class BoxedViewer(Viewer):
     def boxes_of(
         self, name: str, image_id: int | str, image: np.ndarray
     ) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Boxes `(n, 4)` of an image and their scores; None: there is no file of them.
+        """Boxes `(n, 4)` of an image and their scores; None: nothing tells of them.
 
         Args:
             name: of the image.
@@ -110,6 +117,8 @@ class BoxedViewer(Viewer):
             image: uint8 RGB.
         """
         self._frames += 1
+        if isinstance(self.predictor, BehindDetector):
+            return self.predictor.boxes_in(image, self.box_threshold)
         if self._detections is None or self._inputs is None:
             return None, None
         boxes, scores = [], []

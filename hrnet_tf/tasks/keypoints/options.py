@@ -12,7 +12,8 @@ OPTIONS = (
         {
             "help": "whom to look at: COCO results, JSON: `bbox` (x, y, width, "
             "height), `score`, and `image_id` or `file_name`; of a video `image_id` is "
-            "the number of a frame, from 0; default: one that fills the image",
+            "the number of a frame, from 0; default: whom --detector finds, or one "
+            "that fills the image",
         },
         file="COCO results, JSON",
     ),

@@ -1,6 +1,6 @@
 """Facial landmarks: points of faces, each in a box."""
 
-from hrnet_tf.tasks.base.task import Parts, Task
+from hrnet_tf.tasks.base.task import LookedAt, Parts, Task
 from hrnet_tf.tasks.keypoints.options import OPTIONS
 from hrnet_tf.tasks.landmarks.config import LandmarkConfig
 
@@ -11,4 +11,10 @@ def _parts() -> Parts:
     return PARTS
 
 
-TASK = Task("landmarks", LandmarkConfig, _parts, OPTIONS)
+TASK = Task(
+    "landmarks",
+    LandmarkConfig,
+    _parts,
+    OPTIONS,
+    looks_at=LookedAt("face", "faces"),
+)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hrnet_tf.tasks.base.behind_detector import BehindDetector
 from hrnet_tf.tasks.base.viewer import check_finite
 from hrnet_tf.tasks.keypoints.boxed_viewer import BoxedViewer
 from hrnet_tf.tasks.landmarks.config import LandmarkEvaluate
@@ -32,7 +33,7 @@ class LandmarkViewer(BoxedViewer):
 
     def __init__(
         self,
-        predictor: LandmarkPredictor,
+        predictor: LandmarkPredictor | BehindDetector,
         boxes: str | Path | None = None,
         threshold: float = 0.2,
         *,

@@ -1,6 +1,6 @@
 """Top-down pose: the keypoints of people, each in a box."""
 
-from hrnet_tf.tasks.base.task import Parts, Task
+from hrnet_tf.tasks.base.task import LookedAt, Parts, Task
 from hrnet_tf.tasks.pose.config import PoseConfig
 from hrnet_tf.tasks.pose.options import OPTIONS
 
@@ -11,4 +11,4 @@ def _parts() -> Parts:
     return PARTS
 
 
-TASK = Task("pose", PoseConfig, _parts, OPTIONS)
+TASK = Task("pose", PoseConfig, _parts, OPTIONS, looks_at=LookedAt("person", "people"))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hrnet_tf.tasks.base.behind_detector import BehindDetector
 from hrnet_tf.tasks.base.viewer import check_finite
 from hrnet_tf.tasks.keypoints.boxed_viewer import BoxedViewer
 from hrnet_tf.tasks.keypoints.drawing import show_pose
@@ -33,7 +34,7 @@ class PoseViewer(BoxedViewer):
 
     def __init__(
         self,
-        predictor: PosePredictor,
+        predictor: PosePredictor | BehindDetector,
         boxes: str | Path | None = None,
         threshold: float = 0.2,
         *,
