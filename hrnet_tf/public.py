@@ -30,7 +30,7 @@ from hrnet_tf.tasks.classification.drawing import draw_classes
 from hrnet_tf.tasks.classification.network import HRNetClassifier
 from hrnet_tf.tasks.classification.predictor import ImageClassifier, decode_predictions
 from hrnet_tf.tasks.classification.result import Classification
-from hrnet_tf.tasks.detection.network import HRNetV2p
+from hrnet_tf.tasks.detection.network import HRNetDetector, HRNetV2p
 from hrnet_tf.tasks.keypoints.drawing import draw_pose
 from hrnet_tf.tasks.keypoints.heatmaps import HeatmapCodec
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
@@ -72,6 +72,7 @@ __all__ = [
     "DenseRegression",
     "FaceLandmarks",
     "HRNetClassifier",
+    "HRNetDetector",
     "HRNetLandmarks",
     "HRNetV1",
     "HRNetV2",

@@ -55,6 +55,11 @@ def load_official(
         ```
     """
     unused = {name for name in tensors if not name.endswith("num_batches_tracked")}
+    layouts = {
+        layer.name: layer.keras_layout
+        for layer in model.layers
+        if hasattr(layer, "keras_layout")
+    }
     pairs, problems = [], []
     for name, variable in official_names(model):
         if name not in unused:
@@ -62,7 +67,8 @@ def load_official(
                 problems.append(f"{name} is missing")
             continue
         unused.discard(name)
-        value = keras_layout(np.asarray(tensors[name]))
+        layout = layouts.get(name.rpartition(".")[0], keras_layout)
+        value = layout(np.asarray(tensors[name]))
         if value.shape != tuple(variable.shape):
             problems.append(
                 f"{name} gives {value.shape} where {tuple(variable.shape)} is needed"
@@ -82,7 +88,10 @@ def load_official(
 
 
 def keras_layout(tensor: np.ndarray) -> np.ndarray:
-    """PyTorch's layout to Keras's: (out, in, ...) to (..., in, out)."""
+    """PyTorch's layout to Keras's: (out, in, ...) to (..., in, out).
+
+    A layer with another one has a method of this name.
+    """
     if tensor.ndim == 4:
         return tensor.transpose(2, 3, 1, 0)
     return tensor.T if tensor.ndim == 2 else tensor

@@ -128,14 +128,14 @@ def fixed_image(height: int, width: int) -> np.ndarray:
 
 def _uncompiled(model: keras.Model) -> keras.Model:
     """The same network; Keras warns of an optimizer that has never made a step."""
-    return keras.Model(model.input, model.output, name=model.name)
+    return type(model)(model.input, model.output, name=model.name)
 
 
 def _manifest(loaded: Loaded, path: Path, license_name: str | None) -> dict[str, Any]:
     digest = sha256_of(path)
     row = _row(digest)
     height, width = _checked_size(loaded.model)
-    sides = loaded.model.input_shape[1:3]
+    sides = _sides(loaded.model)
     arguments = {"input_shape": [*sides, 3], **loaded.arguments}
     network = loaded.facts.network
     return {
@@ -165,8 +165,14 @@ def _row(digest: str) -> Published | None:
 
 
 def _checked_size(model: keras.Model) -> tuple[int, int]:
-    height, width = (side or CHECKED_SIDE for side in model.input_shape[1:3])
+    height, width = (side or CHECKED_SIDE for side in _sides(model))
     return height, width
+
+
+def _sides(model: keras.Model) -> tuple[int | None, ...]:
+    """Height and width of the images that a model takes; None: any."""
+    (image,) = (given for given in model.inputs if len(given.shape) == 4)
+    return tuple(image.shape[1:3])
 
 
 def _answers(model: keras.Model) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +41,10 @@ class Facts:
 
 
 def infer(
-    tensors: Mapping[str, np.ndarray], where: str, asked: str | None = None
+    tensors: Mapping[str, np.ndarray],
+    where: str,
+    asked: str | None = None,
+    leave_out: Sequence[str] = (),
 ) -> Facts:
     """Read a network's facts off its tensors.
 
@@ -49,6 +52,8 @@ def infer(
         tensors: under their official names.
         where: names the checkpoint in errors.
         asked: constructor of the network that it holds; None: the tensors tell.
+        leave_out: parts that are not wanted: where a detector's heads are not, its
+            pyramid is a network of its own.
 
     Raises:
         InputError: if this is no HRNet, or one whose shape no constructor takes, or not
@@ -70,14 +75,16 @@ def infer(
             len(stem),
         ),
     )
-    network, head = _found(tensors, where, asked)
+    network, head = _found(tensors, where, asked, leave_out)
     named = next((name for name, s in SMALL_VARIANTS.items() if s == spec), None)
     if named is None and spec.bottlenecks != Body(spec.width).bottlenecks:
         raise InputError(
             f"{where} has {spec.bottlenecks[0]} bottlenecks of {spec.bottlenecks[1]} "
             "planes in its first stage, which no variant of this package has."
         )
-    outputs = len(tensors[head.tensor]) if head and head.argument else 0
+    outputs = 0
+    if head and head.argument:
+        outputs = len(tensors[head.tensor]) - head.beside
     if network and head and outputs % head.each:
         raise InputError(
             f"{where} has {outputs} outputs, which is no multiple of {head.each}: it "
@@ -94,7 +101,10 @@ def infer(
 
 
 def _found(
-    tensors: Mapping[str, np.ndarray], where: str, asked: str | None
+    tensors: Mapping[str, np.ndarray],
+    where: str,
+    asked: str | None,
+    leave_out: Sequence[str],
 ) -> tuple[NetworkKind, Head] | tuple[None, None]:
     """The network that tensors are of, with its head; None: a body alone."""
     known = networks()
@@ -115,12 +125,19 @@ def _found(
                     *(where, network.name, count, head.argument),
                 )
         pairs = [pair for pair in pairs if not pair[1].asked_for]
-        return pairs[0] if pairs else (None, None)
+        wanted_ones = [pair for pair in pairs if not _left_out(pair[1], leave_out)]
+        return next(iter(wanted_ones or pairs), (None, None))
     for network, head in pairs:
         if network.name == asked:
             return network, head
     wanted = " and no ".join(head.tensor for head in known[asked].heads)
     raise InputError(f"{where} is no {asked}: it has no {wanted} of its shape.")
+
+
+def _left_out(head: Head, leave_out: Sequence[str]) -> bool:
+    """Whether a head is left out as a part, not just its last layer."""
+    layer = head.tensor.rpartition(".")[0]
+    return any(layer.startswith(f"{start}.") for start in leave_out)
 
 
 def _require_widths(tensors: Mapping[str, np.ndarray], width: int, where: str) -> None:

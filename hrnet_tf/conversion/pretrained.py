@@ -110,8 +110,8 @@ def open_checkpoint(
     """`load_checkpoint` with a report of what was loaded; the same arguments."""
     path = Path(path)
     given = read_checkpoint(path)
-    tensors = official(given, str(path))
-    facts = infer(tensors, str(path), network)
+    tensors = _translated(official(given, str(path)), path, leave_out)
+    facts = infer(tensors, str(path), network, leave_out)
     made: dict[str, Any] = {
         "width": facts.width,
         "modules": facts.modules,
@@ -164,6 +164,17 @@ def open_checkpoint(
     if left_out:
         logger.info("left out, as asked for: %s", ", ".join(left_out))
     return Loaded(model, facts, made, tuple(kept), left_out)
+
+
+def _translated(
+    tensors: Mapping[str, np.ndarray], path: Path, leave_out: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Tensors as the networks of this package have them, and what is left out."""
+    kept = {n: t for n, t in tensors.items() if not _begins(n, leave_out)}
+    left_out = {n: t for n, t in tensors.items() if n not in kept}
+    for kind in networks().values():
+        kept = kind.translate(kept, str(path))
+    return {**left_out, **kept}
 
 
 def _has_all_resolutions(tensors: Mapping[str, np.ndarray]) -> bool:

@@ -192,9 +192,10 @@ class Conventions:
         *,
         dilation: int = 1,
         bias: bool = False,
+        initializer: keras.initializers.Initializer | None = None,
         name: str,
     ) -> tf.Tensor:
-        """Convolution, padded on all four sides alike."""
+        """Convolution, padded on all four sides alike; see `Conventions`."""
         if stride > 1:  # "same" would pad the bottom and the right only
             x = layers.ZeroPadding2D(
                 kernel // 2, data_format=CHANNELS_LAST, name=f"{name}.pad"
@@ -207,7 +208,7 @@ class Conventions:
             data_format=CHANNELS_LAST,
             dilation_rate=dilation,
             use_bias=bias,
-            kernel_initializer=self.new_initializer(),
+            kernel_initializer=initializer or self.new_initializer(),
             name=name,
         )(x)
 

@@ -15,6 +15,7 @@ from hrnet_tf.networks.constructors import Arguments, ImageShape
 from hrnet_tf.networks.layers import Conventions, Initializer
 from hrnet_tf.networks.transfer import (
     Built,
+    Translate,
     load_checkpoint_file,
     load_keras_weights,
     load_published,
@@ -33,6 +34,7 @@ class Network:
         arguments: what the constructor was given.
         initializer: see `Conventions`.
         renamed: see `Built`.
+        translate: see `Built`.
 
     Attributes:
         spec: the body's numbers.
@@ -51,6 +53,7 @@ class Network:
         arguments: Arguments,
         initializer: Initializer = "normal",
         renamed: Mapping[str, str] = MappingProxyType({}),
+        translate: Translate | None = None,
     ) -> None:
         self._given = given = arguments
         self.spec = body(given.width, given.modules, given.blocks, given.stem)
@@ -61,6 +64,7 @@ class Network:
             self.include_top,
             {**head, "upsampling": given.upsampling},
             renamed,
+            translate,
         )
         check_weights(given.weights, self._built)
         self.conventions = Conventions(
@@ -92,6 +96,7 @@ class Network:
         outputs: tf.Tensor | dict[str, tf.Tensor],
         name: str,
         kind: type[keras.Model] = keras.Model,
+        beside: Mapping[str, tf.Tensor] | None = None,
     ) -> keras.Model:
         """The model from the image to `outputs`, with the weights that were asked for.
 
@@ -99,12 +104,14 @@ class Network:
             outputs: what the network returns.
             name: the model's name, which the width is added to, if none was given.
             kind: the model's class.
+            beside: further inputs by name; the image's is `"image"` then.
 
         Raises:
             InputError: if the weights do not fit.
         """
         name = self._given.name or f"{name}_w{self._given.width}"
-        model = kind(self.image, outputs, name=name)
+        inputs = {"image": self.image, **beside} if beside else self.image
+        model = kind(inputs, outputs, name=name)
         load_weights(model, self._given.weights, self._built)
         return model
 

@@ -34,7 +34,7 @@ class Adam(Unstarted, keras.optimizers.Adam):
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")
-class CoupledSGD(keras.optimizers.SGD):
+class CoupledSGD(Unstarted, keras.optimizers.SGD):
     """SGD whose weight decay is part of the gradient, and so of the momentum.
 
     With gradient `g`, variable `w` and momentum buffer `m` a step is

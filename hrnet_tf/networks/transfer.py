@@ -5,7 +5,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ LAST_STAGE = re.compile(r"stage4\.(\d+)\.")
 REASON = 300  # characters of what Keras says
 
 Tensors = Mapping[str, np.ndarray]
+Translate = Callable[[Tensors, str], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Built:
         arguments: by name, what decides whether a head's weights fit.
         renamed: names of layers in checkpoints to those of the model, where they
             differ.
+        translate: see `hrnet_tf.tasks.base.checkpoint.NetworkKind`.
     """
 
     network: str
@@ -53,6 +55,7 @@ class Built:
     include_top: bool
     arguments: Mapping[str, Any] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
+    translate: Translate | None = None
 
 
 def load_checkpoint_file(model: keras.Model, path: str | Path, built: Built) -> None:
@@ -61,7 +64,9 @@ def load_checkpoint_file(model: keras.Model, path: str | Path, built: Built) -> 
     Raises:
         InputError: if the file cannot be read or does not fit.
     """
-    tensors = official(read_checkpoint(path), str(path))
+    tensors: Tensors = official(read_checkpoint(path), str(path))
+    if built.translate is not None:
+        tensors = built.translate(tensors, str(path))
     tensors = with_layers_renamed(tensors, built.renamed)
     load_whole(model, tensors, path, built.include_top)
 

@@ -37,8 +37,9 @@ TASKS: dict[str, Task] = {
 OWN = frozenset(TASKS)  # of this package
 DEFAULT = POSE.name  # of configurations that name no task
 
-# Folders of networks that nothing trains yet; their checkpoints can be read.
-NETWORKS_ALONE = ("detection",)
+# Modules of networks that nothing trains yet; their checkpoints can be read. Whatever
+# has a detector's tensors has those of its pyramid, which comes last for that.
+NETWORKS_ALONE = ("detection.checkpoint", "detection.pyramid")
 
 
 def register_task(task: Task) -> None:
@@ -148,7 +149,7 @@ def read_manifest(path: str | Path) -> TaskManifest:
 def networks() -> dict[str, NetworkKind]:
     """Every network of the family whose checkpoints can be read, by its constructor."""
     found = [task.parts().network for task in TASKS.values()]
-    for folder in NETWORKS_ALONE:
-        module = importlib.import_module(f"{__name__}.{folder}.checkpoint")
+    for name in NETWORKS_ALONE:
+        module = importlib.import_module(f"{__name__}.{name}")
         found.append(module.NETWORK)
     return {network.name: network for network in found if network is not None}

@@ -36,6 +36,10 @@ SIGNATURES = {
         f"upsampling='nearest', {NUMBERS}, head_planes=(32, 64, 128, 256), "
         f"features=2048, {LAYERS})"
     ),
+    "HRNetDetector": (
+        f"(width=32, classes=80, *, cascade=False, masks=False, {HEAD}, "
+        f"input_shape=(None, None, 3), upsampling='nearest', {NUMBERS}, {LAYERS})"
+    ),
     "HRNetLandmarks": (
         f"(width=18, landmarks=98, *, {HEAD}, input_shape=(256, 256, 3), "
         f"upsampling='bilinear', {NUMBERS}, {LAYERS})"
@@ -64,6 +68,8 @@ TYPES = {
     "keypoints": int,
     "classes": int,
     "landmarks": int,
+    "cascade": bool,
+    "masks": bool,
     "resolutions": int,
     "ocr": bool,
     "aspp": bool,

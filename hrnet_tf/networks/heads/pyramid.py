@@ -1,5 +1,6 @@
 """HRNetV2p: the feature pyramid that detectors are built on."""
 
+import keras
 import tensorflow as tf
 from keras import layers
 
@@ -23,7 +24,9 @@ def pyramid_head(
 
     Source: Wang et al., https://arxiv.org/abs/1908.07919, section 3.4 and figure 4 (c).
     """
-    reduced = conventions.conv(x, channels, bias=True, name="neck.reduction_conv.0")
+    reduced = conventions.conv(
+        x, channels, bias=True, initializer=_uniform(), name="neck.reduction_conv.0"
+    )
     levels = {}
     for i in range(LEVELS):
         level = reduced
@@ -32,10 +35,20 @@ def pyramid_head(
                 2**i, data_format=CHANNELS_LAST, name=f"neck.pool.{i}"
             )(reduced)
         level = conventions.conv(
-            level, channels, 3, bias=True, name=f"neck.fpn_conv.{i}"
+            level,
+            channels,
+            3,
+            bias=True,
+            initializer=_uniform(),
+            name=f"neck.fpn_conv.{i}",
         )
         name = f"P{i + 2}"
         levels[name] = layers.Activation(
             "linear", dtype=output_dtype(level), name=name
         )(level)
     return levels
+
+
+def _uniform() -> keras.initializers.Initializer:
+    """As pyramids begin: within the root of 3 / fan in."""
+    return keras.initializers.VarianceScaling(1.0, "fan_in", "uniform")

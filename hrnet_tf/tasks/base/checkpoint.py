@@ -24,6 +24,7 @@ class Head:
         names: the layers of the head begin with one of these.
         each: outputs for each that the constructor counts, such as 2 for a heatmap and
             a tag.
+        beside: outputs that it does not count, such as one for what is of no class.
         arguments: further arguments of the constructor.
         renamed: names of layers in checkpoints to those of the model, where they
             differ.
@@ -38,6 +39,7 @@ class Head:
     rank: int
     names: tuple[str, ...]
     each: int = 1
+    beside: int = 0
     arguments: Mapping[str, Any] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     asked_for: bool = False
@@ -66,6 +68,11 @@ def no_more(given: Given) -> dict[str, Any]:
     return {}
 
 
+def as_they_are(tensors: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
+    """Tensors of a program that has the official names and meanings: the same."""
+    return dict(tensors)
+
+
 # Of title, input, arguments of the constructor, `--labels`, and the model's file.
 ManifestMaker = Callable[..., TaskManifest]
 
@@ -83,6 +90,10 @@ class NetworkKind:
         encodings: what its answers may be encoded by, the usual way first; `manifest`
             takes one as `encoding`, if there are any.
         for_bodies: whether a body alone is built by this constructor, without a head.
+        translate: tensors under their official names, and what names their file in
+            errors, to those of this network, where programs differ in more than names;
+            those of other networks stay as they are. It refuses networks that look like
+            this one and are none.
     """
 
     constructor: Callable[..., keras.Model]
@@ -92,6 +103,9 @@ class NetworkKind:
     manifest: ManifestMaker | None = None
     encodings: tuple[str, ...] = ()
     for_bodies: bool = False
+    translate: Callable[[Mapping[str, np.ndarray], str], dict[str, np.ndarray]] = (
+        as_they_are
+    )
 
     @property
     def name(self) -> str:

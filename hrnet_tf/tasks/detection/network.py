@@ -1,4 +1,4 @@
-"""HRNetV2p: the feature pyramid under the detectors."""
+"""HRNetV2p, the feature pyramid, and the detectors that stand on it."""
 
 import keras
 from typing_extensions import Unpack
@@ -11,8 +11,12 @@ from hrnet_tf.networks.constructors import (
 )
 from hrnet_tf.networks.heads.dense import concatenate
 from hrnet_tf.networks.heads.pyramid import pyramid_head
-from hrnet_tf.networks.layers import Upsampling
+from hrnet_tf.networks.layers import Upsampling, output_dtype
 from hrnet_tf.networks.network import Network
+from hrnet_tf.tasks.detection.anchors import STRIDES
+from hrnet_tf.tasks.detection.detector import Detector, detections
+from hrnet_tf.tasks.detection.heads import Heads
+from hrnet_tf.tasks.detection.translation import translate
 
 
 @constructor()
@@ -70,3 +74,92 @@ def HRNetV2p(
     else:
         levels = network.pyramid(maps)
     return network.model(levels, "hrnet_v2p")
+
+
+@constructor()
+def HRNetDetector(
+    width: int | str = 32,
+    classes: int = 80,
+    *,
+    cascade: bool = False,
+    masks: bool = False,
+    pyramid_outputs: bool = False,
+    input_shape: ImageShape = (None, None, 3),
+    upsampling: Upsampling = "nearest",
+    **shared: Unpack[Shared],
+) -> keras.Model:
+    """Faster, Mask, Cascade or Cascade Mask R-CNN on HRNetV2p: what is where.
+
+    The model takes `{"image": ..., "sizes": ...}`: normalised RGB images, float
+    `(batch, height, width, 3)` (see `hrnet_tf.preprocess_input`), with zeros at the
+    right and the bottom up to sides that are multiples of 32; and int32 `(batch, 2)`,
+    height and width of what is image. Images alone are taken too: they are image up to
+    their borders. It returns `{"boxes": ..., "scores": ..., "labels": ..., "counts":
+    ...}`, best first and padded with zeros: float32 `(batch, 100, 4)` as x1, y1, x2, y2
+    in pixels of the input, float32 `(batch, 100)`, int32 `(batch, 100)`, and how many
+    are found, int32 `(batch,)`; with masks also `"masks"`, float32 `(batch, 100, 28,
+    28)`: how likely each part of a box belongs to what is in it.
+
+    Args:
+        width: channels of the highest resolution (published: 18, 32, 40), or
+            `"18_small_v1"` or `"18_small_v2"`.
+        classes: number of classes, without the background.
+        cascade: refine boxes in three stages.
+        masks: find the pixels of each object too.
+        include_top: whether to add the heads; without them the model returns the levels
+            of the pyramid, `{"P2": ..., "P6": ...}`.
+        activation: layer class to use in place of the body's ReLU; called with `name=`.
+        **shared: those of all networks; see `Arguments`.
+
+    Returns:
+        A functional `keras.Model`, a `hrnet_tf.tasks.detection.detector.Detector`.
+
+    Raises:
+        ValueError: if a size, a number or a name does not fit.
+
+    Source: Wang et al., https://arxiv.org/abs/1908.07919, section 6; Ren et al.,
+    https://arxiv.org/abs/1506.01497; He et al., https://arxiv.org/abs/1703.06870; Cai
+    and Vasconcelos, https://arxiv.org/abs/1712.00726; numbers of MMDetection.
+
+    Example:
+        ```python
+        model = hrnet_tf.HRNetDetector(width=18, classes=80)
+        found = model(hrnet_tf.preprocess_input(images))    # images (1, 512, 768, 3)
+        found["boxes"][0, : found["counts"][0]]             # (n, 4)
+        ```
+    """
+    if classes < 1:
+        raise ValueError(f"`classes` must be at least 1, got {classes}.")
+    network = Network(
+        "HRNetDetector",
+        {"classes": classes, "cascade": cascade, "masks": masks},
+        Arguments(
+            width=width,
+            pyramid_outputs=pyramid_outputs,
+            input_shape=input_shape,
+            upsampling=upsampling,
+            **shared,
+        ),
+        initializer="kaiming",
+        translate=translate,
+    )
+    if network.spec.stride != STRIDES[0]:
+        raise ValueError(
+            f"The anchors of detectors are for maps of strides {STRIDES[0]} to "
+            f"{STRIDES[-1]}; the strides of `stem` must make {STRIDES[0]}, got "
+            f"{network.spec.stem}."
+        )
+    maps, conventions = network.body(), network.conventions
+    if pyramid_outputs:
+        return network.model(network.pyramid(maps), "hrnet_v2p")
+    levels = pyramid_head(concatenate(maps, conventions), conventions)
+    if not network.include_top:
+        return network.model(levels, "hrnet_v2p")
+    sizes = keras.Input((2,), dtype="int32", name="sizes")
+    heads = Heads.new(classes, cascade, masks, output_dtype(maps[0]))
+    return network.model(
+        detections(levels, sizes, heads),
+        "hrnet_detector",
+        Detector,
+        beside={"sizes": sizes},
+    )
