@@ -139,7 +139,8 @@ class TrainSection:
     steps_per_epoch: int | None = None  # None: as many as it takes to see everything
     learning_rate: float = 0.001
     schedule: Literal["step", "cosine", "poly"] = "step"
-    warmup_epochs: float = 0.0  # in which the rate rises from nothing
+    warmup_epochs: float = 0.0  # cosine: in which the rate rises from nothing
+    warmup_steps: int = 0  # step: in which the rate rises from a thousandth, as a line
     drop_at: tuple[int, ...] = ()  # steps: epochs (from 0) at which the rate drops
     drop_factor: float = 0.1
     optimizer: Component = field(
@@ -169,6 +170,7 @@ class TrainSection:
         positive("train.drop_factor", self.drop_factor)
         positive("train.validate_every", self.validate_every)
         not_negative("train.warmup_epochs", self.warmup_epochs)
+        not_negative("train.warmup_steps", self.warmup_steps)
         if self.clip_norm is not None:
             positive("train.clip_norm", self.clip_norm)
         if self.ema is not None:

@@ -1,6 +1,6 @@
 """What networks are compiled with, and gradient descent as PyTorch does it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -142,4 +142,57 @@ class CoupledSGD(Unstarted, keras.optimizers.SGD):
             "coupled_weight_decay": self.coupled_weight_decay,
             "decay_kernels_only": self.decay_kernels_only,
             "rates": self.rates,
+        }
+
+
+@keras.saving.register_keras_serializable("hrnet_tf")
+class WarmSteps(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that drops at some steps, and rises as a line at the beginning.
+
+    In step `i` of the first `warmup` ones it is multiplied by `1 - (1 - i / warmup) *
+    (1 - start)`.
+
+    Args:
+        rate: after the warm-up, before the first drop.
+        drops: steps, from 0, from which on it is lower.
+        factor: by which it is multiplied at each drop.
+        warmup: steps.
+        start: of the rate, that it begins with.
+
+    Source: MMCV's `StepLrUpdaterHook` with a linear warm-up.
+
+    Example:
+        ```python
+        rate = WarmSteps(0.02, [80000, 110000], 0.1, 500)
+        float(rate(0)), float(rate(500)), float(rate(90000))  # 0.00002, 0.02, 0.002
+        ```
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        drops: Sequence[int],
+        factor: float,
+        warmup: int,
+        start: float = 0.001,
+    ):
+        self.rate, self.drops, self.factor = rate, list(drops), factor
+        self.warmup, self.start = warmup, start
+
+    def __call__(self, step):
+        """The rate of a step."""
+        step = tf.cast(step, tf.float32)
+        rises = tf.minimum(step / self.warmup, 1.0)
+        passed = tf.cast([step >= drop for drop in self.drops], tf.float32)
+        warm = self.start + rises * (1 - self.start)  # as above, without loss of digits
+        return self.rate * warm * self.factor ** tf.reduce_sum(passed)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            "rate": self.rate,
+            "drops": self.drops,
+            "factor": self.factor,
+            "warmup": self.warmup,
+            "start": self.start,
         }

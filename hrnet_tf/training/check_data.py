@@ -1,6 +1,7 @@
 """A look at a data set before training: counts, broken files, a sheet of samples."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,22 @@ def draw_samples(training: TrainingData, batch_size: int) -> np.ndarray:
     # An epoch begins with every sample once.
     batches = [batch[:2] for batch in training.batches(range(1), steps).take(steps)]
     images, targets = tf.nest.map_structure(
-        lambda *parts: np.concatenate([part.numpy() for part in parts])[:count],
+        lambda *parts: _together([part.numpy() for part in parts])[:count],
         *batches,
     )
-    good = np.ptp(images, axis=(1, 2)).any(axis=1)
-    targets = tf.nest.map_structure(lambda target: target[good], targets)
-    return training.draw(images[good], targets)
+    pixels = tf.nest.flatten(images)[0]
+    good = np.ptp(pixels, axis=(1, 2)).any(axis=1)
+    images, targets = tf.nest.map_structure(
+        lambda values: values[good], (images, targets)
+    )
+    return training.draw(images, targets)
+
+
+def _together(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Batches one after another; what is smaller is padded with zeros at its ends."""
+    largest = np.max([part.shape[1:] for part in parts], axis=0, initial=0)
+    padded = []
+    for part in parts:
+        room = [(0, int(n)) for n in largest - np.array(part.shape[1:], np.int64)]
+        padded.append(np.pad(part, [(0, 0), *room]))
+    return np.concatenate(padded)

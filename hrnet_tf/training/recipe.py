@@ -8,6 +8,7 @@ from hrnet_tf.common.compat import optimizer_averages_weights
 from hrnet_tf.common.components import create, find
 from hrnet_tf.common.config import TrainSection
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.networks.optimizers import WarmSteps
 
 POLY_POWER = 0.9  # of the official segmentation recipes
 
@@ -46,6 +47,11 @@ def learning_rate(settings: TrainSection, steps: int) -> Any:
             f"`train.drop_at` is {list(settings.drop_at)}, but a schedule "
             f"{settings.schedule} has no drops; set train.drop_at=[]."
         )
+    if settings.schedule != "step" and settings.warmup_steps:
+        raise InputError(
+            f"`train.warmup_steps` is {settings.warmup_steps}, but a schedule "
+            f"{settings.schedule} has no such warm-up; set train.warmup_steps=0."
+        )
     if settings.schedule == "cosine":
         after = max(1, settings.epochs * steps - warmup)
         if not warmup:
@@ -56,12 +62,17 @@ def learning_rate(settings: TrainSection, steps: int) -> Any:
     if warmup:
         raise InputError(
             f"`train.warmup_epochs` is {settings.warmup_epochs}, but a schedule "
-            f"{settings.schedule} has no warm-up; set train.schedule=cosine."
+            f"{settings.schedule} has none; set train.schedule=cosine, or "
+            "train.warmup_steps in place of it."
         )
     if settings.schedule == "poly":
         total = settings.epochs * steps
         return schedules.PolynomialDecay(first, total, 0.0, POLY_POWER)
     drops = settings.drop_at
+    if settings.warmup_steps:
+        changes = [epoch * steps for epoch in drops]
+        factor = settings.drop_factor
+        return WarmSteps(first, changes, factor, settings.warmup_steps)
     boundaries = [epoch * steps - 1 for epoch in drops]  # last steps with the old rate
     rates = [first * settings.drop_factor**number for number in range(len(drops) + 1)]
     return schedules.PiecewiseConstantDecay(boundaries, rates) if drops else first

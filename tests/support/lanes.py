@@ -35,6 +35,7 @@ ONE_LANE = {
     "test_figures",
     "test_files",
     "test_folders",
+    "test_found_objects",
     "test_history",
     "test_hostile_arrays",
     "test_hostile_checkpoints",

@@ -55,8 +55,33 @@ def test_a_warm_up_rises_before_the_cosine_falls(step):
     [
         ({"schedule": "cosine", "drop_at": (3,)}, "set train.drop_at="),
         ({"warmup_epochs": 1}, "set train.schedule=cosine"),
+        ({"schedule": "poly", "warmup_steps": 9}, "set train.warmup_steps=0"),
     ],
 )
 def test_settings_that_exclude_each_other_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         rate_at(0, **settings)
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (0, 0.4 * 0.001),
+        (4, 0.4 * (1 - 0.6 * 0.999)),
+        (9, 0.4 * (1 - 0.1 * 0.999)),
+        (10, 0.4),
+        (14, 0.4),
+        (15, 0.04),
+        (40, 0.004),
+    ],
+)
+def test_steps_may_begin_with_a_warm_up(step, expected):
+    found = rate_at(step, drop_at=(3, 8), warmup_steps=10)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_warm_up_is_saved_with_its_optimizer():
+    section = TrainSection(learning_rate=0.4, warmup_steps=10, drop_at=(3,))
+    schedule = learning_rate(section, 5)
+    again = type(schedule).from_config(schedule.get_config())
+    assert [float(again(i)) for i in (0, 20)] == [float(schedule(i)) for i in (0, 20)]

@@ -43,7 +43,7 @@ class Predictor:
         behind_normalising
     )
 
-    def __init__(self, answer: Callable[[np.ndarray], Any], manifest: Any):
+    def __init__(self, answer: Callable[[Any], Any], manifest: Any):
         self.answer = answer
         self.manifest = manifest
 

@@ -106,6 +106,7 @@ class DetectionTrain(TrainSection):
     batch_size: int = 16
     learning_rate: float = 0.02
     drop_at: tuple[int, ...] = (8, 11)
+    warmup_steps: int = 500
     optimizer: Component = field(default_factory=_published_optimizer)
 
     def __post_init__(self):
@@ -122,15 +123,9 @@ class DetectionEvaluate:
     """How predictions are made and judged."""
 
     batch_size: int = 1  # images that are looked at together, if their sizes agree
-    score: float = 0.05  # detections with a lower score are left out
-    overlap: float = 0.5  # of two boxes of a class that overlap more the better stays
-    most: int = 100  # detections in an image
 
     def __post_init__(self):
         positive("evaluate.batch_size", self.batch_size)
-        positive("evaluate.most", self.most)
-        share("evaluate.score", self.score)
-        share("evaluate.overlap", self.overlap)
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,12 @@ def random_epochs(
     return epoch
 
 
+def largest_scale(data: DetectionData) -> tuple[int, int]:
+    """The most that the longer and the shorter side of any training image may be."""
+    short = max(data.augmentation.short_sides or (data.scale[1],))
+    return max(data.scale[0], short), short
+
+
 def alike_in_batches(
     kinds: np.ndarray, steps: int, batch_size: int, rng: np.random.Generator
 ) -> np.ndarray:
