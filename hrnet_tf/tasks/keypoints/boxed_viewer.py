@@ -12,13 +12,10 @@ from hrnet_tf.images.boxes import check_place
 from hrnet_tf.tasks.base.behind_detector import BehindDetector
 from hrnet_tf.tasks.base.viewer import Viewer
 from hrnet_tf.tasks.keypoints.coco_doubts import box_doubts
-from hrnet_tf.tasks.keypoints.coco_files import (
-    NamedPoints,
-    find_category,
-    read_annotations,
-)
+from hrnet_tf.tasks.keypoints.coco_files import find_category, read_annotations
 from hrnet_tf.tasks.keypoints.detections import Detections, check_detection
 from hrnet_tf.tasks.keypoints.inputs import FrameInputs, ImageInputs
+from hrnet_tf.tasks.keypoints.named_points import NamedPoints
 
 logger = logging.getLogger(__name__)
 

@@ -300,14 +300,4 @@ class CocoKeypoints:
         rows = list(found)
         problems.settle(len(rows))
         self.broken = list(dict.fromkeys([*self.broken, *problems.found]))
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        texts = {name: np.array(columns.pop(name)) for name in ("files", "sources")}
-        integers = {
-            name: np.array(columns.pop(name), np.int64)
-            for name in ("image_ids", "image_sizes")
-        }
-        return People(
-            **texts,
-            **integers,
-            **{k: np.array(v, np.float64) for k, v in columns.items()},
-        )
+        return People.from_rows(rows)

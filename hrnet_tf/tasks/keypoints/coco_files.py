@@ -3,7 +3,7 @@
 import contextlib
 import io
 from collections import Counter
-from typing import Any, Protocol
+from typing import Any
 
 from pycocotools.coco import COCO
 
@@ -12,6 +12,7 @@ from hrnet_tf.common.text_files import read_json
 from hrnet_tf.images.boxes import is_number, shortened
 from hrnet_tf.tasks.keypoints.coco_checks import is_id
 from hrnet_tf.tasks.keypoints.coco_repairs import Repairs
+from hrnet_tf.tasks.keypoints.named_points import NamedPoints
 
 # What every entry of each list must have.
 NEEDED = {
@@ -19,17 +20,6 @@ NEEDED = {
     "annotations": ("id", "image_id", "category_id"),
     "categories": ("id", "name"),
 }
-
-
-class NamedPoints(Protocol):
-    """A set of keypoints or landmarks, as far as annotations tell of it."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def names(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def category(self) -> str | None: ...  # noqa: D102
 
 
 def read_annotations(path: str, repairs: Repairs | None = None) -> COCO:

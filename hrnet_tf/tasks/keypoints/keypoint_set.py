@@ -4,25 +4,18 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.common.name_sets import (
-    as_name,
-    as_pairs,
-    check_flips,
-    check_names,
-    find_set,
-    order_in_mirror,
-)
-from hrnet_tf.common.typed_yaml import read_typed
+from hrnet_tf.tasks.keypoints.named_points import NamedPoints
 
 FOLDER = Path(__file__).parent / "keypoint_sets"
 
 
 @dataclass(frozen=True)
-class KeypointSet:
+class KeypointSet(NamedPoints):
     """The keypoints of one kind of object.
 
     Attributes:
@@ -47,6 +40,9 @@ class KeypointSet:
         ```
     """
 
+    KIND: ClassVar[str] = "keypoint"
+    FOLDER: ClassVar[Path] = FOLDER
+
     name: str
     names: tuple[str, ...]
     flip_pairs: tuple[tuple[str, str], ...]
@@ -56,50 +52,19 @@ class KeypointSet:
     weights: tuple[float, ...] = ()
     category: str | None = None
 
-    def __post_init__(self):
-        try:
-            self._settle_names()
-        except InputError as error:
-            self._refuse(str(error))
+    def _settle(self) -> None:
+        self._settle_pairs("skeleton")
+        object.__setattr__(
+            self, "upper_body", self._names_in(self.upper_body, "upper_body")
+        )
         for key, needed in (("sigmas", True), ("weights", bool(self.weights))):
             values = getattr(self, key)
             good = all(0 < value < math.inf for value in values)
             if needed and (len(values) != len(self.names) or not good):
-                self._refuse(
+                raise InputError(
                     f"`{key}` must hold {len(self.names)} positive numbers, one for "
                     f"each of `names`, got {len(values)}: {list(values)}"
                 )
-
-    def _settle_names(self) -> None:
-        check_names(self.names, "keypoint")
-        for key in ("flip_pairs", "skeleton"):  # lists from YAML and JSON
-            pairs = as_pairs(getattr(self, key), self.names, key, "keypoint")
-            object.__setattr__(self, key, pairs)
-        upper = tuple(
-            as_name(entry, self.names, "upper_body", "keypoint")
-            for entry in self.upper_body
-        )
-        object.__setattr__(self, "upper_body", upper)
-        check_flips(self.flip_pairs)
-
-    def _refuse(self, problem: str) -> None:
-        end = "" if problem.endswith("?") else "."
-        raise InputError(f"Keypoint set {self.name}: {problem}{end}")
-
-    @classmethod
-    def read(cls, source: str | Path) -> "KeypointSet":
-        """A shipped set by its name (such as `coco`), or any set from a YAML file.
-
-        Raises:
-            InputError: if there is neither, or the file does not hold a valid set.
-        """
-        path = find_set(source, FOLDER, "keypoint set", "a YAML file")
-        return read_typed(cls, path)
-
-    @cached_property
-    def mirror(self) -> np.ndarray:
-        """int64 `(keypoints,)`: where each index goes in a mirror."""
-        return order_in_mirror(self.names, self.flip_pairs)
 
     @cached_property
     def bones(self) -> np.ndarray:
@@ -111,6 +76,3 @@ class KeypointSet:
     def upper(self) -> np.ndarray:
         """Bool `(keypoints,)`: which belong to the upper body."""
         return np.isin(self.names, self.upper_body)
-
-    def __len__(self) -> int:
-        return len(self.names)

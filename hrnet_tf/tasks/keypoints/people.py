@@ -1,7 +1,8 @@
 """People to cut out of images, in columns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,18 @@ class People:
     boxes: np.ndarray
     scores: np.ndarray
     keypoints: np.ndarray
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "People":
+        """People by the names of the columns, at least one."""
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        texts = {name: np.array(columns.pop(name)) for name in ("files", "sources")}
+        integers = {
+            name: np.array(columns.pop(name), np.int64)
+            for name in ("image_ids", "image_sizes")
+        }
+        numbers = {name: np.array(each, np.float64) for name, each in columns.items()}
+        return cls(**texts, **integers, **numbers)
 
     @classmethod
     def whole_images(

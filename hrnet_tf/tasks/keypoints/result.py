@@ -8,6 +8,55 @@ import numpy as np
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 
 
+def check_found(name: str, points: np.ndarray, count: int, found: Any) -> None:
+    """Raise a ValueError unless shapes of what is found in boxes agree.
+
+    Args:
+        name: of the points.
+        points: as many for each box as `count`.
+        count: how many points there are.
+        found: has `scores`, `boxes` and `box_scores`.
+    """
+    boxes = len(found.boxes)
+    for key, given, shape in (
+        (name, points, (boxes, count, 2)),
+        ("scores", found.scores, (boxes, count)),
+        ("boxes", found.boxes, (boxes, 4)),
+        ("box_scores", found.box_scores, (boxes,)),
+    ):
+        if given.shape != shape:
+            raise ValueError(f"`{key}` must be {shape}, got {given.shape}.")
+
+
+def coco_entries(
+    points: np.ndarray,
+    scores: np.ndarray,
+    boxes: np.ndarray,
+    totals: np.ndarray,
+    ids: tuple[int | str, int],
+) -> list[dict[str, Any]]:
+    """What is found in an image as entries of a COCO result file.
+
+    Args:
+        points: `(n, k, 2)`, in pixels of the image.
+        scores: `(n, k)`, of the points.
+        boxes: `(n, 4)`.
+        totals: `(n,)`, scores of the entries.
+        ids: of the image and of the category.
+    """
+    triples = np.concatenate([points, scores[..., None]], axis=-1)
+    return [
+        {
+            "image_id": ids[0],
+            "category_id": ids[1],
+            "keypoints": [round(float(value), 3) for value in triples[row].ravel()],
+            "score": float(totals[row]),
+            "bbox": [round(float(value), 2) for value in boxes[row]],
+        }
+        for row in range(len(boxes))
+    ]
+
+
 @dataclass(frozen=True)
 class Pose:
     """People found in one image.
@@ -38,18 +87,7 @@ class Pose:
     keypoint_set: KeypointSet
 
     def __post_init__(self):
-        people, count = len(self.boxes), len(self.keypoint_set)
-        expected = {
-            "keypoints": (people, count, 2),
-            "scores": (people, count),
-            "boxes": (people, 4),
-            "box_scores": (people,),
-        }
-        for name, shape in expected.items():
-            if getattr(self, name).shape != shape:
-                raise ValueError(
-                    f"`{name}` must be {shape}, got {getattr(self, name).shape}."
-                )
+        check_found("keypoints", self.keypoints, len(self.keypoint_set), self)
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -82,18 +120,6 @@ class Pose:
             category_id: of the people.
             totals: `(people,)`, their scores; None: the attribute `totals`.
         """
-        triples = np.concatenate([self.keypoints, self.scores[..., None]], axis=-1)
-        if totals is None:
-            totals = self.totals
-        return [
-            {
-                "image_id": image_id,
-                "category_id": category_id,
-                "keypoints": [
-                    round(float(value), 3) for value in triples[person].ravel()
-                ],
-                "score": float(totals[person]),
-                "bbox": [round(float(value), 2) for value in self.boxes[person]],
-            }
-            for person in range(len(self))
-        ]
+        totals = self.totals if totals is None else totals
+        ids = image_id, category_id
+        return coco_entries(self.keypoints, self.scores, self.boxes, totals, ids)

@@ -7,12 +7,11 @@ from hrnet_tf.common.config import (
     FilesSection,
     NetworkSection,
     TrainSection,
-    not_negative,
     positive,
-    share,
 )
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.upsampling import Upsampling
+from hrnet_tf.tasks.keypoints.config import check_crop_changes
 
 
 @dataclass(frozen=True)
@@ -63,16 +62,7 @@ class FaceAugmentation:
     contrast: float = 0.0  # largest change, as a share of the contrast
 
     def __post_init__(self):
-        if not 0 <= self.scale < 1:  # at 1 a crop would shrink to nothing
-            raise InputError(
-                "`data.augmentation.scale` must be at least 0 and less than 1, got "
-                f"{self.scale}."
-            )
-        not_negative("data.augmentation.rotation", self.rotation)
-        share("data.augmentation.rotation_probability", self.rotation_probability)
-        share("data.augmentation.flip_probability", self.flip_probability)
-        share("data.augmentation.brightness", self.brightness)
-        share("data.augmentation.contrast", self.contrast)
+        check_crop_changes(self)
 
 
 @dataclass(frozen=True)

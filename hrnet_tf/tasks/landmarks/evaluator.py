@@ -9,7 +9,6 @@ import numpy as np
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.opencv import cv2
-from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_rows
 from hrnet_tf.data.choice import spread
 from hrnet_tf.data.survey import Survey
@@ -292,16 +291,13 @@ class LandmarkEvaluator:
         widths = np.zeros(len(rows), np.int64)
         return views_of(self.faces.centers[rows], scales, plain(len(rows)), widths)
 
-    def _locate(self, predictor: LandmarkPredictor, progress: bool) -> list[np.ndarray]:
+    def _locate(
+        self, predictor: LandmarkPredictor, progress: bool
+    ) -> tuple[np.ndarray, ...]:
         batches = upright_batches(self.reader, self.settings.batch_size)
         steps = -(-len(self) // self.settings.batch_size)
-        parts = []
-        with self.reader.broken.explained():
-            for crops, good in progress_bar(
-                batches, total=steps, unit="batch", shown=progress
-            ):
-                parts.append((*predictor.locate(crops.numpy()), good.numpy()))
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+        broken = self.reader.broken
+        return predictor.locate_batches(batches, steps, broken, progress)
 
 
 def in_crop(

@@ -3,25 +3,19 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.common.name_sets import (
-    as_name,
-    as_pairs,
-    check_flips,
-    check_names,
-    find_set,
-    order_in_mirror,
-)
-from hrnet_tf.common.typed_yaml import read_typed
+from hrnet_tf.common.name_sets import as_pairs
+from hrnet_tf.tasks.keypoints.named_points import NamedPoints
 
 FOLDER = Path(__file__).parent / "landmark_sets"
 
 
 @dataclass(frozen=True)
-class LandmarkSet:
+class LandmarkSet(NamedPoints):
     """The landmarks of one way to annotate faces.
 
     Attributes:
@@ -45,6 +39,9 @@ class LandmarkSet:
         ```
     """
 
+    KIND: ClassVar[str] = "landmark"
+    FOLDER: ClassVar[Path] = FOLDER
+
     name: str
     names: tuple[str, ...]
     flip_pairs: tuple[tuple[str, str], ...]
@@ -52,47 +49,19 @@ class LandmarkSet:
     normaliser: tuple[str, ...] = ()
     category: str | None = None
 
-    def __post_init__(self):
-        try:
-            self._settle_names()
-        except InputError as error:
-            end = "" if str(error).endswith("?") else "."
-            raise InputError(f"Landmark set {self.name}: {error}{end}") from None
-
-    def _settle_names(self) -> None:
-        names = self.names
-        check_names(names, "landmark")
-        pairs = as_pairs(self.flip_pairs, names, "flip_pairs", "landmark")
-        object.__setattr__(self, "flip_pairs", pairs)
-        check_flips(pairs)
+    def _settle(self) -> None:
         contours = []
         for contour in self.contours:  # lists from YAML and JSON
             if not isinstance(contour, (list, tuple)) or len(contour) < 2:
                 raise InputError(
                     f"`contours` must hold lists of two names or more, got {contour!r}"
                 )
-            contours.append(
-                tuple(as_name(each, names, "contours", "landmark") for each in contour)
-            )
+            contours.append(self._names_in(contour, "contours"))
         object.__setattr__(self, "contours", tuple(contours))
         if self.normaliser:
-            (ends,) = as_pairs([self.normaliser], names, "normaliser", "landmark")
+            given = [self.normaliser]
+            (ends,) = as_pairs(given, self.names, "normaliser", self.KIND)
             object.__setattr__(self, "normaliser", ends)
-
-    @classmethod
-    def read(cls, source: str | Path) -> "LandmarkSet":
-        """A shipped set by its name (such as `wflw`), or any set from a YAML file.
-
-        Raises:
-            InputError: if there is neither, or the file does not hold a valid set.
-        """
-        path = find_set(source, FOLDER, "landmark set", "a YAML file")
-        return read_typed(cls, path)
-
-    @cached_property
-    def mirror(self) -> np.ndarray:
-        """int64 `(landmarks,)`: where each index goes in a mirror."""
-        return order_in_mirror(self.names, self.flip_pairs)
 
     @cached_property
     def lines(self) -> tuple[np.ndarray, ...]:
@@ -109,6 +78,3 @@ class LandmarkSet:
             return None
         first, second = self.normaliser
         return self.names.index(first), self.names.index(second)
-
-    def __len__(self) -> int:
-        return len(self.names)

@@ -4,22 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from hrnet_tf.images.boxes import SMALLEST, check_boxes, check_scores
-from hrnet_tf.images.in_graph import CHUNK
-from hrnet_tf.images.preprocess import preprocess_input
+from hrnet_tf.images.boxes import SMALLEST
 from hrnet_tf.images.sources import ImageSource
-from hrnet_tf.tasks.base.predictor import Predictor
+from hrnet_tf.tasks.base.predictor import Network
+from hrnet_tf.tasks.keypoints import boxed_predictor
+from hrnet_tf.tasks.keypoints.boxed_predictor import BoxedPredictor
+from hrnet_tf.tasks.keypoints.heatmaps import flip_back
 from hrnet_tf.tasks.landmarks.geometry import UNIT, Views, upright
 from hrnet_tf.tasks.landmarks.manifest import LandmarkManifest
 from hrnet_tf.tasks.landmarks.pipeline import Cutter
 from hrnet_tf.tasks.landmarks.result import FaceLandmarks
 
 
-def locator(
-    network: Callable[[tf.Tensor], tf.Tensor], manifest: LandmarkManifest
-) -> Callable:
+def locator(network: Network, manifest: LandmarkManifest) -> Callable:
     """All that happens to crops in a graph: normalise, network, flip, decode.
 
     Args:
@@ -31,20 +29,12 @@ def locator(
         and scores `(n, k)`.
     """
     mirror = manifest.landmarks.mirror
-
-    def locate(crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
-        if not manifest.decoding.flip:
-            return manifest.codec.decode(network(images))
-        both = network(tf.concat([images, tf.reverse(images, [2])], axis=0))
-        straight, mirrored = tf.split(both, 2)
-        mirrored = tf.gather(tf.reverse(mirrored, [2]), mirror, axis=-1)
-        return manifest.codec.decode((straight + mirrored) * 0.5)
-
-    return locate
+    return boxed_predictor.locator(
+        network, manifest, lambda heatmaps: flip_back(heatmaps, mirror)
+    )
 
 
-class LandmarkPredictor(Predictor):
+class LandmarkPredictor(BoxedPredictor):
     """Finds the landmarks of faces in images.
 
     Make one with `hrnet_tf.load` or `LandmarkPredictor.from_model`.
@@ -59,10 +49,6 @@ class LandmarkPredictor(Predictor):
     """
 
     in_graph = staticmethod(locator)
-
-    def locate(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Crops, uint8 `(n, size, size, 3)`, to cells `(n, k, 2)` and scores."""
-        return self.answer(crops)
 
     def predict(
         self, image: ImageSource, boxes: Any = None, box_scores: Any = None
@@ -83,29 +69,9 @@ class LandmarkPredictor(Predictor):
             InputError: if the image or the boxes have another shape or type, or a box
                 is not finite, has no area, or lies outside the image or far beyond it.
         """
-        image = self.opened(image)
-        height, width = image.shape[:2]
-        whole = [[0, 0, width, height]]
-        boxes = check_boxes(whole if boxes is None else boxes, width, height)
-        count = len(boxes)
-        box_scores = check_scores(
-            np.ones(count) if box_scores is None else box_scores, count
-        )
-        number = len(self.manifest.landmarks)
-        points, scores = np.zeros((0, number, 2)), np.zeros((0, number))
-        if count:
-            views = self.views(boxes)
-            crops = self.crops(image, views)
-            parts = [self.locate(crops[i : i + CHUNK]) for i in range(0, count, CHUNK)]
-            cells, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
-            points = self.manifest.geometry.to_image(cells, views)
-        return FaceLandmarks(
-            points.astype(np.float32),
-            scores.astype(np.float32),
-            boxes.astype(np.float32),
-            box_scores.astype(np.float32),
-            self.manifest.landmarks,
-        )
+        landmarks = self.manifest.landmarks
+        found = self.look(image, boxes, box_scores, len(landmarks))
+        return FaceLandmarks(*found, landmarks)
 
     def views(self, boxes: np.ndarray) -> Views:
         """How faces in boxes `(n, 4)` are looked at."""
@@ -113,8 +79,13 @@ class LandmarkPredictor(Predictor):
         sides = np.maximum(boxes[:, 2:].max(axis=1), SMALLEST)
         return upright(centers, sides / UNIT, self.manifest.decoding.padding)
 
-    def crops(self, image: np.ndarray, views: Views) -> np.ndarray:
-        """The crops that the network looks at, uint8 `(faces, size, size, 3)`."""
+    def crops(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """See `BoxedPredictor`."""
+        views = self.views(boxes)
         cutter = Cutter(self.manifest.geometry, self.manifest.decoding.stretched_twice)
         rows = np.arange(len(views))
         return np.stack([cutter.cut(image, views.take(rows[i : i + 1])) for i in rows])
+
+    def to_image(self, cells: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """See `BoxedPredictor`."""
+        return self.manifest.geometry.to_image(cells, self.views(boxes))

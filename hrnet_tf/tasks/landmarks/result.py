@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from hrnet_tf.tasks.keypoints.result import check_found, coco_entries
 from hrnet_tf.tasks.landmarks.landmark_set import LandmarkSet
 
 
@@ -37,18 +38,7 @@ class FaceLandmarks:
     landmark_set: LandmarkSet
 
     def __post_init__(self):
-        faces, count = len(self.boxes), len(self.landmark_set)
-        expected = {
-            "landmarks": (faces, count, 2),
-            "scores": (faces, count),
-            "boxes": (faces, 4),
-            "box_scores": (faces,),
-        }
-        for name, shape in expected.items():
-            if getattr(self, name).shape != shape:
-                raise ValueError(
-                    f"`{name}` must be {shape}, got {getattr(self, name).shape}."
-                )
+        check_found("landmarks", self.landmarks, len(self.landmark_set), self)
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -62,17 +52,6 @@ class FaceLandmarks:
             image_id: of the image.
             category_id: of the faces.
         """
-        triples = np.concatenate([self.landmarks, self.scores[..., None]], axis=-1)
         totals = self.box_scores * self.scores.mean(axis=1)
-        return [
-            {
-                "image_id": image_id,
-                "category_id": category_id,
-                "keypoints": [
-                    round(float(value), 3) for value in triples[face].ravel()
-                ],
-                "score": float(totals[face]),
-                "bbox": [round(float(value), 2) for value in self.boxes[face]],
-            }
-            for face in range(len(self))
-        ]
+        ids = image_id, category_id
+        return coco_entries(self.landmarks, self.scores, self.boxes, totals, ids)

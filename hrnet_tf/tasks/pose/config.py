@@ -12,7 +12,7 @@ from hrnet_tf.common.config import (
     share,
 )
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.tasks.keypoints.config import CocoSection
+from hrnet_tf.tasks.keypoints.config import CocoSection, check_crop_changes
 from hrnet_tf.tasks.keypoints.encodings import (
     USUAL,
     Encoding,
@@ -43,18 +43,9 @@ class AugmentationSection:
     contrast: float = 0.0  # largest change, as a share of the contrast
 
     def __post_init__(self):
-        if not 0 <= self.scale < 1:  # at 1 a crop would shrink to nothing
-            raise InputError(
-                "`data.augmentation.scale` must be at least 0 and less than 1, got "
-                f"{self.scale}."
-            )
-        not_negative("data.augmentation.rotation", self.rotation)
+        check_crop_changes(self)
         not_negative("data.augmentation.half_body_keypoints", self.half_body_keypoints)
-        share("data.augmentation.rotation_probability", self.rotation_probability)
-        share("data.augmentation.flip_probability", self.flip_probability)
         share("data.augmentation.half_body_probability", self.half_body_probability)
-        share("data.augmentation.brightness", self.brightness)
-        share("data.augmentation.contrast", self.contrast)
 
 
 @dataclass(frozen=True)

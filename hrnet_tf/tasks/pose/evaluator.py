@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.data.choice import spread
 from hrnet_tf.data.survey import Survey
@@ -260,14 +259,11 @@ class PoseEvaluator:
             pictures.append(show_pose(crop, pose))
         return contact_sheet(pictures, columns=8)
 
-    def _locate(self, predictor: PosePredictor, progress: bool) -> list[np.ndarray]:
+    def _locate(
+        self, predictor: PosePredictor, progress: bool
+    ) -> tuple[np.ndarray, ...]:
         matrices = plain_crops(self.people, self.geometry)
         batches = crop_batches(self.reader, matrices, self.settings.batch_size)
         steps = -(-len(self.people) // self.settings.batch_size)
-        parts = []
-        with self.reader.broken.explained():
-            for crops, good in progress_bar(
-                batches, total=steps, unit="batch", shown=progress
-            ):
-                parts.append((*predictor.locate(crops.numpy()), good.numpy()))
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+        broken = self.reader.broken
+        return predictor.locate_batches(batches, steps, broken, progress)

@@ -118,17 +118,7 @@ class MpiiPeople:
         rows = list(self._rows(problems))
         problems.settle(len(rows))
         self.broken = list(dict.fromkeys([*self.broken, *problems.found]))
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        texts = {name: np.array(columns.pop(name)) for name in ("files", "sources")}
-        integers = {
-            name: np.array(columns.pop(name), np.int64)
-            for name in ("image_ids", "image_sizes")
-        }
-        return People(
-            **texts,
-            **integers,
-            **{name: np.array(v, np.float64) for name, v in columns.items()},
-        )
+        return People.from_rows(rows)
 
     people = annotated  # there are no boxes of a detector
 

@@ -6,17 +6,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.images.boxes import check_boxes, check_scores
-from hrnet_tf.images.in_graph import CHUNK
-from hrnet_tf.images.preprocess import (
-    crop_matrix,
-    invert,
-    preprocess_input,
-    transform,
-    warp,
-)
+from hrnet_tf.images.preprocess import crop_matrix, invert, transform, warp
 from hrnet_tf.images.sources import ImageSource
-from hrnet_tf.tasks.base.predictor import Predictor
+from hrnet_tf.tasks.base.predictor import Network
+from hrnet_tf.tasks.keypoints import boxed_predictor
+from hrnet_tf.tasks.keypoints.boxed_predictor import BoxedPredictor
 from hrnet_tf.tasks.keypoints.coco_scores import (
     person_scores,
     suppress,
@@ -28,9 +22,7 @@ from hrnet_tf.tasks.pose.config import EvaluateSection
 from hrnet_tf.tasks.pose.manifest import PoseManifest
 
 
-def locator(
-    network: Callable[[tf.Tensor], tf.Tensor], manifest: PoseManifest
-) -> Callable:
+def locator(network: Network, manifest: PoseManifest) -> Callable:
     """All that happens to crops in a graph: normalise, network, flip, decode.
 
     Args:
@@ -43,19 +35,13 @@ def locator(
     """
     decoding, mirror = manifest.decoding, manifest.keypoints.mirror
 
-    def locate(crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
-        if not decoding.flip:
-            return manifest.codec.decode(network(images))
-        both = network(tf.concat([images, tf.reverse(images, [2])], axis=0))
-        straight, mirrored = tf.split(both, 2)
-        mirrored = flip_back(mirrored, mirror, decoding.shift, decoding.encoding)
-        return manifest.codec.decode((straight + mirrored) * 0.5)
+    def turn_back(heatmaps: tf.Tensor) -> tf.Tensor:
+        return flip_back(heatmaps, mirror, decoding.shift, decoding.encoding)
 
-    return locate
+    return boxed_predictor.locator(network, manifest, turn_back)
 
 
-class PosePredictor(Predictor):
+class PosePredictor(BoxedPredictor):
     """Finds the keypoints of people in images.
 
     Make one with `hrnet_tf.load` or `PosePredictor.from_model`.
@@ -69,10 +55,6 @@ class PosePredictor(Predictor):
     """
 
     in_graph = staticmethod(locator)
-
-    def locate(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Crops, uint8 `(n, height, width, 3)`, to cells `(n, k, 2)` and scores."""
-        return self.answer(crops)
 
     def predict(
         self, image: ImageSource, boxes: Any = None, box_scores: Any = None
@@ -93,33 +75,18 @@ class PosePredictor(Predictor):
             InputError: if the image or the boxes have another shape or type, or a box
                 is not finite, has no area, or lies outside the image or far beyond it.
         """
-        image = self.opened(image)
-        height, width = image.shape[:2]
-        whole = [[0, 0, width, height]]
-        boxes = check_boxes(whole if boxes is None else boxes, width, height)
-        count = len(boxes)
-        box_scores = check_scores(
-            np.ones(count) if box_scores is None else box_scores, count
-        )
-        if not len(boxes):
-            count = len(self.manifest.keypoints)
-            return self._pose(
-                np.zeros((0, count, 2)), np.zeros((0, count)), boxes, box_scores
-            )
-        crops = self.crops(image, boxes)
-        parts = [self.locate(crops[i : i + CHUNK]) for i in range(0, len(crops), CHUNK)]
-        cells, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return self._pose(self.to_image(cells, boxes), scores, boxes, box_scores)
+        keypoints = self.manifest.keypoints
+        found = self.look(image, boxes, box_scores, len(keypoints))
+        return Pose(*found, keypoints)
 
     def crops(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """The crops that the network looks at, uint8 `(people, height, width, 3)`."""
-        matrices = self._matrices(boxes, self.manifest.input.size)
-        return np.stack(
-            [warp(image, matrix, self.manifest.input.size) for matrix in matrices]
-        )
+        """See `BoxedPredictor`."""
+        size = self.manifest.input.size
+        matrices = self._matrices(boxes, size)
+        return np.stack([warp(image, matrix, size) for matrix in matrices])
 
     def to_image(self, cells: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """Heatmap cells `(people, k, 2)` to pixels of the image of the boxes."""
+        """See `BoxedPredictor`."""
         return transform(
             cells, invert(self._matrices(boxes, self.manifest.output.size))
         )
@@ -128,21 +95,6 @@ class PosePredictor(Predictor):
         centers, widths = self.manifest.crops_of(boxes)
         unbiased = self.manifest.codec.unbiased
         return crop_matrix(centers, widths, 0.0, size, unbiased)
-
-    def _pose(
-        self,
-        keypoints: np.ndarray,
-        scores: np.ndarray,
-        boxes: np.ndarray,
-        box_scores: np.ndarray,
-    ) -> Pose:
-        return Pose(
-            keypoints.astype(np.float32),
-            scores.astype(np.float32),
-            boxes.astype(np.float32),
-            box_scores.astype(np.float32),
-            self.manifest.keypoints,
-        )
 
 
 def choose_people(

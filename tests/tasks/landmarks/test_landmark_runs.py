@@ -196,8 +196,7 @@ def test_the_served_points_and_the_decoder_are_those_of_the_predictor(
     facts = json.loads(manifest.as_json())
     for row, box in enumerate(boxes):
         crop = decoder.crop_face(image, box, facts)
-        views = predictor.views(np.float64(boxes[row : row + 1]))
-        own = predictor.crops(image, views)[0]
+        own = predictor.crops(image, np.float64(boxes[row : row + 1]))[0]
         assert np.abs(crop.astype(int) - own).max() <= 2
         heatmaps = network(decoder.prepare(own, facts)).numpy()
         answer = decoder.decode(heatmaps, facts)

@@ -1,0 +1,127 @@
+"""Images and boxes to points in each box: crop, network, decoding, and back again."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from hrnet_tf.common.progress import progress_bar
+from hrnet_tf.data.problems import BrokenImages
+from hrnet_tf.images.boxes import check_boxes, check_scores
+from hrnet_tf.images.in_graph import CHUNK
+from hrnet_tf.images.preprocess import preprocess_input
+from hrnet_tf.images.sources import ImageSource
+from hrnet_tf.tasks.base.predictor import Network, Predictor
+
+Boxed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def locator(
+    network: Network, manifest: Any, turn_back: Callable[[tf.Tensor], tf.Tensor]
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """All that happens to crops in a graph: normalise, network, flip, decode.
+
+    Args:
+        network: normalised images to heatmaps.
+        manifest: what the network takes and how its heatmaps are read.
+        turn_back: heatmaps of mirrored crops to those of the crops.
+
+    Returns:
+        A function of RGB crops `(n, height, width, 3)`, 0..255, to cells `(n, k, 2)`
+        and scores `(n, k)`.
+    """
+
+    def locate(crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
+        if not manifest.decoding.flip:
+            return manifest.codec.decode(network(images))
+        both = network(tf.concat([images, tf.reverse(images, [2])], axis=0))
+        straight, mirrored = tf.split(both, 2)
+        return manifest.codec.decode((straight + turn_back(mirrored)) * 0.5)
+
+    return locate
+
+
+class BoxedPredictor(Predictor):
+    """Finds points in boxes of images; tasks say how crops are cut and counted."""
+
+    def locate(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Crops, uint8 `(n, height, width, 3)`, to cells `(n, k, 2)` and scores."""
+        return self.answer(crops)
+
+    def crops(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """The crops that the network looks at, uint8 `(n, height, width, 3)`.
+
+        Args:
+            image: uint8 RGB.
+            boxes: `(n, 4)`, at least one.
+        """
+        raise NotImplementedError
+
+    def to_image(self, cells: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """Heatmap cells `(n, k, 2)` to pixels of the image of the boxes."""
+        raise NotImplementedError
+
+    def look(
+        self, image: ImageSource, boxes: Any, box_scores: Any, count: int
+    ) -> Boxed:
+        """Find the points in each box.
+
+        Args:
+            image: see `hrnet_tf.open_image`.
+            boxes: `(n, 4)`, x, y, width, height in image pixels; None: one that fills
+                the image.
+            box_scores: `(n,)`; None: 1.
+            count: points in each box.
+
+        Returns:
+            float32: points `(n, count, 2)` in pixels of the image, their scores `(n,
+            count)`, boxes `(n, 4)` and their scores `(n,)`.
+
+        Raises:
+            InputError: if the image or the boxes have another shape or type, or a box
+                is not finite, has no area, or lies outside the image or far beyond it.
+        """
+        image = self.opened(image)
+        height, width = image.shape[:2]
+        whole = [[0, 0, width, height]]
+        boxes = check_boxes(whole if boxes is None else boxes, width, height)
+        sure = np.ones(len(boxes)) if box_scores is None else box_scores
+        sure = check_scores(sure, len(boxes))
+        points, scores = np.zeros((0, count, 2)), np.zeros((0, count))
+        if len(boxes):
+            crops = self.crops(image, boxes)
+            starts = range(0, len(crops), CHUNK)
+            parts = [self.locate(crops[start : start + CHUNK]) for start in starts]
+            cells, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+            points = self.to_image(cells, boxes)
+        return (
+            points.astype(np.float32),
+            scores.astype(np.float32),
+            boxes.astype(np.float32),
+            sure.astype(np.float32),
+        )
+
+    def locate_batches(
+        self,
+        batches: Iterable[tuple[tf.Tensor, tf.Tensor]],
+        steps: int,
+        broken: BrokenImages,
+        progress: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Cells and scores of all crops of a data set, and whether each is good.
+
+        Args:
+            batches: of crops, and whether each could be read.
+            steps: how many batches there are.
+            broken: explains what stops them.
+            progress: whether to draw a bar.
+        """
+        bar = progress_bar(batches, total=steps, unit="batch", shown=progress)
+        with broken.explained():
+            parts = [(*self.locate(crops.numpy()), good.numpy()) for crops, good in bar]
+        cells, scores, good = (
+            np.concatenate(each) for each in zip(*parts, strict=True)
+        )
+        return cells, scores, good
