@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import reading, runtime, serving
+from benchmarks import detection, reading, runtime, serving
 from benchmarks.input_pipeline import OurBatches
 from benchmarks.loader import WorkerLoader
 from benchmarks.photographs import draw_people
@@ -132,3 +132,15 @@ def test_both_loaders_make_the_same_batches(tmp_path):
         targets = heatmaps.numpy().transpose(0, 3, 1, 2)
         np.testing.assert_allclose(targets, other[1], atol=1e-6)
         np.testing.assert_array_equal(weights, other[2])
+
+
+def test_regions_are_measured_beside_crops_of_as_many_samples(monkeypatch):
+    monkeypatch.setattr(detection, "CHANNELS", 2)
+    monkeypatch.setattr(detection, "REGIONS", 3)
+    monkeypatch.setattr(detection, "ROUNDS", 1)
+    (result,) = detection.run()
+    assert list(result.measured) == ["roi_align", "crop_and_resize"]
+    ours, peer = result.measured.values()
+    assert result.value == peer / ours > 0
+    box = np.array([[0, 0, 28 * 4, 56 * 4]])  # 4 by 8 samples a bin
+    assert detection._crop_side(box, 4) == (40, 40)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hrnet_tf.tasks.detection.portable_roi_align import portable_roi_align
 from hrnet_tf.tasks.detection.roi_align import STRIDES, roi_align, roi_levels
 from support.official import channels_last, read_arrays
 
@@ -33,34 +34,41 @@ def test_levels_are_those_of_the_record():
     np.testing.assert_array_equal(roi_levels(RECORD["rois"][:, 1:]), RECORD["levels"])
 
 
+BOTH = pytest.mark.parametrize("align", [roi_align, portable_roi_align])
+
+
+@BOTH
 @pytest.mark.parametrize("side", [7, 14])
-def test_features_are_those_of_the_record(side):
-    found = roi_align(MAPS, BOXES, side)
+def test_features_are_those_of_the_record(align, side):
+    found = align(MAPS, BOXES, side)
     np.testing.assert_allclose(found, pooled(f"pooled_{side}"), rtol=1e-5, atol=1e-5)
 
 
+@BOTH
 @pytest.mark.parametrize("side", [7, 14])
-def test_no_region_has_no_features(side):
-    found = roi_align(MAPS, np.zeros((2, 0, 4), np.float32), side)
+def test_no_region_has_no_features(align, side):
+    found = align(MAPS, np.zeros((2, 0, 4), np.float32), side)
     assert found.shape == (2, *RECORD[f"empty_{side}"].shape[:1], side, side, 2)
 
 
-def test_gradients_are_those_of_the_record():
+@BOTH
+def test_gradients_are_those_of_the_record(align):
     maps = [tf.constant(values) for values in MAPS]
     with tf.GradientTape() as tape:
         tape.watch(maps)
-        total = tf.reduce_sum(roi_align(maps, BOXES, 7) * pooled("pooled_7_gradient"))
+        total = tf.reduce_sum(align(maps, BOXES, 7) * pooled("pooled_7_gradient"))
     for level, gradient in enumerate(tape.gradient(total, maps)):
         expected = channels_last(RECORD[f"feature_{level}_gradient"])
         np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_graph_of_any_size_says_the_same():
+@BOTH
+def test_a_graph_of_any_size_says_the_same(align):
     levels = [tf.TensorSpec((None, None, None, 2)) for _ in STRIDES]
 
     @tf.function(input_signature=[levels, tf.TensorSpec((None, None, 4))])
     def graph(maps, boxes):
-        return roi_align(maps, boxes, 7)
+        return align(maps, boxes, 7)
 
     np.testing.assert_allclose(
         graph(MAPS, BOXES), pooled("pooled_7"), rtol=1e-5, atol=1e-5
@@ -69,14 +77,15 @@ def test_a_graph_of_any_size_says_the_same():
     assert empty.shape == (2, 0, 7, 7, 2)
 
 
-def test_a_thousand_small_and_long_regions(rng):
+@BOTH
+def test_a_thousand_small_and_long_regions(align, rng):
     """Beside the rule written out, where a value of a map is its column."""
     map_of = np.tile(np.arange(64, dtype=np.float32)[:, None], (1, 64, 1, 1))
     maps = [tf.constant(map_of[:, : 64 // n, : 64 // n] * n) for n in (1, 2, 4, 8)]
     begin = rng.uniform(0, 100, (1, 1000, 2))
     sides = np.where(rng.random((1, 1000, 2)) < 0.5, 1, rng.uniform(1, 150, 2))
     boxes = np.concatenate([begin, begin + sides], axis=-1).astype(np.float32)
-    found = roi_align(maps, boxes, 7)[..., 0]
+    found = align(maps, boxes, 7)[..., 0]
     middles = (np.arange(7) + 0.5) / 7 * sides[0, :, :1] + begin[0, :, :1]
     level = 2.0 ** roi_levels(boxes[0]).numpy()[:, None]
     expected = (middles / 4 / level - 0.5) * level
@@ -84,3 +93,22 @@ def test_a_thousand_small_and_long_regions(rng):
     assert near.sum() > 500
     expected = np.broadcast_to(expected[near][:, None], (near.sum(), 7, 7))
     np.testing.assert_allclose(found[0][near], expected, atol=1e-3)
+
+
+def test_the_portable_one_compiles_with_its_gradient():
+    maps = [tf.constant(values) for values in MAPS]
+    upstream = pooled("pooled_7_gradient")
+
+    @tf.function(jit_compile=True, autograph=False)
+    def step(maps, boxes):
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            found = portable_roi_align(maps, boxes, 7)
+            total = tf.reduce_sum(found * upstream)
+        return found, tape.gradient(total, maps)
+
+    found, gradients = step(maps, BOXES)
+    np.testing.assert_allclose(found, pooled("pooled_7"), rtol=1e-5, atol=1e-5)
+    for level, gradient in enumerate(gradients):
+        expected = channels_last(RECORD[f"feature_{level}_gradient"])
+        np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-5)
