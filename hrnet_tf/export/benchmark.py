@@ -24,11 +24,11 @@ from hrnet_tf.common.free_names import place_for
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.export.artefacts import exports_of
-from hrnet_tf.export.compare import shares_of_range
+from hrnet_tf.export.compare import differences, shares_of_range
 from hrnet_tf.export.integrity import beside, check_unchanged
 from hrnet_tf.export.loading import open_predictor
 from hrnet_tf.export.processes.runtimes import open_artefact
-from hrnet_tf.export.signatures import decode, outputs_of
+from hrnet_tf.export.signatures import decode, decoder_of, outputs_of
 from hrnet_tf.images.plots import draw_flavours
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.tasks import check_known_elsewhere, make_experiment, read_manifest
@@ -339,10 +339,11 @@ class Judge:
         wanted = outputs_of(self.answer, self.manifest)
         if wanted.keys() != found.keys():
             wanted = decode(self.answer, self.manifest)
-        shares = [
-            shares_of_range(value.numpy(), found[name])
-            for name, value in wanted.items()
-        ]
+        expected = {name: value.numpy() for name, value in wanted.items()}
+        if decoder_of(self.manifest).differences is not None:
+            told = list(differences(self.manifest, expected, found).values())
+            return {"largest": max(told), "mean": statistics.mean(told)}
+        shares = [shares_of_range(x, found[name]) for name, x in expected.items()]
         return {
             "largest": max(float(share.max()) for share in shares),
             "mean": statistics.mean(float(share.mean()) for share in shares),

@@ -92,10 +92,8 @@ def compare(
     given = request_of(manifest, samples)
     inputs = {"images": images.numpy(), **given}
     answers = ask_in_fresh_process(artefact, signature, inputs)
-    difference = max(
-        share_of_range(manifest, name, value.numpy(), answers[name])
-        for name, value in wanted.items()
-    )
+    told = {name: value.numpy() for name, value in wanted.items()}
+    difference = max(differences(manifest, told, answers).values())
     allowed = LARGEST if chosen.tolerance is None else chosen.tolerance
     if not difference <= allowed:
         raise ExportError(
@@ -120,6 +118,32 @@ def of_another_size(crops: np.ndarray, multiple: int) -> np.ndarray:
     height, width = crops.shape[1:3]
     less = max(multiple, height - multiple)
     return crops[:, : less if height > multiple else height, :width]
+
+
+def differences(
+    manifest: TaskManifest,
+    expected: Mapping[str, np.ndarray],
+    found: Mapping[str, np.ndarray],
+) -> dict[str, float]:
+    """How far answers are apart, by name, as shares of what they range over.
+
+    Args:
+        manifest: its task says how answers are compared.
+        expected: answers by name.
+        found: these answers, and others maybe.
+    """
+    own = decoder_of(manifest).differences
+    if own is not None:
+        return own(expected, found)
+    return {
+        name: share_of_range(manifest, name, value, found[name])
+        for name, value in expected.items()
+    }
+
+
+def numbers_of(answers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those of some answers that are numbers: names of classes are none."""
+    return {name: x for name, x in answers.items() if x.dtype.kind in "fui"}
 
 
 def share_of_range(
@@ -162,14 +186,24 @@ def _compare_served(
         return
     serve = serving_function(lambda images: model(images, training=False), manifest)
     wanted = serve(*(runtimes.as_tensor(*pair) for pair in given.items()))
+    told = {name: value.numpy() for name, value in wanted.items()}
+    served = {
+        name: answers.get(f"{signature.name}/{name}", answers[name]) for name in told
+    }
     allowed = signature.allowed(manifest, given, TOLERANCE * scale)
-    for key in allowed.keys() & wanted.keys():
-        served = answers.get(f"{signature.name}/{key}", answers[key])
-        found = largest_difference(wanted[key].numpy(), served)
-        if not found <= allowed[key]:
+    if decoder_of(manifest).differences is not None:
+        found = differences(manifest, numbers_of(told), served)
+        allowed = dict.fromkeys(found, TOLERANCE)
+    else:
+        found = {
+            name: largest_difference(told[name], served[name])
+            for name in allowed.keys() & told.keys()
+        }
+    for name, apart in found.items():
+        if not apart <= allowed[name]:
             raise ExportError(
-                f"The {key} of {_title(artefact)} differ from the model's by "
-                f"{found:.2g}, more than {allowed[key]:.2g}; it was removed."
+                f"The {name} of {_title(artefact)} differ from the model's by "
+                f"{apart:.2g}, more than {allowed[name]:.2g}; it was removed."
             )
 
 

@@ -31,7 +31,7 @@ def pack(model: Any) -> bytes:
 
 def name_tensors(model: Any, taken: Sequence[str], given: Sequence[str]) -> None:
     """Give a file a signature: names for what it takes and gives, in their order."""
-    (graph,) = model.subgraphs
+    graph = model.subgraphs[0]  # others are parts of loops
     signature = schema.SignatureDefT()
     signature.signatureKey = SIGNATURE
     signature.inputs = _named(taken, graph.inputs)
@@ -54,7 +54,7 @@ def tensor_facts(model: Any, name: str) -> tuple[str, Quantisation | None] | Non
     Returns:
         None if the file has no such tensor.
     """
-    (graph,), (signature,) = model.subgraphs, model.signatureDefs
+    graph, (signature,) = model.subgraphs[0], model.signatureDefs
     for entry in (*signature.inputs, *signature.outputs):
         if entry.name in (name, name.encode()):
             tensor = graph.tensors[entry.tensorIndex]

@@ -11,7 +11,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.extras import require_runtime
 from hrnet_tf.export.integrity import check_unchanged, find_manifest
 from hrnet_tf.export.processes.runtimes import RUNTIMES, open_artefact
-from hrnet_tf.export.signatures import reader
+from hrnet_tf.export.signatures import decoder_of, reader
 from hrnet_tf.tasks import TASKS, make_experiment, parts_of, read_manifest
 from hrnet_tf.tasks.base.behind_detector import BehindDetector
 from hrnet_tf.tasks.base.manifest import TaskManifest
@@ -128,7 +128,9 @@ def open_predictor(path: Path, manifest: TaskManifest) -> Any:
         found = runtime(images.numpy())
         return {name: tf.constant(value) for name, value in found.items()}
 
-    if manifest.artefact is not None and manifest.artefact.decodes:
+    decoder, artefact = decoder_of(manifest), manifest.artefact
+    own = decoder.decode is not decoder.outputs  # else there is nothing to take back
+    if own and artefact is not None and artefact.decodes:
         return predictor(on_arrays(reader(answers, manifest)), manifest)
     return predictor.from_network(lambda images: _whole(answers(images)), manifest)
 

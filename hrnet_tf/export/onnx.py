@@ -14,6 +14,7 @@ from hrnet_tf.common.compat import without_calls
 from hrnet_tf.export.onnx_graph import (
     infer_shapes,
     keep_rank,
+    keep_sides,
     pad_explicitly,
     put_in_weights,
     set_axes,
@@ -23,6 +24,7 @@ from hrnet_tf.export.onnx_shapes import simplify_shapes
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.signatures import outputs_of
 from hrnet_tf.networks.fold import StandIns, constant_graph, fold
+from hrnet_tf.networks.regions import STANDS_FOR, to_roi_align
 from hrnet_tf.tasks.base.manifest import TaskManifest
 
 # From 18 on tf2onnx does not move transposes past the mean of a classifier's maps.
@@ -59,9 +61,10 @@ def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
     """A network as an `onnx.ModelProto`, in the layout that the manifest says."""
     import tf2onnx
 
-    image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
+    shape = (manifest.input.at_once, *manifest.input.shape, 3)
+    image = tf.TensorSpec(shape, tf.float32, "image")
     stand_ins = StandIns()
-    folded = fold(model, stand_ins.constant, CHANNELS_FIRST_RULES)
+    folded = fold(model, stand_ins.constant, CHANNELS_FIRST_RULES, "onnx")
 
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return outputs_of(folded(image), manifest)
@@ -77,7 +80,8 @@ def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
     names |= {x.name: name for x, name in zip(answered, called, strict=True)}
     names |= {f"{name}:0": name for name in kernels}
     channels_first = manifest.input.layout == "NCHW"
-    maps = [x.name for x in answered if channels_first and x.shape.rank == 4]
+    are_maps = channels_first and hasattr(manifest.output, "layout")
+    maps = [x.name for x in answered if are_maps and x.shape.rank == 4]
     with _environment("TF2ONNX_CATCH_ERRORS", "FALSE"):  # no copy before each change
         converted, _ = tf2onnx.convert.from_graph_def(
             definition,
@@ -88,12 +92,15 @@ def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
             inputs_as_nchw=[given.name] if channels_first else None,
             outputs_as_nchw=maps or None,
             opset=OPSET,
+            custom_op_handlers={STANDS_FOR: (to_roi_align, [])},
         )
     set_axes(converted.graph.input[0], manifest.input.layout, INPUT_AXES)
     for output, x in zip(converted.graph.output, answered, strict=True):
         rank = x.shape.rank
         keep_rank(converted.graph, output, rank)
         layout = manifest.input.layout if rank == 4 else "N" + "C" * (rank - 1)
+        if not hasattr(manifest.output, "layout"):
+            keep_sides(output, x.shape)
         set_axes(output, layout, OUTPUT_AXES)
     pad_explicitly(converted.graph, kernels)
     converted = infer_shapes(converted)

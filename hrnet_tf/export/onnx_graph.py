@@ -1,6 +1,6 @@
 """What is done to ONNX graphs between their conversion and the file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,19 @@ def keep_rank(graph: Any, output: Any, rank: int) -> None:
     numbers = np.arange(more, dtype=np.int64)
     graph.initializer.append(numpy_helper.from_array(numbers, axes))
     _replace(dimensions, list(dimensions)[more:])
+
+
+def keep_sides(output: Any, sides: Sequence[int | None]) -> None:
+    """Write down what TensorFlow knows of the sides of what a graph answers.
+
+    Args:
+        output: an `onnx.ValueInfoProto`; it is changed.
+        sides: of the tensor in TensorFlow; None: any.
+    """
+    axes = output.type.tensor_type.shape.dim
+    for axis, side in zip(axes, sides, strict=True):
+        if side is not None:
+            axis.dim_value = side
 
 
 def pad_explicitly(graph: Any, kernels: Mapping[str, np.ndarray]) -> None:

@@ -84,7 +84,7 @@ def _convert(model: keras.Model, manifest: TaskManifest, decoded: bool = False) 
     from hrnet_tf.export import flatbuffer
 
     stand_ins = StandIns()
-    network = fold(model, stand_ins.constant)
+    network = fold(model, stand_ins.constant, runtime="tflite")
 
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
         found = network(image)

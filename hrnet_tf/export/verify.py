@@ -1,15 +1,25 @@
 """Whether an artefact is still what was exported, and answers as it did then."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.export.compare import ExportError, ask_in_fresh_process, share_of_range
+from hrnet_tf.export.compare import (
+    ExportError,
+    ask_in_fresh_process,
+    differences,
+    numbers_of,
+)
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.integrity import RECORD, Changes, beside, changes
 from hrnet_tf.export.records import read_record
 from hrnet_tf.export.signatures import signature_of
 from hrnet_tf.tasks import read_manifest
+from hrnet_tf.tasks.base.manifest import TaskManifest
 
 # How much integers may differ between processors, as a share of the range.
 INTEGER_TOLERANCE = 0.02
@@ -98,17 +108,13 @@ def verify(path: str | Path) -> Verification:
     files = changes(path, facts)
     tolerance = FORMATS[artefact.format].tolerance
     tolerance = INTEGER_TOLERANCE if tolerance is None else tolerance
-    differences, failure = {}, None
+    apart, failure = {}, None
     answers = beside(path, RECORD)
     if answers.name not in (*files.missing, *files.altered):
         try:
             inputs, recorded = read_record(answers)
             found = ask_in_fresh_process(path, signature_of(manifest), inputs)
-            differences = {
-                name: share_of_range(manifest, name, value, found[name])
-                for name, value in recorded.items()
-                if value.dtype.kind in "fui"
-            }
+            apart = _differences(manifest, recorded, found)
         except ExportError as error:
             failure = str(error)
     return Verification(
@@ -117,7 +123,26 @@ def verify(path: str | Path) -> Verification:
         files.altered,
         files.missing,
         files.added,
-        differences,
+        apart,
         tolerance,
         failure,
     )
+
+
+def _differences(
+    manifest: TaskManifest,
+    recorded: Mapping[str, np.ndarray],
+    found: Mapping[str, np.ndarray],
+) -> dict[str, float]:
+    """Of each answer from the recorded one; those of a signature belong together."""
+    together: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+    for name, value in numbers_of(recorded).items():
+        signature, own = name[: name.rfind("/") + 1], name[name.rfind("/") + 1 :]
+        together[signature][own] = value
+    return {
+        signature + name: apart
+        for signature, own in together.items()
+        for name, apart in differences(
+            manifest, own, {name: found[signature + name] for name in own}
+        ).items()
+    }

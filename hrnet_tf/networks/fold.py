@@ -8,7 +8,7 @@ that no network is described twice.
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial, reduce
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -24,18 +24,24 @@ Emitter = Callable[[Any], tf.Tensor]
 # Puts a weight into the graph that is being traced.
 Constant = Callable[[np.ndarray], tf.Tensor]
 
+# What a graph is for, where that makes a difference.
+Runtime = Literal["tensorflow", "tflite", "onnx"]
+
 
 def fold(
     model: keras.Model,
     constant: Constant = tf.constant,
     more_rules: Mapping[type, Callable[..., Emitter]] = {},
+    runtime: Runtime = "tensorflow",
 ) -> Callable[[tf.Tensor], Any]:
     """A function that computes what `model(x, training=False)` does, on constants.
 
     Args:
-        model: a functional model in which every layer is called once.
+        model: a functional model in which every layer is called once; or one whose
+            method `folded` takes the other arguments, and does what is done here.
         constant: what puts weights into the graph; see `StandIns`.
         more_rules: for classes of layers, what makes an emitter of a layer.
+        runtime: what the graph is for; only models with a method `folded` look at it.
 
     Returns:
         A function of an image batch, for use inside `tf.function`; it returns float32
@@ -52,6 +58,8 @@ def fold(
         heatmaps = network(tf.zeros((1, 256, 192, 3)))
         ```
     """
+    if own := getattr(model, "folded", None):
+        return own(constant, more_rules, runtime)
     called = [
         _Call(layer)
         for layer in model.layers

@@ -98,13 +98,18 @@ def open_onnx(path: str, threads: int | None = None) -> Runtime:
     )
     names = [output.name for output in session.get_outputs()]
     manifest = session.get_modelmeta().custom_metadata_map.get("manifest", "{}")
-    channels_first = json.loads(manifest).get("input", {}).get("layout") == "NCHW"
+    facts = json.loads(manifest)
+    channels_first = facts.get("input", {}).get("layout") == "NCHW"
+    maps_too = facts.get("output", {}).get("layout") == "NCHW"
+    one_by_one = session.get_inputs()[0].shape[0] == 1
 
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
         if channels_first:
             images = images.transpose(0, 3, 1, 2)
-        answers = session.run(names, {"image": images})
-        if channels_first:
+        parts = images[:, None] if one_by_one else [images]
+        each = [session.run(names, {"image": part}) for part in parts]
+        answers = [np.concatenate(own) for own in zip(*each, strict=True)]
+        if maps_too:
             answers = [
                 answer.transpose(0, 2, 3, 1) if answer.ndim == 4 else answer
                 for answer in answers

@@ -55,6 +55,8 @@ class ImageInput:
     quantisation: Quantisation | None = None  # of integers
 
     multiple: ClassVar[int] = 1  # of which sides are, of what takes other sizes too
+    # How many images an ONNX file takes at once; None: any number.
+    at_once: ClassVar[int | None] = None
 
     @property
     def shape(self) -> tuple[int | None, int | None]:

@@ -20,6 +20,11 @@ from hrnet_tf.tasks.base.predictor import Network, behind_normalising
 Answers = dict[str, tf.Tensor]
 Request = dict[str, np.ndarray]
 
+# Of expected and found answers by name, by name shares of what they range over.
+Differences = Callable[
+    [Mapping[str, np.ndarray], Mapping[str, np.ndarray]], dict[str, float]
+]
+
 # While crops are cut out, an image takes 15 bytes a pixel: half a gigabyte at most.
 CROPPED = Limits(side=8192, pixels=2**25, images=256)
 # Of what a network sees whole, its maps take a kilobyte a pixel: some gigabytes.
@@ -63,12 +68,15 @@ class Decoder:
         outputs: a network's answer and a manifest to the tensors that files give, by
             name; what has separate ranges is separate. The predictor takes them, all
             together where they are several.
+        differences: how far answers are from those that are expected, where they are no
+            numbers in fixed places; None: number by number.
     """
 
     decode: Callable[[tf.Tensor, Any], Answers]
     encode: Callable[[Answers, Any], Any]
     answers: Mapping[str, Answer] = field(default_factory=dict)
     outputs: Callable[[Any, Any], Answers] = one_output
+    differences: Differences | None = None
 
 
 def decoding(decoder: Decoder) -> Callable[[Network, Any], Callable[[tf.Tensor], Any]]:

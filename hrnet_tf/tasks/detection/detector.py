@@ -1,6 +1,6 @@
 """The detector: a functional model from an image to boxes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,10 @@ CROPPED = 4  # levels that boxes are cut out of; the last one is for proposals a
 
 
 def detections(
-    levels: Mapping[str, tf.Tensor], sizes: tf.Tensor, heads: Heads
+    levels: Mapping[str, tf.Tensor],
+    sizes: tf.Tensor,
+    heads: Heads,
+    crops: Callable[..., Any] = CropBoxes,
 ) -> dict[str, tf.Tensor]:
     """What is found on a pyramid; see `hrnet_tf.HRNetDetector`.
 
@@ -31,6 +34,7 @@ def detections(
         levels: symbolic, `{"P2": ..., "P6": ...}`.
         sizes: symbolic, `(batch, 2)`: height and width of what is image.
         heads: layers of the model that is built.
+        crops: makes what cuts boxes out of levels, as `CropBoxes` does.
     """
     maps = [levels[name] for name in LEVELS]
     answers = [heads.proposals(level) for level in maps]
@@ -43,10 +47,9 @@ def detections(
     )
     boxes, logits, stages = found["boxes"], [], len(heads.boxes)
     for stage, head in enumerate(heads.boxes):
-        crops = CropBoxes(BOX_SIDE, name=f"box_crops.{stage}")(
-            {"levels": maps[:CROPPED], "boxes": boxes}
-        )
-        these, deltas = head(crops)
+        cut = crops(BOX_SIDE, name=f"box_crops.{stage}")
+        seen = cut({"levels": maps[:CROPPED], "boxes": boxes})
+        these, deltas = head(seen)
         logits.append(these)
         if stage < stages - 1:
             boxes = RefineBoxes(stage, name=f"refined.{stage}")(
@@ -62,12 +65,11 @@ def detections(
         }
     )
     if heads.masks:
-        crops = CropBoxes(MASK_SIDE, name="mask_crops")(
-            {"levels": maps[:CROPPED], "boxes": answer["boxes"]}
-        )
+        cut = crops(MASK_SIDE, name="mask_crops")
+        seen = cut({"levels": maps[:CROPPED], "boxes": answer["boxes"]})
         answer["masks"] = MasksOfClasses(name="masks")(
             {
-                "logits": [head(crops) for head in heads.masks],
+                "logits": [head(seen) for head in heads.masks],
                 "labels": answer["labels"],
             }
         )
@@ -118,6 +120,12 @@ class Detector(keras.Model):
         if not hasattr(self, "_parts"):
             self._parts = Parts.of(self)
         return self._parts
+
+    def folded(self, *settings: Any) -> Callable[[Any], dict[str, tf.Tensor]]:
+        """What `hrnet_tf.networks.fold.fold` gives; it says what the settings are."""
+        from hrnet_tf.tasks.detection.folding import fold_detector
+
+        return fold_detector(self.parts, *settings)
 
     def __call__(self, inputs, *args, **kwargs):
         """Keras's, for images alone too."""

@@ -4,7 +4,7 @@ They have no weights, take float32 under any precision, and call the plain funct
 this folder, which training and exports call too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras import layers
 
 from hrnet_tf.tasks.detection.boxes import STAGE_STDS, decode
+from hrnet_tf.tasks.detection.padding import sizes_without_padding
 from hrnet_tf.tasks.detection.proposals import Proposing, propose
 from hrnet_tf.tasks.detection.roi_align import roi_align
 from hrnet_tf.tasks.detection.suppression import Answers, Detecting, detect
@@ -27,24 +28,23 @@ class Between(layers.Layer):
 
 @keras.saving.register_keras_serializable("hrnet_tf")
 class WholeImages(Between):
-    """The sizes of images that are image up to their borders.
+    """The sizes of images alone; see `sizes_without_padding`.
 
     Call arguments:
-        inputs: `(batch, height, width, 3)`.
+        inputs: normalised, `(batch, height, width, 3)`.
 
     Returns:
         int32 `(batch, 2)`: height and width.
 
     Example:
         ```python
-        WholeImages()(tf.zeros((1, 64, 96, 3)))  # [[64, 96]]
+        WholeImages()(tf.ones((1, 64, 96, 3)))  # [[64, 96]]
         ```
     """
 
     def call(self, inputs):
-        """Look at the shape; see the class."""
-        shape = tf.shape(inputs)
-        return tf.tile(shape[None, 1:3], tf.stack([shape[0], 1]))
+        """Look for padding; see the class."""
+        return sizes_without_padding(inputs)
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")
@@ -233,9 +233,14 @@ class MasksOfClasses(Between):
         return real * total / len(inputs["logits"])
 
 
-def crop(levels: Sequence[tf.Tensor], boxes: tf.Tensor, side: int) -> tf.Tensor:
+def crop(
+    levels: Sequence[tf.Tensor],
+    boxes: tf.Tensor,
+    side: int,
+    pool: Callable[..., tf.Tensor] = roi_align,
+) -> tf.Tensor:
     """What heads see of boxes, `(batch * n, side, side, channels)`; see `CropBoxes`."""
-    crops = roi_align(levels, boxes, side)
+    crops = pool(levels, boxes, side)
     return tf.reshape(crops, (-1, side, side, levels[0].shape[-1]))
 
 
