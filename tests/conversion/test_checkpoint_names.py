@@ -5,6 +5,7 @@ The tensors follow from their names there, prefixes included.
 
 import json
 import lzma
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,6 +17,8 @@ from hrnet_tf.checkpoints.weights import load_official
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion.facts import infer
 from hrnet_tf.conversion.pretrained import load_checkpoint, open_checkpoint
+from hrnet_tf.tasks import networks
+from hrnet_tf.tasks.base.manifest import ImageInput
 from support.official import FIXTURES, images, read_arrays, tensor
 
 NAMES = json.loads(
@@ -161,6 +164,13 @@ def test_heatmaps_and_tags_are_loaded_as_weights_too(saved):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(InputError, match=r"does not fit: .*final_layers\.0\."):
         hrnet_tf.HigherHRNet(keypoints=5, weights=path, **TINY)
+
+
+def test_heatmaps_of_one_resolution_are_not_exported():
+    kind, given = networks()["HigherHRNet"], ImageInput(512, 512)
+    arguments = {"keypoints": 17, "resolutions": 1}
+    with pytest.raises(InputError, match=r"ae\.keras has heatmaps of one resolution"):
+        kind.manifest("t", given, arguments, None, Path("ae.keras"))
 
 
 # Without a head

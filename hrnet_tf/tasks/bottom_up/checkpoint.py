@@ -27,7 +27,7 @@ def _manifest(
     if arguments.get("resolutions", 2) != 2:
         raise InputError(
             f"{path} has heatmaps of one resolution; only bottom-up networks with two, "
-            "as HigherHRNet's are, can be exported."
+            "as HigherHRNet's are, can be exported: what groups people averages both."
         )
     keypoints = KeypointSet.read(labels or "coco")
     if len(keypoints) != arguments["keypoints"]:
