@@ -29,13 +29,7 @@ def _manifest(
             f"{path} has heatmaps of one resolution; only bottom-up networks with two, "
             "as HigherHRNet's are, can be exported: what groups people averages both."
         )
-    keypoints = KeypointSet.read(labels or "coco")
-    if len(keypoints) != arguments["keypoints"]:
-        raise InputError(
-            f"{path} finds {arguments['keypoints']} keypoints, the set "
-            f"{keypoints.name} has {len(keypoints)}; name another set or its YAML "
-            "file with --labels."
-        )
+    keypoints = KeypointSet.read_for(labels or "coco", arguments["keypoints"], path)
     seen = SceneInput(given.height, given.width)
     looks = Looks(min(given.size))
     return BottomUpManifest(

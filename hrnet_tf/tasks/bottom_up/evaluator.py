@@ -85,13 +85,7 @@ def judged_people(
     Raises:
         InputError: if `data.keypoints` are others than the model's.
     """
-    keypoints = KeypointSet.read(data.keypoints)
-    if keypoints.names != manifest.keypoints.names:
-        raise InputError(
-            f"`data.keypoints` ({data.keypoints}) must name the model's keypoints, "
-            f"the {len(manifest.keypoints)} of {manifest.keypoints.name}, got "
-            f"{len(keypoints)} others."
-        )
+    keypoints = KeypointSet.read_like(data.keypoints, manifest.keypoints)
     short = manifest.looks.short_side
     looks = Looks(short, settings.flip, tuple(settings.scales), settings.project)
     grouping = Grouping(

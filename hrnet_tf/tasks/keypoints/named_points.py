@@ -79,6 +79,45 @@ class NamedPoints:
         path = find_set(source, cls.FOLDER, f"{cls.KIND} set", "a YAML file")
         return read_typed(cls, path)
 
+    @classmethod
+    def read_like(cls: type[P], source: str | Path, own: P) -> P:
+        """The set that a configuration names, if it has the names of a model's.
+
+        Args:
+            source: what stands under `data.keypoints` or `data.landmarks`.
+            own: the model's.
+
+        Raises:
+            InputError: if it has others, or as `read` does.
+        """
+        found = cls.read(source)
+        if found.names != own.names:
+            raise InputError(
+                f"`data.{cls.KIND}s` ({source}) must name the model's {cls.KIND}s, the "
+                f"{len(own)} of {own.name}, got {len(found)} others."
+            )
+        return found
+
+    @classmethod
+    def read_for(cls: type[P], source: str | Path, count: float, file: Path) -> P:
+        """The set of a checkpoint's network.
+
+        Args:
+            source: what `--labels` names.
+            count: how many points the network finds.
+            file: the checkpoint, for errors.
+
+        Raises:
+            InputError: if the set has another number of points, or as `read` does.
+        """
+        found = cls.read(source)
+        if len(found) != count:
+            raise InputError(
+                f"{file} finds {count:g} {cls.KIND}s, the set {found.name} has "
+                f"{len(found)}; name another set or its YAML file with --labels."
+            )
+        return found
+
     @cached_property
     def mirror(self) -> np.ndarray:
         """int64 `(points,)`: where each index goes in a mirror."""

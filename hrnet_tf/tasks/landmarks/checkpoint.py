@@ -38,12 +38,7 @@ def _manifest(
             f"{path} finds {count} landmarks, as no published set has; name a landmark "
             "set's YAML file with --labels."
         )
-    landmarks = LandmarkSet.read(labels or SETS[count])
-    if len(landmarks) != count:
-        raise InputError(
-            f"{path} finds {count} landmarks, the set {landmarks.name} has "
-            f"{len(landmarks)}; name another set or its YAML file with --labels."
-        )
+    landmarks = LandmarkSet.read_for(labels or SETS[count], count, path)
     height, width = (side // STRIDE for side in given.size)
     decoding = DECODING.get(landmarks.name, LandmarkDecoding())
     decoding = replace(decoding, rule=encoding)

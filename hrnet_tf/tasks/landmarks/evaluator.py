@@ -140,13 +140,7 @@ def judged_faces(
         rule=data.rule,
         stretched_twice=data.stretched_twice,
     )
-    landmarks = LandmarkSet.read(data.landmarks)
-    if landmarks.names != manifest.landmarks.names:
-        raise InputError(
-            f"`data.landmarks` ({data.landmarks}) must name the model's landmarks, the "
-            f"{len(manifest.landmarks)} of {manifest.landmarks.name}, got "
-            f"{len(landmarks)} others."
-        )
+    landmarks = LandmarkSet.read_like(data.landmarks, manifest.landmarks)
     return replace(manifest, decoding=decoding, landmarks=landmarks)
 
 

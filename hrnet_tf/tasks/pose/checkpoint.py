@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hrnet_tf.common.errors import InputError
 from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
 from hrnet_tf.tasks.keypoints.encodings import ENCODINGS, USUAL, Encoding
@@ -28,15 +27,9 @@ def _manifest(
     path: Path,
     encoding: Encoding,
 ) -> PoseManifest:
-    keypoints = KeypointSet.read(labels or "coco")
     codec = HeatmapCodec(STRIDE, refinement=USUAL[encoding], encoding=encoding)
     found = arguments["keypoints"] / codec.maps_per_keypoint
-    if len(keypoints) != found:
-        raise InputError(
-            f"{path} finds {found:g} keypoints, the set "
-            f"{keypoints.name} has {len(keypoints)}; name another set or its YAML "
-            "file with --labels."
-        )
+    keypoints = KeypointSet.read_for(labels or "coco", found, path)
     height, width = (side // STRIDE for side in given.size)
     heatmaps = HeatmapOutput(height, width, STRIDE)
     decoding = Decoding(

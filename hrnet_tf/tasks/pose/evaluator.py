@@ -92,13 +92,7 @@ def judged_people(
         InputError: if `data.keypoints` are others than the model's.
     """
     decoding = replace(decoding_of(data, settings), flip=settings.flip)
-    keypoints = KeypointSet.read(data.keypoints)
-    if keypoints.names != manifest.keypoints.names:
-        raise InputError(
-            f"`data.keypoints` ({data.keypoints}) must name the model's keypoints, "
-            f"the {len(manifest.keypoints)} of {manifest.keypoints.name}, got "
-            f"{len(keypoints)} others."
-        )
+    keypoints = KeypointSet.read_like(data.keypoints, manifest.keypoints)
     judged = replace(manifest, decoding=decoding, keypoints=keypoints)
     if judged.codec.has_offsets != manifest.codec.has_offsets:
         raise InputError(
