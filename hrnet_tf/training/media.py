@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,10 @@ logger = logging.getLogger(__name__)
 # File name, id and image to the image with the people drawn on it.
 Look = Callable[[str, int | str, np.ndarray], np.ndarray]
 
+# An image file, the image's id, and the image.
+Opened = tuple[Path, int | str, np.ndarray]
 
+PIXELS_TOGETHER = 2**25  # of all images that are seen at once, if they are several
 LOOKED_AT = 24  # images or frames, where a viewer looks ahead
 
 
@@ -95,24 +98,22 @@ def predict_files(
         files = list_images(source)
         ids = viewer.prepare(files)
         viewer.look_ahead(_some_images(files, reading), frames=False)
-        rows = zip(files, ids, strict=True)
-        for path, image_id in progress_bar(
-            rows, total=len(files), unit="image", shown=not source.is_file()
-        ):
-            try:
-                image = read_image(path, viewer.orientation, pixel_limit)
-                viewer.check(path, image_id, image)
-            except InputError as error:
-                if source.is_file():
-                    raise
-                logger.warning("skipped: %s", error)
-                summary.skipped.append(str(error))
-                continue
-            target = folder / f"{path.stem}.jpg"
-            if target.exists():  # a.jpg and a.png may lie in one folder
-                target = folder / f"{path.name}.jpg"
-            write_image(target, look(path.name, image_id, image))
-            viewer.write_more(folder, target.stem)
+        rows = progress_bar(
+            zip(files, ids, strict=True),
+            total=len(files),
+            unit="image",
+            shown=not source.is_file(),
+        )
+        skipped = None if source.is_file() else summary.skipped
+        opened = _opened(rows, viewer, pixel_limit, skipped)
+        for group in in_groups(opened, viewer.together):
+            viewer.see([image for *_, image in group])
+            for path, image_id, image in group:
+                target = folder / f"{path.stem}.jpg"
+                if target.exists():  # a.jpg and a.png may lie in one folder
+                    target = folder / f"{path.name}.jpg"
+                write_image(target, look(path.name, image_id, image))
+                viewer.write_more(folder, target.stem)
         if not summary.images:
             raise InputError(
                 f"{source}: none of its {len(files)} images can be read; the first: "
@@ -123,6 +124,41 @@ def predict_files(
     check_entries(viewer.entries)
     write_json(folder / viewer.file_name, viewer.entries, indent=None)
     return summary
+
+
+def _opened(
+    rows: Iterable[tuple[Path, int | str]],
+    viewer: Viewer,
+    pixel_limit: int,
+    skipped: list[str] | None,
+) -> Iterator[Opened]:
+    """Images that can be read; others are noted, or refused if `skipped` is None."""
+    for path, image_id in rows:
+        try:
+            image = read_image(path, viewer.orientation, pixel_limit)
+            viewer.check(path, image_id, image)
+        except InputError as error:
+            if skipped is None:
+                raise
+            logger.warning("skipped: %s", error)
+            skipped.append(str(error))
+            continue
+        yield path, image_id, image
+
+
+def in_groups(opened: Iterable[Opened], most: int) -> Iterator[list[Opened]]:
+    """Images that are seen at once: few enough, and not too large together."""
+    group: list[Opened] = []
+    pixels = 0
+    for each in opened:
+        own = each[2].shape[0] * each[2].shape[1]
+        if group and (len(group) == most or pixels + own > PIXELS_TOGETHER):
+            yield group
+            group, pixels = [], 0
+        group.append(each)
+        pixels += own
+    if group:
+        yield group
 
 
 def check_entries(entries: list[dict[str, Any]]) -> None:

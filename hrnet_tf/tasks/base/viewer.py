@@ -52,6 +52,14 @@ class Viewer(ABC):
         """Tell what only shows when all images have been looked at."""
 
     @property
+    def together(self) -> int:
+        """How many images `see` is given at once."""
+        return 1
+
+    def see(self, images: Sequence[np.ndarray]) -> None:  # noqa: B027  (most need not)
+        """See the images that are looked at next, uint8 RGB, all at once."""
+
+    @property
     def orientation(self) -> Orientation:
         """How image files are turned for the predictor."""
         return self.predictor.manifest.input.orientation

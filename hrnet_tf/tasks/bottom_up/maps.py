@@ -17,6 +17,9 @@ from hrnet_tf.common.opencv import cv2
 Outputs = Mapping[str, np.ndarray]
 
 
+ROWS = 16  # that are worked on at once, so that they stay in the processor's cache
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a network answers about an image, and about the mirrored one.
@@ -141,17 +144,20 @@ def merge(
 def _heatmaps(seen: Seen, mirror: np.ndarray) -> np.ndarray:
     """Both resolutions and both directions in one, at half of the input's size."""
     quarter, half = seen.outputs["quarter_heatmaps"], seen.outputs["heatmaps"]
-    share = np.float32(0.5)
-    if seen.mirrored is not None:
-        share = np.float32(0.25)
-        own = quarter, half
-        names = ("quarter_heatmaps", "heatmaps")
-        quarter, half = (_flipped_back(seen.mirrored[name], mirror) for name in names)
-        quarter += own[0]
-        half += own[1]
-    merged = resized(quarter, half.shape[:2])
-    merged += half
-    merged *= share
+    if seen.mirrored is None:
+        merged = resized(quarter, half.shape[:2])
+        merged += half
+        merged *= np.float32(0.5)
+        return merged
+    both = _flipped_back(seen.mirrored["quarter_heatmaps"], mirror)
+    both += quarter
+    merged = resized(both, half.shape[:2])
+    for first in range(0, len(half), ROWS):
+        rows = slice(first, first + ROWS)
+        part = _flipped_back(seen.mirrored["heatmaps"][rows], mirror)
+        part += half[rows]
+        part += merged[rows]
+        np.multiply(part, np.float32(0.25), out=merged[rows])
     return merged
 
 

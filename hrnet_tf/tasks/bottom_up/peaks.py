@@ -76,13 +76,12 @@ def _between_cells(heatmaps: np.ndarray, threshold: float) -> Places:
     row, rest = np.divmod(near, columns * count)
     column, keypoint = np.divmod(rest, count)
     flat = heatmaps.ravel()
-    across = [
-        np.clip(column + step, 0, columns - 1) * count + keypoint for step in (-1, 0, 1)
-    ]
+    across = [x * count + keypoint for x in _neighbours(column, columns)]
     lines = []
-    for step in (-1, 0, 1):
-        line = np.clip(row + step, 0, rows - 1) * (columns * count)
-        lines.append(_twice_as_fine(np.stack([flat[line + cell] for cell in across])))
+    for y in _neighbours(row, rows):
+        line = y * (columns * count)
+        cells = np.stack([flat.take(line + cell) for cell in across])
+        lines.append(_twice_as_fine(cells))
     # Four by four places: the four of the cell, and those around.
     places = _twice_as_fine(np.stack(lines)).reshape(4, 4, len(near))
     found = []
@@ -99,6 +98,11 @@ def _between_cells(heatmaps: np.ndarray, threshold: float) -> Places:
         np.concatenate(parts) for parts in zip(*found, strict=True)
     )
     return x, y, keypoint, values
+
+
+def _neighbours(cells: np.ndarray, count: int) -> tuple[np.ndarray, ...]:
+    """The cell before, the cell and the one after it, of so many; never beyond."""
+    return np.maximum(cells - 1, 0), cells, np.minimum(cells + 1, count - 1)
 
 
 def _twice_as_fine(cells: np.ndarray) -> np.ndarray:

@@ -110,13 +110,18 @@ class _Bounded:
         tags = maps.tags.take(channels.ravel(), axis=2)
         # Places of a block lie between its own tags and those around.
         square = np.ones((3, 3), np.uint8)
-        self.low, self.high = (
-            _grouped(change(tags, square)).reshape(
-                (len(used), maps.kinds, -1, GROUP * GROUP)
-            )
-            for change in (cv2.erode, cv2.dilate)
+        low, high = cv2.erode(tags, square), cv2.dilate(tags, square)
+        highest = _highest_values(maps).take(used, axis=2)
+        kinds = (len(used), maps.kinds)
+        self.of_groups = (
+            _of_groups(highest, np.maximum),
+            _of_groups(low, np.minimum).reshape(*kinds, -1),
+            _of_groups(high, np.maximum).reshape(*kinds, -1),
         )
-        self.highest = _grouped(_highest_values(maps).take(used, axis=2))
+        self.highest = _grouped(highest)
+        self.low, self.high = (
+            _grouped(each).reshape(*kinds, -1, GROUP * GROUP) for each in (low, high)
+        )
         rows, columns = maps.tags.shape[:2]
         numbers = np.arange(rows * columns).reshape(rows, columns, 1)
         self.numbers = _grouped(numbers)[0]
@@ -149,8 +154,7 @@ class _Bounded:
 
     def _bounds_of_groups(self) -> np.ndarray:
         """No score in a group is higher, `(searches, groups)`."""
-        limits = self.highest.max(axis=-1), self.low.min(axis=-1), self.high.max(-1)
-        highest, low, high = (each[self.plane] for each in limits)
+        highest, low, high = (each[self.plane] for each in self.of_groups)
         return _bounds(highest, low, high, self.means[:, :, None])
 
     def _blocks(
@@ -221,9 +225,9 @@ def _around(
     steps = np.arange(side) - before
     rows = np.clip(row[:, None] + steps, 0, maps.shape[0] - 1)
     columns = np.clip(column[:, None] + steps, 0, maps.shape[1] - 1)
-    return maps[
-        rows[:, :, None, None], columns[:, None, :, None], channels[:, None, None]
-    ]
+    cells = rows[:, :, None] * maps.shape[1] + columns[:, None]
+    places = cells[..., None] * maps.shape[2] + channels[:, None, None]
+    return maps.reshape(-1).take(places)
 
 
 def _between(cells: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -263,6 +267,16 @@ def _bounds(
     apart = np.maximum(np.maximum(low - means, means - high), 0)
     nearest = np.sqrt(np.square(apart).sum(axis=-2))
     return highest - np.rint(np.maximum(nearest - SLACK, 0))
+
+
+def _of_groups(blocks: np.ndarray, limit: np.ufunc) -> np.ndarray:
+    """The highest or lowest of each group, `(channels, groups)`; see `_grouped`."""
+    rows, columns = blocks.shape[:2]
+    lines = limit.reduce(blocks.reshape(rows // GROUP, GROUP, -1), axis=1)
+    found = limit.reduce(
+        lines.reshape(-1, GROUP, blocks.size // (rows * columns)), axis=1
+    )
+    return found.T
 
 
 def _grouped(blocks: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Bottom-up pose from files to a served model, on a tiny network."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,11 +99,26 @@ def test_scales_and_mirrors_are_settings(run, data_folder):
 
 
 def test_files_are_looked_at(run, data_folder, tmp_path):
-    viewer = make_viewer(hrnet_tf.load(run.folder), threshold=0.0, scores=True)
-    found = predict_files(viewer, data_folder / "images" / "val", tmp_path / "out")
+    predictor = hrnet_tf.load(run.folder, overrides=["evaluate.threshold=0.001"])
+    settings = replace(run.config.evaluate, batch_size=4)
+    viewer = make_viewer(predictor, settings, threshold=0.0, scores=True)
+    batches = []
+    answer = predictor.answer
+    predictor.answer = lambda views: batches.append(len(views)) or answer(views)
+    folder = data_folder / "images" / "val"
+    found = predict_files(viewer, folder, tmp_path / "out")
     assert found.images == 6
+    assert batches == [4, 2]  # of one size each: looked at together
     entries = json.loads((tmp_path / "out" / "keypoints.json").read_text())
-    assert found.found == len(entries)
+    assert found.found == len(entries) > 0
+    alone = [
+        predictor.predict(path).to_coco(i)
+        for i, path in enumerate(sorted(folder.iterdir()), 1)
+    ]
+    wanted = [entry for each in alone for entry in each]
+    for ours, theirs in zip(entries, wanted, strict=True):
+        assert ours["image_id"] == theirs["image_id"]
+        np.testing.assert_allclose(ours["keypoints"], theirs["keypoints"], atol=1e-2)
 
 
 def test_data_are_checked(settings, tmp_path):
