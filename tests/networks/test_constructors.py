@@ -37,8 +37,9 @@ SIGNATURES = {
         f"features=2048, {LAYERS})"
     ),
     "HRNetDetector": (
-        f"(width=32, classes=80, *, cascade=False, masks=False, {HEAD}, "
-        f"input_shape=(None, None, 3), upsampling='nearest', {NUMBERS}, {LAYERS})"
+        f"(width=32, classes=80, *, cascade=False, masks=False, "
+        f"batch_statistics=False, {HEAD}, input_shape=(None, None, 3), "
+        f"upsampling='nearest', {NUMBERS}, {LAYERS})"
     ),
     "HRNetLandmarks": (
         f"(width=18, landmarks=98, *, {HEAD}, input_shape=(256, 256, 3), "
@@ -70,6 +71,7 @@ TYPES = {
     "landmarks": int,
     "cascade": bool,
     "masks": bool,
+    "batch_statistics": bool,
     "resolutions": int,
     "ocr": bool,
     "aspp": bool,

@@ -1,15 +1,17 @@
-"""The detector: a functional model from an image to boxes."""
+"""The detector: a functional model from an image to boxes, that learns from boxes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.images.preprocess import MEAN, STD
 from hrnet_tf.tasks.detection.heads import BOX_SIDE, MASK_SIDE, Heads
 from hrnet_tf.tasks.detection.layers import (
+    Between,
     CropBoxes,
     FindObjects,
     FindProposals,
@@ -17,6 +19,8 @@ from hrnet_tf.tasks.detection.layers import (
     RefineBoxes,
     WholeImages,
 )
+from hrnet_tf.tasks.detection.learner import Learner
+from hrnet_tf.tasks.detection.learning import Learning
 
 LEVELS = tuple(f"P{level}" for level in range(2, 7))
 CROPPED = 4  # levels that boxes are cut out of; the last one is for proposals alone
@@ -108,11 +112,16 @@ class Parts:
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")
-class Detector(keras.Model):
+class Detector(Learner):
     """What `hrnet_tf.HRNetDetector` builds, which tells what it takes and gives.
 
     It is made of inputs and outputs, as any functional model is.
+
+    Attributes:
+        batch_statistics: whether batch norm learns from its batches' statistics.
     """
+
+    batch_statistics = False
 
     @property
     def parts(self) -> Parts:
@@ -127,9 +136,126 @@ class Detector(keras.Model):
 
         return fold_detector(self.parts, *settings)
 
+    @property
+    def heads(self) -> Heads:
+        """What stands on the pyramid."""
+        return self.parts.heads
+
+    @property
+    def learning(self) -> Learning:
+        """Numbers of the training, which can be set; by default the published ones."""
+        if not hasattr(self, "_learning"):
+            heads = self.heads
+            self._learning = Learning.published(heads.cascade, bool(heads.masks))
+        return self._learning
+
+    @learning.setter
+    def learning(self, numbers: Learning) -> None:
+        self._learning = numbers
+
     def __call__(self, inputs, *args, **kwargs):
         """Keras's, for images alone too."""
         return super().__call__(_whole(inputs), *args, **kwargs)
+
+    def features(self, inputs: Any, training: bool) -> dict[str, Any]:
+        """What `compute_loss` goes on with; see `Learner`."""
+        given = _whole(inputs)
+        training = training and self.batch_statistics
+        found = self.parts.features(given["image"], training)
+        return {**found, "sizes": given["sizes"]}
+
+    def get_config(self):
+        """Keras's, with what training needs to know."""
+        return {
+            **super().get_config(),
+            "batch_statistics": self.batch_statistics,
+            "learning": asdict(self.learning),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The detector of a configuration."""
+        config = dict(config)
+        batch_statistics = config.pop("batch_statistics")
+        learning = Learning(**config.pop("learning"))
+        model = super().from_config(config, custom_objects)
+        model.batch_statistics, model.learning = batch_statistics, learning
+        return model
+
+
+@keras.saving.register_keras_serializable("hrnet_tf")
+class PaddedImages(Between):
+    """Normalise images that are padded; the padding becomes zero.
+
+    Call arguments:
+        inputs: `image`, uint8 RGB `(batch, height, width, 3)`, and `sizes`, `(batch,
+            2)`: height and width of what is image.
+
+    Returns:
+        float32, like the images; see `hrnet_tf.preprocess_input`.
+
+    Example:
+        ```python
+        PaddedImages()({"image": images, "sizes": sizes})
+        ```
+    """
+
+    def call(self, inputs):
+        """Normalise; see the class."""
+        images, sizes = inputs["image"], tf.cast(inputs["sizes"], tf.int32)
+        x = (tf.cast(images, tf.float32) - tf.constant(MEAN)) / tf.constant(STD)
+        _, height, width, _ = tf.unstack(tf.shape(images))
+        rows = tf.range(height) < sizes[:, :1]
+        columns = tf.range(width) < sizes[:, 1:]
+        return tf.where((rows[:, :, None] & columns[:, None])[..., None], x, 0.0)
+
+
+@keras.saving.register_keras_serializable("hrnet_tf")
+class RawDetector(Learner):
+    """A detector behind what raw images need; see `behind_normalisation`."""
+
+    @property
+    def detector(self) -> Detector:
+        """The detector, which is the last layer."""
+        return self.layers[-1]
+
+    @property
+    def heads(self) -> Heads:
+        """Those of the detector."""
+        return self.detector.heads
+
+    @property
+    def learning(self) -> Learning:
+        """That of the detector."""
+        return self.detector.learning
+
+    def features(self, inputs: Any, training: bool) -> dict[str, Any]:
+        """Those of the detector; see `Learner`."""
+        image = self.get_layer("normalise")(inputs)
+        return self.detector.features({**inputs, "image": image}, training)
+
+
+def behind_normalisation(detector: Detector) -> RawDetector:
+    """Put in front of a detector what raw images need; it learns from these.
+
+    Args:
+        detector: takes normalised images.
+
+    Returns:
+        A model from `{"image": ..., "sizes": ...}`, of which images are uint8 RGB,
+        padded at the right and the bottom; the detector is its last layer.
+    """
+    shape = tuple(detector.input["image"].shape[1:])
+    given = {
+        "image": keras.Input(shape, name="image", dtype="uint8"),
+        "sizes": keras.Input((2,), name="sizes", dtype="int32"),
+    }
+    # A model inside another must not be compiled: its optimizer would be saved, unused.
+    bare = Detector(detector.input, detector.output, name=detector.name)
+    bare.batch_statistics = detector.batch_statistics
+    bare.learning = detector.learning
+    image = PaddedImages(name="normalise")(given)
+    return RawDetector(given, bare({**given, "image": image}), name="training")
 
 
 def _whole(inputs: Any) -> Any:

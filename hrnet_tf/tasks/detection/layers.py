@@ -24,6 +24,7 @@ class Between(layers.Layer):
 
     def __init__(self, **kwargs: Any):
         super().__init__(**{"dtype": "float32", **kwargs})
+        self.supports_jit = False  # how many boxes a level has is not known before
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")

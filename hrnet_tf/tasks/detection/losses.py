@@ -1,7 +1,8 @@
 """Losses of two-stage detectors, normalised over all images of a batch together.
 
 Each gives one number for a batch, or one for each level of the pyramid; they are means
-over what was drawn, so that a device's share of a batch counts like any other's.
+over what was drawn. Under a strategy each device gives its part of the whole batch's:
+these add up, as their gradients do.
 
 Source: Ren et al., Faster R-CNN, https://arxiv.org/abs/1506.01497, section 3.1.2;
 Cai and Vasconcelos, Cascade R-CNN, https://arxiv.org/abs/1712.00726; He et al., Mask
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from hrnet_tf.networks.replicas import total
 from hrnet_tf.tasks.detection.assign import ANCHOR_RULE, Truths, assign
 from hrnet_tf.tasks.detection.boxes import PROPOSAL_STDS, decode, encode
 from hrnet_tf.tasks.detection.sample import (
@@ -111,7 +113,7 @@ def proposal_losses(
     errors = tf.where(drawn.positive, errors, 0)
     ends = tf.cumsum(counts)
     level = tf.reduce_sum(tf.cast(drawn.indices[..., None] >= ends, tf.int32), axis=-1)
-    divisor = tf.cast(_count_drawn(drawn), tf.float32)
+    divisor = total(tf.cast(_count_drawn(drawn), tf.float32))
 
     def by_level(values: tf.Tensor) -> tf.Tensor:
         at = tf.one_hot(level, len(objectness), axis=0)
@@ -162,7 +164,7 @@ def box_losses(
     """
     logits, deltas = tf.cast(logits, tf.float32), tf.cast(deltas, tf.float32)
     real = tf.cast(rois.real, tf.float32)
-    divisor = tf.maximum(tf.reduce_sum(real), 1)
+    divisor = tf.maximum(total(tf.reduce_sum(real)), 1)
     entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(rois.labels, logits)
     kinds = deltas.shape[-1] // 4
     if kinds > 1:
@@ -222,7 +224,7 @@ def mask_loss(
     wanted = tf.cast(targets, tf.float32)
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(wanted, own)
     entropy = tf.reduce_mean(entropy, axis=(-2, -1))
-    count = tf.reduce_sum(tf.cast(real, tf.float32))
+    count = total(tf.reduce_sum(tf.cast(real, tf.float32)))
     return tf.reduce_sum(tf.where(real, entropy, 0)) / tf.maximum(count, 1)
 
 

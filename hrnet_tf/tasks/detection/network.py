@@ -13,6 +13,7 @@ from hrnet_tf.networks.heads.dense import concatenate
 from hrnet_tf.networks.heads.pyramid import pyramid_head
 from hrnet_tf.networks.layers import Upsampling, output_dtype
 from hrnet_tf.networks.network import Network
+from hrnet_tf.networks.optimizers import CoupledSGD
 from hrnet_tf.tasks.detection.anchors import STRIDES
 from hrnet_tf.tasks.detection.detector import Detector, detections
 from hrnet_tf.tasks.detection.heads import Heads
@@ -83,6 +84,7 @@ def HRNetDetector(
     *,
     cascade: bool = False,
     masks: bool = False,
+    batch_statistics: bool = False,
     pyramid_outputs: bool = False,
     input_shape: ImageShape = (None, None, 3),
     upsampling: Upsampling = "nearest",
@@ -100,14 +102,23 @@ def HRNetDetector(
     are found, int32 `(batch,)`; with masks also `"masks"`, float32 `(batch, 100, 28,
     28)`: how likely each part of a box belongs to what is in it.
 
+    It is compiled: `fit` takes such inputs with `{"boxes": ..., "labels": ...}`, float
+    `(batch, n, 4)` and int `(batch, n)`, -1 where there is no box; with masks also
+    `"masks"`, 0 or 1, `(batch, n, height, width)`; and if there are any `"crowds"`,
+    bool `(batch, n)`: boxes of groups, which are no objects. The curves tell the losses
+    by MMDetection's names, such as `loss_rpn_cls`.
+
     Args:
         width: channels of the highest resolution (published: 18, 32, 40), or
             `"18_small_v1"` or `"18_small_v2"`.
         classes: number of classes, without the background.
         cascade: refine boxes in three stages.
         masks: find the pixels of each object too.
+        batch_statistics: let batch norm learn from the statistics of its batches; else
+            it goes on with those that it has, as the published detectors do, and only
+            its scale and shift learn.
         include_top: whether to add the heads; without them the model returns the levels
-            of the pyramid, `{"P2": ..., "P6": ...}`.
+            of the pyramid, `{"P2": ..., "P6": ...}`, and is not compiled.
         activation: layer class to use in place of the body's ReLU; called with `name=`.
         **shared: those of all networks; see `Arguments`.
 
@@ -157,9 +168,12 @@ def HRNetDetector(
         return network.model(levels, "hrnet_v2p")
     sizes = keras.Input((2,), dtype="int32", name="sizes")
     heads = Heads.new(classes, cascade, masks, output_dtype(maps[0]))
-    return network.model(
+    model = network.model(
         detections(levels, sizes, heads),
         "hrnet_detector",
         Detector,
         beside={"sizes": sizes},
     )
+    model.batch_statistics = batch_statistics
+    model.compile(CoupledSGD(0.02, 0.9, coupled_weight_decay=1e-4))
+    return model
