@@ -3,12 +3,14 @@ import json
 import numpy as np
 import pytest
 
+import hrnet_tf
 from benchmarks import __main__ as command
 from benchmarks import detection, reading, runtime, serving
 from benchmarks.input_pipeline import OurBatches
 from benchmarks.loader import WorkerLoader
 from benchmarks.photographs import draw_people
 from benchmarks.report import Result, table
+from support.served import TINY
 
 FAST = Result("adding", {"ours": 2.0, "theirs": 3.0}, "ms", 1.5, 1.35)
 SLOW = Result("adding", {"ours": 2.0, "theirs": 2.5}, "ms", 1.25, 1.35)
@@ -138,9 +140,20 @@ def test_regions_are_measured_beside_crops_of_as_many_samples(monkeypatch):
     monkeypatch.setattr(detection, "CHANNELS", 2)
     monkeypatch.setattr(detection, "REGIONS", 3)
     monkeypatch.setattr(detection, "ROUNDS", 1)
-    (result,) = detection.run()
+    result = detection.regions()
     assert list(result.measured) == ["roi_align", "crop_and_resize"]
     ours, peer = result.measured.values()
     assert result.value == peer / ours > 0
     box = np.array([[0, 0, 28 * 4, 56 * 4]])  # 4 by 8 samples a bin
-    assert detection._crop_side(box, 4) == (40, 40)
+    assert detection.crop_side(box, 4) == (40, 40)
+
+
+def test_a_detector_is_measured_beside_what_has_no_weights(monkeypatch, shallow):
+    tiny = hrnet_tf.HRNetDetector(classes=2, **TINY)
+    monkeypatch.setattr(detection, "make_detector", lambda: tiny)
+    monkeypatch.setattr(detection, "SIZE", (192, 256))
+    monkeypatch.setattr(detection, "CHANNELS", 2)
+    monkeypatch.setattr(detection, "WHOLE_ROUNDS", 1)
+    result = detection.whole()
+    whole, rest = result.measured.values()
+    assert result.value == whole / rest > 0
