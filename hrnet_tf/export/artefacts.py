@@ -17,6 +17,7 @@ from hrnet_tf.export.integrity import RECORD, beside, checksums, sealed
 from hrnet_tf.export.names import DEFAULTS, require_packages
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.records import record
+from hrnet_tf.export.signatures import decoder_of
 from hrnet_tf.tasks import make_experiment, read_manifest
 from hrnet_tf.tasks.base.manifest import Artefact, TaskManifest
 from hrnet_tf.training.run import Run
@@ -68,10 +69,22 @@ def export_run(
     if out and not Path(out).resolve().is_relative_to(run.folder.resolve()):
         check_free(targets)
     manifest = read_manifest(run.manifest)
+    check_kinds(formats, manifest)
     model = run.model()
     if options.calibration is None and any(FORMATS[x].calibrated for x in formats):
         options = dataclasses.replace(options, calibration=training_images(run))
     return export_model(model, manifest, run.read_samples(), targets, options)
+
+
+def check_kinds(formats: Sequence[str], manifest: TaskManifest) -> None:
+    """Raise an InputError if boxes would have to come out of whole numbers."""
+    whole = [name for name in formats if FORMATS[name].calibrated]
+    if whole and decoder_of(manifest).differences is not None:
+        raise InputError(
+            f"{whole[0]}: detectors do not compute in whole numbers, since with 8 bits "
+            "a box in an image of a thousand pixels would be off by pixels; name other "
+            "formats (tflite_dynamic_int8 has weights of 8 bits)."
+        )
 
 
 def training_images(run: Run, count: int = CALIBRATED_ON) -> np.ndarray:

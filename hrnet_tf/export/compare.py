@@ -79,7 +79,7 @@ def compare(
     """
     crops = samples["crops"][:COMPARED]
     if manifest.input.any_size:  # what fits at odd sizes fits at all
-        crops = of_another_size(crops, manifest.input.multiple)
+        crops = of_another_size(crops, manifest.input.multiple, manifest.input.least)
     images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
     known = {} if known is None else known
     if tuple(images.shape) not in known:
@@ -106,18 +106,19 @@ def compare(
     return Comparison(difference, inputs, answers)
 
 
-def of_another_size(crops: np.ndarray, multiple: int) -> np.ndarray:
+def of_another_size(crops: np.ndarray, multiple: int, least: int = 1) -> np.ndarray:
     """A part of crops `(n, height, width, 3)`, of sides that a network takes.
 
     Args:
         crops: at the size that it was trained with.
         multiple: of which its sides are; 1: the part has odd ones.
+        least: that its sides may be.
     """
     if multiple == 1:
         return crops[:, :-3, :-5]
     height, width = crops.shape[1:3]
-    less = max(multiple, height - multiple)
-    return crops[:, : less if height > multiple else height, :width]
+    less = height - multiple
+    return crops[:, : less if less >= max(least, multiple) else height, :width]
 
 
 def differences(

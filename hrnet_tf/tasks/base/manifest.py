@@ -55,6 +55,7 @@ class ImageInput:
     quantisation: Quantisation | None = None  # of integers
 
     multiple: ClassVar[int] = 1  # of which sides are, of what takes other sizes too
+    least: ClassVar[int] = 1  # that they may be then
     # How many images an ONNX file takes at once; None: any number.
     at_once: ClassVar[int | None] = None
 

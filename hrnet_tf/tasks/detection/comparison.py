@@ -23,7 +23,7 @@ def differences(expected: Arrays, found: Arrays) -> dict[str, float]:
     Args:
         expected: `boxes` `(n, most, 4)`, `scores` and `labels` `(n, most)`, `counts`
             `(n,)` and maybe `masks` `(n, most, h, w)`.
-        found: the same.
+        found: the same, and what else there is.
 
     Returns:
         By name the largest difference between partners, one another's nearest of a
@@ -37,7 +37,10 @@ def differences(expected: Arrays, found: Arrays) -> dict[str, float]:
             return dict.fromkeys(told, np.inf)
     without, total = 0, 0
     for row in range(len(expected["counts"])):
-        own, other = _of_image(expected, row), _of_image(found, row)
+        own, other = (
+            _of_image({name: of[name] for name in expected}, row)
+            for of in (expected, found)
+        )
         pairs, alone = _partners(own, other, expected["scores"].shape[1])
         without += alone
         total += max(len(own["scores"]), len(other["scores"]))

@@ -15,6 +15,7 @@ from hrnet_tf.common.config import (
 from hrnet_tf.common.errors import InputError
 
 MULTIPLE = 32  # of which the sides of what the network takes are
+LEAST_SIDE = 64  # which they are at least: the last level has a cell then
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """The facts of a trained detector."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from hrnet_tf.tasks.base.manifest import ImageInput, Manifest, Output
 from hrnet_tf.tasks.detection.classes import ObjectClasses
-from hrnet_tf.tasks.detection.config import MULTIPLE
+from hrnet_tf.tasks.detection.config import LEAST_SIDE, MULTIPLE
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class ObjectInput(ImageInput):
 
     any_size: bool = True
     multiple: int = MULTIPLE  # type: ignore[misc]  # pixels; others do not write it
+    least: ClassVar[int] = LEAST_SIDE
+    at_once: ClassVar[int | None] = 1  # boxes of each image are suppressed apart
 
 
 @dataclass(frozen=True)

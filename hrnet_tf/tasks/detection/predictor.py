@@ -10,9 +10,10 @@ import tensorflow as tf
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.preprocess import resized
 from hrnet_tf.images.sources import ImageSource
-from hrnet_tf.networks.fold import constant_graph
+from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.tasks.base.predictor import Network, Predictor
 from hrnet_tf.tasks.base.viewer import check_finite
+from hrnet_tf.tasks.detection.config import LEAST_SIDE
 from hrnet_tf.tasks.detection.geometry import (
     fitted_size,
     normalised,
@@ -62,6 +63,7 @@ class DetectionPredictor(Predictor):
         ```
     """
 
+    in_graph = staticmethod(behind_padding)
     manifest: DetectionManifest
 
     @classmethod
@@ -74,7 +76,7 @@ class DetectionPredictor(Predictor):
             model: such as `hrnet_tf.HRNetDetector` builds.
             manifest: its facts.
         """
-        steps = behind_padding(lambda x: model(x, training=False), manifest)
+        steps = behind_padding(fold(model), manifest)
         graph = constant_graph(_by_name(steps), *_padded())
         return cls(_on_arrays(graph), manifest)
 
@@ -94,10 +96,11 @@ class DetectionPredictor(Predictor):
         """A predictor on anything that answers; what surrounds it runs eagerly.
 
         Args:
-            network: of `{"image": normalised, "sizes": ...}`.
+            network: takes normalised images, padded with zeros, such as an exported
+                model.
             manifest: its facts.
         """
-        steps = behind_padding(network, manifest)  # type: ignore[arg-type]
+        steps = behind_padding(lambda given: network(given["image"]), manifest)
         return cls(_on_arrays(_by_name(steps)), manifest)
 
     def predict(self, image: ImageSource) -> FoundObjects:
@@ -164,7 +167,7 @@ class DetectionPredictor(Predictor):
         if not self.manifest.input.any_size:
             return self.manifest.input.size
         height, width = map(padded_side, self.fitted_size(shape))
-        return height, width
+        return max(height, LEAST_SIDE), max(width, LEAST_SIDE)
 
     def _look(
         self, images: Sequence[np.ndarray], size: tuple[int, int]

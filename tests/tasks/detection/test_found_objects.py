@@ -23,6 +23,7 @@ from hrnet_tf.tasks.detection.manifest import (
     ObjectInput,
     ObjectOutput,
 )
+from hrnet_tf.tasks.detection.padding import sizes_without_padding
 from hrnet_tf.tasks.detection.pasting import paste
 from hrnet_tf.tasks.detection.predictor import DetectionPredictor
 from hrnet_tf.tasks.detection.result import FoundObjects
@@ -177,10 +178,10 @@ def answering(found, places=4):
     Its `found` is of sizes that the network sees: x1, y1, x2, y2, score, label.
     """
 
-    def network(inputs):
-        sizes = inputs["sizes"].numpy()
-        assert inputs["image"].dtype == tf.float32
-        assert not (np.array(inputs["image"].shape[1:3]) % 32).any()
+    def network(images):
+        sizes = sizes_without_padding(images).numpy()
+        assert images.dtype == tf.float32
+        assert not (np.array(images.shape[1:3]) % 32).any()
         count = len(sizes)
         boxes, scores = np.zeros((count, places, 4)), np.zeros((count, places))
         labels, counts = np.zeros((count, places), int), np.zeros(count, int)
