@@ -1,6 +1,10 @@
 """Detectors learn by Keras's `fit`, as the original program does."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -25,6 +29,8 @@ from support.official import read_case
 from support.official_detectors import blocks, case_tensors, some_objects
 from support.served import TINY
 
+CHILD = Path(__file__).parents[2] / "support" / "detector_devices_child.py"
+PATHS = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 CLASSES = 3
 NAMES = ["loss_rpn_cls", "loss_rpn_bbox", "loss_cls", "loss_bbox", "acc", "loss_mask"]
 
@@ -201,6 +207,24 @@ def test_what_it_cannot_learn_from_is_refused():
     wrong = {**targets, "labels": targets["labels"] + 1}
     with pytest.raises(tf.errors.InvalidArgumentError, match="number of classes, 3"):
         model.compute_loss(given, wrong, features)
+
+
+@pytest.mark.slow
+def test_two_devices_learn_what_one_does(tmp_path):
+    found = []
+    for count in (1, 2):
+        path = tmp_path / f"{count}.npz"
+        command = [sys.executable, str(CHILD), str(path), str(count)]
+        process = subprocess.run(command, capture_output=True, text=True, env=PATHS)
+        assert not process.returncode, process.stderr[-3000:]
+        found.append(dict(np.load(path)))
+    alone, together = found
+    assert alone["loss"][1] < alone["loss"][0]
+    assert alone.keys() == together.keys()
+    for name, value in alone.items():
+        np.testing.assert_allclose(
+            together[name], value, rtol=1e-3, atol=1e-5, err_msg=name
+        )
 
 
 # The recorded steps
