@@ -2,6 +2,7 @@
 
     python client.py keypoints photo.jpg --box 20 30 80 160 --box 110 25 90 170
     python client.py keypoints a.jpg b.jpg --boxes boxes.json --grpc
+    python client.py people a.jpg b.jpg
     python client.py landmarks photo.jpg --box 20 30 80 80
     python client.py classify a.jpg b.jpg
     python client.py segment a.jpg --out answers
@@ -177,6 +178,16 @@ def describe_people(answer: dict[str, Any], count: int) -> str:
     return _describe_points(answer, "keypoints", "person", count)
 
 
+def describe_everyone(answer: dict[str, Any], count: int) -> str:
+    """One image's people, a line each: score, and x, y and score of every keypoint."""
+    lines = []
+    pairs = zip(answer["keypoints"], answer["scores"], strict=True)
+    for number, (points, total) in enumerate(pairs):
+        shown = (f"{x:.1f},{y:.1f} ({score:.2f})" for x, y, score in points)
+        lines.append(f"person {number} ({total:.2f}): {'  '.join(shown)}")
+    return "\n".join(lines) or "nobody"
+
+
 def describe_faces(answer: dict[str, Any], count: int) -> str:
     """One image's faces, a line each: x, y and score of every landmark."""
     return _describe_points(answer, "landmarks", "face", count)
@@ -218,6 +229,7 @@ def describe_values(answer: dict[str, Any], count: int) -> str:
 IN_BOXES = ("keypoints", "landmarks")  # signatures, and what they answer
 DESCRIBE: dict[str, Callable[[dict[str, Any], int], str]] = {
     "keypoints": describe_people,
+    "people": describe_everyone,
     "landmarks": describe_faces,
     "classify": describe_class,
     "segment": describe_labels,
@@ -238,7 +250,9 @@ def without_padding(answers: dict[str, Any], index: int, count: int) -> dict[str
         height, width = own["size"]
         for name in own.keys() - {"size"}:
             own[name] = [row[:width] for row in own[name][:height]]
-    if own.keys() & set(IN_BOXES):
+    if "counts" in own:  # people whom nobody gave boxes of
+        own = {name: own[name][: own["counts"]] for name in own.keys() - {"counts"}}
+    elif own.keys() & set(IN_BOXES):
         own = {name: values[:count] for name, values in own.items()}
     return own
 

@@ -6,11 +6,13 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from hrnet_tf.common.arrays import write_arrays
 from hrnet_tf.common.errors import InputError
@@ -25,7 +27,9 @@ from hrnet_tf.export.signatures import (
     signature_of,
 )
 from hrnet_tf.images.preprocess import preprocess_input
+from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.tasks.base.manifest import TaskManifest
+from hrnet_tf.tasks.base.predictor import Network
 from hrnet_tf.tasks.base.serving import Signature
 
 COMPARED = 4  # crops
@@ -185,7 +189,11 @@ def _compare_served(
     signature = signature_of(manifest)
     if signature is None:
         return
-    serve = serving_function(lambda images: model(images, training=False), manifest)
+    network: Network = partial(model, training=False)
+    if signature.by_last_digits:
+        image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
+        network = constant_graph(fold(model), image)
+    serve = serving_function(network, manifest)
     wanted = serve(*(runtimes.as_tensor(*pair) for pair in given.items()))
     told = {name: value.numpy() for name, value in wanted.items()}
     served = {

@@ -135,6 +135,23 @@ def decode_rgb(content: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
     return turned(image, turn)
 
 
+def require_seen(index: tf.Tensor, seen: tf.Tensor, limits: Limits) -> Any:
+    """An operation that fails unless an image is looked at in as few pixels as allowed.
+
+    Args:
+        index: of the image in its batch.
+        seen: height and width in which a network sees it, `(2,)`.
+        limits: what is refused.
+    """
+    seen = tf.cast(seen, tf.int64)
+    return require(
+        tf.reduce_prod(seen) <= limits.pixels,
+        "Image {} of the batch is looked at in {} pixels (height, width); up to "
+        f"{limits.pixels} in all are taken.",
+        *(index, seen),
+    )
+
+
 def map_flat(
     function: Callable[[tf.Tensor], tf.Tensor],
     numbers: tf.Tensor,
@@ -154,6 +171,38 @@ def map_flat(
     Returns:
         Of the answers' type, `(sum of lengths, ...)`.
     """
+    return _map_ragged(function, numbers, answer, at_once)[0]
+
+
+def map_padded(
+    function: Callable[[tf.Tensor], tf.Tensor],
+    numbers: tf.Tensor,
+    answer: tf.TensorSpec,
+    at_once: int = AT_ONCE,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What a function answers for each number, padded with zeros, and the lengths.
+
+    Args:
+        function: of a scalar from `numbers`.
+        numbers: int32 `(n,)`.
+        answer: what it answers, `(any length, size)`.
+        at_once: how many numbers are worked on at the same time.
+
+    Returns:
+        Of the answers' type, `(n, longest, size)`; and int32 `(n,)`.
+    """
+    values, lengths = _map_ragged(function, numbers, answer, at_once)
+    ragged = tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
+    return ragged.to_tensor(), tf.cast(lengths, tf.int32)
+
+
+def _map_ragged(
+    function: Callable[[tf.Tensor], tf.Tensor],
+    numbers: tf.Tensor,
+    answer: tf.TensorSpec,
+    at_once: int,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """All answers in one row, and the length of each."""
     ragged = tf.map_fn(
         function,
         numbers,
@@ -162,7 +211,8 @@ def map_flat(
         ),
         parallel_iterations=at_once,
     )
-    return tf.reshape(ragged.values, (-1, *answer.shape[1:]))  # of none it is (0,)
+    values = tf.reshape(ragged.values, (-1, *answer.shape[1:]))  # of none it is (0,)
+    return values, ragged.row_lengths()
 
 
 def in_parts(answer: Callable, crops: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:

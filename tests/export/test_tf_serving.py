@@ -101,6 +101,18 @@ def test_people_are_those_of_the_predictor(protocol, ask, predictors):
 
 
 @protocols
+def test_everyone_is_who_the_predictor_finds(protocol, ask, predictors):
+    answer = ask(protocol, "bottom_up", FILES)
+    assert answer["counts"] == [1, 1]
+    assert np.shape(answer["keypoints"]) == (2, 1, 3, 3)
+    for number, image in enumerate(IMAGES):
+        people = predictors["bottom_up"].predict(image)
+        found = np.array(answer["keypoints"][number])
+        np.testing.assert_allclose(found[..., :2], people.keypoints, atol=0.6)
+        np.testing.assert_allclose(found[..., 2], people.scores, atol=0.02)
+
+
+@protocols
 def test_classes_are_those_of_the_predictor(protocol, ask, predictors):
     answer = ask(protocol, "classification", FILES)
     expected = [predictors["classification"].predict(image) for image in IMAGES]

@@ -39,6 +39,7 @@ def test_the_client_prints_answers(task, protocol, server, client, tmp_path, cap
     said = capsys.readouterr().out
     shown = {
         "pose": "photo.png: person 0: ",
+        "bottom_up": "photo.png: person 0 (0.9",
         "landmarks": "photo.png: face 0: ",
         "classification": "photo.png: ",
         "segmentation": "140x120 pixels, shares of classes ",
@@ -47,8 +48,9 @@ def test_the_client_prints_answers(task, protocol, server, client, tmp_path, cap
     }
     assert shown[task] in said
     answer = json.loads((tmp_path / "out" / "photo.json").read_text())
-    if task == "pose":
-        np.testing.assert_allclose(answer["keypoints"][0][0], (60, 40), atol=5)
+    if task in ("pose", "bottom_up"):
+        assert len(answer["keypoints"]) == len(answer["scores"]) == 1
+        np.testing.assert_allclose(answer["keypoints"][0][0][:2], (60, 40), atol=5)
     if task in ("segmentation", "ocr"):
         assert np.shape(answer["labels"]) == (120, 140)
 
@@ -115,7 +117,8 @@ def test_the_lines_for_curl_are_understood(server, tmp_path):
         task = next(task for task in SIGNATURES if SIGNATURES[task] == name)
         status, answers[task] = post(server, task, body)
         assert status == 200
-    assert answers.keys() == {"pose", "classification", "segmentation"}
+    assert answers.keys() == {"pose", "bottom_up", "classification", "segmentation"}
+    assert answers["bottom_up"]["predictions"][0]["counts"] == 1
     assert np.shape(answers["pose"]["predictions"][0]["keypoints"]) == (1, 3, 2)
     assert np.shape(answers["segmentation"]["outputs"]["labels"]) == (1, 120, 140)
 

@@ -33,13 +33,20 @@ from hrnet_tf.tasks.regression.manifest import MapOutput, RegressionManifest
 from hrnet_tf.tasks.segmentation.classes import ClassSet
 from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
 from support.networks import shallow_networks
-from support.spots import spot_image, spot_manifest, spot_network
+from support.spots import (
+    people_manifest,
+    people_network,
+    spot_image,
+    spot_manifest,
+    spot_network,
+)
 
 # All four branches, one block each: quick to build, and nothing is left out.
 TINY = {"width": 4, "modules": (1, 1, 1), "blocks": 1, "stem": ((8, 2), (8, 2))}
 DEPLOY = Path(__file__).parents[2] / "deploy" / "tf_serving"
 SIGNATURES = {
     "pose": "keypoints",
+    "bottom_up": "people",
     "landmarks": "landmarks",
     "classification": "classify",
     "segmentation": "segment",
@@ -85,6 +92,7 @@ def tiny_networks():
     )
     return {
         "pose": (spot_network(), spot_manifest()),
+        "bottom_up": (people_network(), people_manifest()),
         "landmarks": (keras.Model(crop, layers.Conv2D(3, 1, strides=4)(crop)), faces),
         "classification": (
             classify,

@@ -9,6 +9,12 @@ from keras import layers
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.images.preprocess import MEAN, STD
 from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.bottom_up.manifest import (
+    BottomUpManifest,
+    Looks,
+    MapsOutput,
+    SceneInput,
+)
 from hrnet_tf.tasks.keypoints.config import CocoSection
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 from hrnet_tf.tasks.keypoints.manifest import Decoding, HeatmapOutput
@@ -108,3 +114,34 @@ def write_crowd(folder, rng, images=4):
     for path, content in zip(files, (data, boxes), strict=True):
         path.write_text(json.dumps(content))
     return CocoSection(str(files[0]), str(folder / "images"), str(files[1]), 0.3)
+
+
+def people_manifest(**looks):
+    """Of `people_network`, which sees the short side of an image in 128 pixels."""
+    given, looks = SceneInput(128, 128), Looks(128, **looks)
+    return BottomUpManifest("people", given, MapsOutput(), COLORS, looks)
+
+
+def people_network():
+    """Heatmaps are colours, in [0, 1]; tags tell people by how bright they are."""
+    image = keras.Input((None, None, 3), name="image")
+    both = layers.Conv2D(6, 1, strides=4, name="colors_and_tags")(image)
+    half = layers.Conv2D(3, 1, strides=2, name="colors")(image)
+    model = keras.Model(image, {"heatmaps_and_tags": both, "heatmaps": half})
+    kernel, bias = np.diag(STD)[None, None] / 255, np.array(MEAN) / 255
+    weights = {"colors": [kernel, bias]}
+    weights["colors_and_tags"] = [
+        np.concatenate([x, 8 * x], -1) for x in (kernel, bias)
+    ]
+    for name, values in weights.items():
+        model.get_layer(name).set_weights(values)
+    return model
+
+
+def people_image(size, people, radius=4):
+    """Black, with a spot of each colour for everyone, who are less and less bright."""
+    image = np.zeros((*size, 3), np.uint8)
+    for number, points in enumerate(people):
+        spots = spot_image(size, points, radius) * (1 - number / 3)
+        image = np.maximum(image, spots.astype(np.uint8))
+    return image

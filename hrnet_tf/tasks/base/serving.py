@@ -129,6 +129,10 @@ class Signature:
         allowed: how far answers may differ from the model's, by name, for a manifest,
             a request and `TOLERANCE` in the unit of the network's answer; what is not
             named is not compared.
+        by_last_digits: whether the last digits of what a network answers decide, if it
+            has learnt little: whom a keypoint belongs to, or which of two places is the
+            highest one. Then answers are compared with those of the folded network,
+            whose digits are the same, and the folded network with the model.
     """
 
     name: str
@@ -137,6 +141,7 @@ class Signature:
     limits: Limits
     request: Callable[[Mapping[str, np.ndarray], float], Request] = only_images
     allowed: Callable[[Any, Request, float], dict[str, float]] = nothing_compared
+    by_last_digits: bool = False
 
 
 def middles_of(

@@ -77,6 +77,11 @@ def find_candidates(maps: PeopleMaps, settings: Grouping) -> Candidates:
     return Candidates(*map(spread, (x, y, values, tags)))
 
 
+def order_of(count: int) -> tuple[int, ...]:
+    """In which order so many keypoints find their people."""
+    return ORDER[:count] + tuple(range(len(ORDER), count))
+
+
 def match_by_tag(candidates: Candidates, settings: Grouping) -> np.ndarray:
     """Put candidates together to people.
 
@@ -86,7 +91,7 @@ def match_by_tag(candidates: Candidates, settings: Grouping) -> np.ndarray:
     """
     count, _, kinds = candidates.tags.shape
     people = _People(count, kinds)
-    for keypoint in ORDER[:count] + tuple(range(len(ORDER), count)):
+    for keypoint in order_of(count):
         real = candidates.values[keypoint] > settings.threshold
         if not real.any():
             continue

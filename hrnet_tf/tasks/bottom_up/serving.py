@@ -1,17 +1,26 @@
-"""Encoded images to merged maps inside a graph, and maps as separate tensors.
+"""Encoded images to people inside a graph, and maps as separate tensors.
 
-People are put together outside of graphs: who a candidate belongs to is decided one
-after the other, by an assignment whose ties are part of the method, and by a search of
-the whole image for each keypoint that is missing. As TensorFlow's loops that takes many
-times as long as the fifteen milliseconds of `grouping.group`.
+People are put together inside the graph: the steps of `grouping.py` are operations of
+TensorFlow in `graph_grouping.py`, whose answers are NumPy's to the last digit where
+maps are. Ten people at 512 pixels take some ten milliseconds more than there, since
+an operation is begun anew for each of many small steps.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from hrnet_tf.images.in_graph import checked_files, decode_rgb, map_flat, require
+from hrnet_tf.common.reading import Reading
+from hrnet_tf.images.header import read_header
+from hrnet_tf.images.in_graph import (
+    checked_files,
+    decode_rgb,
+    map_padded,
+    require,
+    require_seen,
+)
 from hrnet_tf.images.limits import Limits
 from hrnet_tf.networks.layers import resize_bilinear
 from hrnet_tf.tasks.base.predictor import Network
@@ -25,6 +34,8 @@ from hrnet_tf.tasks.base.serving import (
     Signature,
 )
 from hrnet_tf.tasks.bottom_up.geometry import STEP
+from hrnet_tf.tasks.bottom_up.graph_grouping import group
+from hrnet_tf.tasks.bottom_up.graph_maps import GraphMaps
 from hrnet_tf.tasks.bottom_up.manifest import BottomUpManifest
 from hrnet_tf.tasks.bottom_up.predictor import people_maps, separated
 
@@ -32,73 +43,66 @@ from hrnet_tf.tasks.bottom_up.predictor import people_maps, separated
 def serve_people(
     network: Network, manifest: BottomUpManifest, limits: Limits
 ) -> Callable:
-    """From JPEG or PNG bytes to where people's keypoints and tags are.
+    """From JPEG or PNG bytes to everyone in them: nothing is left to do.
 
     Args:
         network: normalised images of any size to maps.
-        manifest: what the network takes and how images are looked at.
+        manifest: what the network takes, how images are looked at (once, not mirrored)
+            and people put together.
         limits: what is refused.
 
     Returns:
-        A function of `image_bytes` (strings `(n,)`) to a dictionary: `merged_heatmaps`,
-        float32 `(n, rows, columns, k)`, both resolutions averaged, at half of the size
-        in which an image is seen; `merged_tags`, float32 `(n, rows / 2, columns / 2,
-        k)`;
-        `seen`, int32 `(n, 2)`, that height and width; and `matrices`, float32 `(n, 2,
-        3)`, from its pixels to those of the image. Maps are as large as those of the
-        largest image, and zero beyond an image's own. It fails with InvalidArgument
-        beyond the limits.
+        A function of `image_bytes` (strings `(n,)`) to a dictionary: `keypoints`,
+        float32 `(n, most, k, 3)`, x and y in pixels of the image and how sure each is,
+        zero where a person has none; `scores`, float32 `(n, most)`, how sure each
+        person is; and `counts`, int32 `(n,)`, how many people an image has: those come
+        first, in the order in which they were found, and the rest is zero. `most` is
+        the largest of the counts. It fails with InvalidArgument beyond the limits, and
+        where the network answers with NaN or infinity.
     """
     look = people_maps(network, manifest.with_flip(False))
+    finer = 2 if manifest.looks.project else 1
+    count = len(manifest.keypoints)
 
-    def maps_of(image: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        found = look(_seen_whole(image, size)[None])
-        half = found["heatmaps"]
-        quarter = resize_bilinear(
-            found["quarter_heatmaps"], tf.shape(half)[1:3], align_corners=False
+    def people_in(image: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        found = _merged(look(_seen_whole(image, size)[None]))
+        heatmaps, tags = found["heatmaps"][0], found["tags"][0]
+        total = tf.reduce_sum(heatmaps) + tf.reduce_sum(tags)
+        finite = require(
+            tf.math.is_finite(total),
+            "What the network answers is not finite: {}.",
+            total,
         )
-        return ((quarter + half) * 0.5)[0], found["tags"][0]
+        with tf.control_dependencies([finite]):
+            maps = GraphMaps(tf.identity(heatmaps), tags, finer)
+        return group(maps, manifest.grouping)
 
     def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         files = checked_files(image_bytes, limits, manifest.input.orientation)
         sizes = _sizes_of_looks(files.sizes, manifest)
-        largest = tf.reduce_max(tf.pad(sizes, [[1, 0], [0, 0]]), axis=0)
-        pixels = tf.reduce_prod(tf.cast(largest, tf.int64))
-        images = tf.shape(sizes, tf.int64)[0]
-        few = require(
-            images * pixels <= limits.images * limits.pixels,
-            "{} images that are looked at in up to {} pixels (height, width) are too "
-            "many; send wide and tall ones apart.",
-            *(images, largest),
-        )
-        keypoints = len(manifest.keypoints)
+        matrices = _matrices(files.sizes, sizes)
 
         def answer(index: tf.Tensor) -> tf.Tensor:
-            image = decode_rgb(files.contents[index], files.turns[index])
-            rows = []
-            for stride, maps in zip((2, 4), maps_of(image, sizes[index]), strict=True):
-                beyond = (largest - sizes[index]) // stride
-                padded = tf.pad(maps, [[0, beyond[0]], [0, beyond[1]], [0, 0]])
-                rows.append(tf.reshape(padded, (-1, keypoints)))
-            return tf.concat(rows, axis=0)
+            with tf.control_dependencies([require_seen(index, sizes[index], limits)]):
+                content = tf.identity(files.contents[index])
+            image = decode_rgb(content, files.turns[index])
+            people, scores = people_in(image, sizes[index])
+            # The grid's places are as far apart as so many pixels of what is seen.
+            linear = matrices[index, :, :2] * (2 / finer)
+            places = people[..., :2] @ tf.transpose(linear) + matrices[index, :, 2]
+            found = people[..., 2:]
+            rows = tf.concat([tf.where(found > 0, places, 0.0), found], axis=-1)
+            rows = tf.reshape(rows, (-1, 3 * count))
+            return tf.concat([rows, scores[:, None]], axis=-1)
 
-        with tf.control_dependencies([few]):
-            numbers = tf.range(tf.shape(sizes)[0])
-        row = tf.TensorSpec((None, keypoints), tf.float32)
-        found = map_flat(answer, numbers, row, at_once=1)
-        cells = [(largest // stride) for stride in (2, 4)]
-        lengths = [tf.reduce_prod(each) for each in cells]
-        found = tf.reshape(found, (-1, tf.reduce_sum(lengths), keypoints))
-        parts = found[:, : lengths[0]], found[:, lengths[0] :]
-        heatmaps, tags = (
-            tf.reshape(part, (-1, each[0], each[1], keypoints))
-            for part, each in zip(parts, cells, strict=True)
-        )
+        numbers = tf.range(tf.shape(sizes)[0])
+        row = tf.TensorSpec((None, 3 * count + 1), tf.float32)
+        found, counts = map_padded(answer, numbers, row, at_once=1)
+        shape = tf.concat([tf.shape(found)[:2], [count, 3]], axis=0)
         return {
-            "merged_heatmaps": heatmaps,
-            "merged_tags": tags,
-            "seen": sizes,
-            "matrices": _matrices(files.sizes, sizes),
+            "keypoints": tf.reshape(found[..., :-1], shape),
+            "scores": found[..., -1],
+            "counts": counts,
         }
 
     return serve
@@ -151,30 +155,36 @@ def split_maps(answer: Any, manifest: BottomUpManifest) -> Answers:
 
 
 def merged_maps(answer: Any, manifest: BottomUpManifest) -> Answers:
-    """What a file that decodes gives: both resolutions averaged, and the tags."""
-    found = separated(answer, len(manifest.keypoints))
+    """What a file that decodes gives: both resolutions averaged, and the tags.
+
+    People are not put together there: such files consist of operations that every
+    accelerator knows, without loops, so this is as far as they go.
+    """
+    return _merged(separated(answer, len(manifest.keypoints)))
+
+
+def _merged(found: Answers) -> Answers:
     half = found["heatmaps"]
-    size = tf.constant(half.shape[1:3])
+    size = half.shape[1:3] if None not in half.shape[1:3] else tf.shape(half)[1:3]
     quarter = resize_bilinear(found["quarter_heatmaps"], size, align_corners=False)
     return {"heatmaps": (quarter + half) * 0.5, "tags": found["tags"]}
 
 
 def as_outputs(answers: Answers, manifest: BottomUpManifest) -> Answers:
-    """Merged maps as if a network had answered them."""
-    heatmaps = answers["heatmaps"]
-    size = tf.constant([side // 2 for side in heatmaps.shape[1:3]])
-    quarter = resize_bilinear(heatmaps, size, align_corners=False)
-    again = resize_bilinear(quarter, tf.shape(heatmaps)[1:3], align_corners=False)
-    return {
-        "quarter_heatmaps": quarter,
-        "heatmaps": 2.0 * heatmaps - again,
-        "tags": answers["tags"],
-    }
+    """Merged maps are what the predictor works on, too; see `maps.merge`."""
+    return answers
 
 
-def _allowed(manifest: Any, request: Request, tolerance: float) -> dict[str, float]:
-    names = ("merged_heatmaps", "merged_tags")
-    return {"seen": 0, "matrices": 1e-3, **dict.fromkeys(names, tolerance)}
+def _allowed(
+    manifest: BottomUpManifest, request: Request, tolerance: float
+) -> dict[str, float]:
+    # Rounding decides between two equal neighbours, by half a place of the grid, which
+    # is no more than a step of the heatmaps.
+    header = read_header(
+        request["image_bytes"].tobytes(), Reading(pixel_limit=sys.maxsize)
+    )
+    step = max(header.height, header.width) / min(manifest.input.size)
+    return {"counts": 0, "scores": tolerance, "keypoints": max(step, tolerance)}
 
 
 DECODER = Decoder(
@@ -184,7 +194,20 @@ DECODER = Decoder(
         "quarter_heatmaps": Answer("A heatmap a keypoint, at a quarter of the size."),
         "heatmaps": Answer("A heatmap a keypoint, at half of the size."),
         "tags": Answer("Who each place belongs to, for each keypoint."),
+        "keypoints": Answer(
+            "x, y and score of each person's keypoints in pixels of the image.",
+            rounded=True,
+        ),
+        "scores": Answer("How sure each person is."),
+        "counts": Answer("How many people there are."),
     },
     split_maps,
 )
-SIGNATURE = Signature("people", (IMAGES,), serve_people, SEEN_WHOLE, allowed=_allowed)
+SIGNATURE = Signature(
+    "people",
+    (IMAGES,),
+    serve_people,
+    SEEN_WHOLE,
+    allowed=_allowed,
+    by_last_digits=True,
+)

@@ -5,7 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from hrnet_tf.images.in_graph import checked_files, decode_rgb, map_flat, require
+from hrnet_tf.images.in_graph import (
+    checked_files,
+    decode_rgb,
+    map_flat,
+    require,
+    require_seen,
+)
 from hrnet_tf.images.limits import Limits
 from hrnet_tf.networks.layers import resize_bilinear
 from hrnet_tf.tasks.dense.manifest import DenseManifest
@@ -39,12 +45,7 @@ def answers_of_images(
 
     def padded(index: tf.Tensor) -> tf.Tensor:
         seen = tf.cast(size_of_look(sizes[index], manifest)[0], tf.int64)
-        fine = require(
-            tf.reduce_prod(seen) <= limits.pixels,
-            f"Image {{}} of the batch is looked at in {{}} pixels (height, width); up "
-            f"to {limits.pixels} in all are taken.",
-            *(index, seen),
-        )
+        fine = require_seen(index, seen, limits)
         with tf.control_dependencies([fine, *_fitting(index, seen, manifest)]):
             content = tf.identity(files.contents[index])
         beyond = largest - sizes[index]

@@ -43,7 +43,7 @@ data:
     annotations: {data_folder}/annotations/person_keypoints_val.json
     images: {data_folder}/images/val
 train: {{epochs: 1, batch_size: 4, steps_per_epoch: 2, drop_at: []}}
-evaluate: {{threshold: 0.001}}
+evaluate: {{threshold: 0.001, most: 4}}
 """
     )
     return path
@@ -147,25 +147,14 @@ def test_exports_answer_as_the_model(run, exported, data_folder):
     assert hrnet_tf.load(exported["tflite"]).predict(image).keypoint_set.name == "coco"
 
 
-def test_encoded_images_of_any_size_become_maps(run, exported):
-    loaded = tf.saved_model.load(str(exported["savedmodel"]))
-    rng = np.random.default_rng(0)
-    images = [
-        rng.integers(0, 256, size, np.uint8) for size in ((90, 50, 3), (60, 64, 3))
-    ]
-    encoded = tf.constant([tf.io.encode_png(image).numpy() for image in images])
-    found = loaded.signatures["people"](image_bytes=encoded)
-    predictor = hrnet_tf.load(run.folder, flip=False)
-    for row, image in enumerate(images):
-        (look,) = predictor.looks(image.shape[:2])
-        assert tuple(found["seen"][row].numpy()) == look.size
-        matrix = look.matrix_from(look.size)
-        np.testing.assert_allclose(found["matrices"][row], matrix, atol=1e-3)
-        ((seen,),) = predictor._look([image])
-        tags = seen.outputs["tags"]
-        ours = found["merged_tags"][row, : tags.shape[0], : tags.shape[1]]
-        # Rounding to whole levels differs between two ways to resize.
-        assert np.abs(ours - tags).mean() < 0.01 * np.ptp(tags) + 1e-4
+def test_encoded_images_become_people(exported):
+    """They were compared when they were exported; here: with themselves, later."""
+    record = np.load(f"{exported['savedmodel']}.npz")
+    assert record["answers/counts"][0] > 0
+    assert record["answers/keypoints"].shape[2:] == (17, 3)
+    found = verify(exported["savedmodel"])
+    assert found.ok
+    assert found.differences.keys() >= {"keypoints", "scores", "counts", "tags"}
 
 
 def test_flavours_are_measured(run, exported):
