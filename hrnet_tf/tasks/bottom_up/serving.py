@@ -65,7 +65,7 @@ def serve_people(
     count = len(manifest.keypoints)
 
     def people_in(image: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        found = _merged(look(_seen_whole(image, size)[None]))
+        found = averaged(look(_seen_whole(image, size)[None]))
         heatmaps, tags = found["heatmaps"][0], found["tags"][0]
         total = tf.reduce_sum(heatmaps) + tf.reduce_sum(tags)
         finite = require(
@@ -160,10 +160,15 @@ def merged_maps(answer: Any, manifest: BottomUpManifest) -> Answers:
     People are not put together there: such files consist of operations that every
     accelerator knows, without loops, so this is as far as they go.
     """
-    return _merged(separated(answer, len(manifest.keypoints)))
+    return averaged(separated(answer, len(manifest.keypoints)))
 
 
-def _merged(found: Answers) -> Answers:
+def averaged(found: Answers) -> Answers:
+    """Heatmaps of both resolutions in one, at half of the input's size, and the tags.
+
+    Args:
+        found: `quarter_heatmaps`, `heatmaps` and `tags`, see `predictor.separated`.
+    """
     half = found["heatmaps"]
     size = half.shape[1:3] if None not in half.shape[1:3] else tf.shape(half)[1:3]
     quarter = resize_bilinear(found["quarter_heatmaps"], size, align_corners=False)
