@@ -18,7 +18,7 @@ from hrnet_tf.export.names import DEFAULTS, require_packages
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.records import record
 from hrnet_tf.export.signatures import decoder_of
-from hrnet_tf.tasks import make_experiment, read_manifest
+from hrnet_tf.tasks import make_experiment, parts_of, read_manifest
 from hrnet_tf.tasks.base.manifest import Artefact, TaskManifest
 from hrnet_tf.training.run import Run
 
@@ -49,7 +49,8 @@ def export_run(
     Returns:
         The artefact of each format. Beside it lie its manifest (`.json` added to its
         name), what it was asked and answered (`.npz` added), and `decoder.py`: what
-        comes before and after a network, in NumPy alone.
+        comes before and after a network, in NumPy alone, with what the task brings
+        along for it.
 
     Raises:
         InputError: if there is no such run, it has no weights, a format is unknown,
@@ -133,9 +134,16 @@ def export_model(
     for name, target in targets.items():
         _export(model, manifest, samples, name, target, options)
         if not FORMATS[name].served:
-            code = Path(decoder.__file__)
-            write_bytes(target.parent / code.name, code.read_bytes())
+            _put_beside(target.parent, manifest)
     return targets
+
+
+def _put_beside(folder: Path, manifest: TaskManifest) -> None:
+    """What decodes in NumPy alone: `decoder.py`, and what the task brings along."""
+    code = Path(decoder.__file__)
+    for name, file in {code.name: code, **parts_of(manifest).beside}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(folder / name, file.read_bytes())
 
 
 def _export(

@@ -29,7 +29,6 @@ from hrnet_tf.export.signatures import (
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.tasks.base.manifest import TaskManifest
-from hrnet_tf.tasks.base.predictor import Network
 from hrnet_tf.tasks.base.serving import Signature
 
 COMPARED = 4  # crops
@@ -189,11 +188,11 @@ def _compare_served(
     signature = signature_of(manifest)
     if signature is None:
         return
-    network: Network = partial(model, training=False)
+    serve = serving_function(partial(model, training=False), manifest)
     if signature.by_last_digits:
         image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
-        network = constant_graph(fold(model), image)
-    serve = serving_function(network, manifest)
+        serve = serving_function(constant_graph(fold(model), image), manifest)
+        serve = constant_graph(serve, *signature.inputs)
     wanted = serve(*(runtimes.as_tensor(*pair) for pair in given.items()))
     told = {name: value.numpy() for name, value in wanted.items()}
     served = {

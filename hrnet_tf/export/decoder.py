@@ -95,7 +95,7 @@ def decode(
     if task not in KNOWN:
         raise ValueError(
             f"decoder.py does not know what answers of the task {task} mean; `prepare` "
-            "makes the input of its network, and who made the task knows the rest."
+            "makes the input of its network, and the task's own code knows the rest."
         )
     if task == "pose":
         return decode_pose(output, manifest)

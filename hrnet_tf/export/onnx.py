@@ -22,7 +22,7 @@ from hrnet_tf.export.onnx_graph import (
 from hrnet_tf.export.onnx_rules import CHANNELS_FIRST_RULES
 from hrnet_tf.export.onnx_shapes import simplify_shapes
 from hrnet_tf.export.options import Options
-from hrnet_tf.export.signatures import outputs_of
+from hrnet_tf.export.signatures import divided, outputs_of
 from hrnet_tf.networks.fold import StandIns, constant_graph, fold
 from hrnet_tf.networks.regions import STANDS_FOR, to_roi_align
 from hrnet_tf.tasks.base.manifest import TaskManifest
@@ -64,7 +64,8 @@ def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
     shape = (manifest.input.at_once, *manifest.input.shape, 3)
     image = tf.TensorSpec(shape, tf.float32, "image")
     stand_ins = StandIns()
-    folded = fold(model, stand_ins.constant, CHANNELS_FIRST_RULES, "onnx")
+    parts, rules = divided(manifest), CHANNELS_FIRST_RULES
+    folded = fold(model, stand_ins.constant, rules, "onnx", divided=parts)
 
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return outputs_of(folded(image), manifest)

@@ -1,6 +1,6 @@
 """The signature and the decoder of a manifest's task, put around a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -71,6 +71,11 @@ def serving_function(network: Network, manifest: TaskManifest) -> Callable:
         return serve(*fitting)
 
     return checked
+
+
+def divided(manifest: TaskManifest) -> Mapping[str, Mapping[str, slice]]:
+    """Outputs of a network that are several tensors in files; see `fold`."""
+    return decoder_of(manifest).divided(manifest)
 
 
 def decode(answer: tf.Tensor, manifest: TaskManifest) -> Answers:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.quantisation import RECIPES, measure_ranges, quantise
-from hrnet_tf.export.signatures import decode, outputs_of
+from hrnet_tf.export.signatures import decode, divided, outputs_of
 from hrnet_tf.export.tflite_metadata import NAME as TFLITE_METADATA
 from hrnet_tf.export.tflite_metadata import append_labels, tflite_metadata
 from hrnet_tf.images.preprocess import preprocess_input
@@ -84,7 +84,8 @@ def _convert(model: keras.Model, manifest: TaskManifest, decoded: bool = False) 
     from hrnet_tf.export import flatbuffer
 
     stand_ins = StandIns()
-    network = fold(model, stand_ins.constant, runtime="tflite")
+    parts = divided(manifest)
+    network = fold(model, stand_ins.constant, runtime="tflite", divided=parts)
 
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
         found = network(image)
@@ -127,7 +128,20 @@ def _with_facts(file: Any, tensor: Any) -> Any:
     """A manifest's input or output with its type in the file, if it is there."""
     from hrnet_tf.export import flatbuffer
 
-    found = flatbuffer.tensor_facts(file, tensor.name)
-    if found is None:
-        return tensor
-    return dataclasses.replace(tensor, dtype=found[0], quantisation=found[1])
+    parts = {
+        field.name: getattr(tensor, field.name) for field in dataclasses.fields(tensor)
+    }
+    # Of several tensors each is a field of its own.
+    several = {k: v for k, v in parts.items() if dataclasses.is_dataclass(v)}
+    for name, part in [(tensor.name, tensor), *several.items()]:
+        found = flatbuffer.tensor_facts(file, name)
+        if found is None:
+            continue
+        known = {"dtype": found[0], "quantisation": found[1]}
+        if part is tensor:
+            tensor = dataclasses.replace(tensor, **known)
+        else:
+            tensor = dataclasses.replace(
+                tensor, **{name: dataclasses.replace(part, **known)}
+            )
+    return tensor

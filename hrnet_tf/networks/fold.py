@@ -33,6 +33,7 @@ def fold(
     constant: Constant = tf.constant,
     more_rules: Mapping[type, Callable[..., Emitter]] = {},
     runtime: Runtime = "tensorflow",
+    divided: Mapping[str, Mapping[str, slice]] = {},
 ) -> Callable[[tf.Tensor], Any]:
     """A function that computes what `model(x, training=False)` does, on constants.
 
@@ -42,6 +43,9 @@ def fold(
         constant: what puts weights into the graph; see `StandIns`.
         more_rules: for classes of layers, what makes an emitter of a layer.
         runtime: what the graph is for; only models with a method `folded` look at it.
+        divided: names of outputs that are to be several, and these by name, as channels
+            of them: each gets a convolution of its own, and so a range of its own when
+            it is quantised. What is no convolution's output stays as it is.
 
     Returns:
         A function of an image batch, for use inside `tf.function`; it returns float32
@@ -78,6 +82,7 @@ def fold(
                 emit = emitter(call.layer, norm and norm.layer, constant)
             steps.append((emit, call.inputs, id(output)))
     _check_connected(model, steps)
+    parts = _parts(model, called, constant, divided)
 
     def network(images: tf.Tensor) -> Any:
         values = {id(model.inputs[0]): images}
@@ -85,9 +90,32 @@ def fold(
             values[output] = emit(
                 tf.nest.map_structure(lambda tensor: values[id(tensor)], inputs)
             )
-        return tf.nest.map_structure(lambda tensor: values[id(tensor)], model.output)
+        answers = tf.nest.map_structure(lambda tensor: values[id(tensor)], model.output)
+        for whole, own in parts.items():
+            del answers[whole]
+            answers |= {name: emit(values[id(x)]) for name, (emit, x) in own.items()}
+        return answers
 
     return network
+
+
+def _parts(
+    model: keras.Model,
+    called: list["_Call"],
+    constant: Constant,
+    divided: Mapping[str, Mapping[str, slice]],
+) -> dict[str, dict[str, tuple[Emitter, Any]]]:
+    """Convolutions for parts of outputs, with what they take."""
+    found = {}
+    for whole, parts in divided.items():
+        output = id(model.output[whole])
+        call = next(call for call in called if id(call.output) == output)
+        if type(call.layer) is layers.Conv2D:
+            found[whole] = {
+                name: (convolution(call.layer, None, constant, part), call.inputs)
+                for name, part in parts.items()
+            }
+    return found
 
 
 def constant_graph(function: Callable, *signature: tf.TensorSpec) -> Any:
@@ -178,9 +206,19 @@ def call_layer(layer: layers.Layer, x: Any) -> tf.Tensor:
 
 
 def convolution(
-    layer: layers.Conv2D, norm: layers.BatchNormalization | None, constant: Constant
+    layer: layers.Conv2D,
+    norm: layers.BatchNormalization | None,
+    constant: Constant,
+    channels: slice = slice(None),
 ) -> Emitter:
-    """A convolution with its batch norm folded into kernel and bias, in float64."""
+    """A convolution with its batch norm folded into kernel and bias, in float64.
+
+    Args:
+        layer: the convolution.
+        norm: that follows it, if one does.
+        constant: what puts weights into the graph.
+        channels: which of its answers.
+    """
     kernel = np.asarray(layer.kernel, np.float64)
     bias = (
         np.asarray(layer.bias, np.float64)
@@ -190,7 +228,8 @@ def convolution(
     if norm is not None:
         scale, shift = _scale_and_shift(norm)
         kernel, bias = kernel * scale, bias * scale + shift
-    weights = kernel.astype(np.float32)
+    weights = kernel[..., channels].astype(np.float32)
+    bias = bias[channels]
     offset = bias.astype(np.float32) if bias.any() else None
     strides, padding = list(layer.strides), layer.padding.upper()
     activation = None if _is_linear(layer.activation) else layer.activation

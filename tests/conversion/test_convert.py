@@ -18,8 +18,9 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion import convert as conversion
 from hrnet_tf.conversion.convert import check_converted, convert, fixed_image
 from hrnet_tf.export.converted import export_converted
+from hrnet_tf.tasks.bottom_up.predictor import BottomUpPredictor
 from hrnet_tf.tasks.landmarks.predictor import LandmarkPredictor
-from support.networks import with_statistics
+from support.networks import shallow_networks, with_statistics
 
 SMALL = {"modules": (1, 1, 1), "blocks": 1}
 KEPT = ["tiny.json", "tiny.keras", "tiny.txt"]
@@ -329,6 +330,28 @@ def test_a_network_of_faces_goes_on_to_an_artefact(faces, asked_here, capsys):
 def test_what_a_network_of_faces_has_learnt_must_be_known(faces):
     with pytest.raises(InputError, match=r"of no encoding udp \(official, affine\)"):
         export_converted(faces, ["tflite"], encoding="udp")
+
+
+def test_a_network_of_everyone_goes_on_to_people(five, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("hrnet_tf.tasks.bottom_up.checkpoint.SIDE", 64)
+    caplog.set_level("INFO")
+    command = ["convert", str(tmp_path / "crowd.npz"), "--export", "onnx"]
+    command += ["--out", str(tmp_path / "crowd.keras"), "--labels", str(five)]
+    with shallow_networks():
+        model = with_statistics(hrnet_tf.HigherHRNet(4, 5, **SMALL))
+        tensors = {n: torch_layout(v.numpy()) for n, v in official_names(model)}
+        np.savez(tmp_path / "crowd.npz", **tensors)
+        cli.main(command)
+    assert "looked at with a short side of 64 pixels" in caplog.text
+    predictor = hrnet_tf.load(tmp_path / "crowd" / "model.onnx")
+    manifest = predictor.manifest
+    assert manifest.keypoints.names == tuple("abcde")
+    assert (manifest.looks.short_side, manifest.input.any_size) == (64, True)
+    assert (tmp_path / "crowd" / "people" / "grouping.py").is_file()
+    views = np.random.default_rng(0).integers(0, 256, (1, 96, 64, 3), np.uint8)
+    whole = BottomUpPredictor.from_model(model, manifest).answer(views)
+    for name, values in predictor.answer(views).items():
+        np.testing.assert_allclose(values, whole[name], atol=1e-3)
 
 
 def test_a_labelling_network_goes_on_with_its_rule_and_classes(tmp_path):

@@ -70,6 +70,8 @@ class Decoder:
             together where they are several.
         differences: how far answers are from those that are expected, where they are no
             numbers in fixed places; None: number by number.
+        divided: of a manifest: outputs of the network that are several tensors in
+            files, and these by name, as channels; see `fold`.
     """
 
     decode: Callable[[tf.Tensor, Any], Answers]
@@ -77,6 +79,7 @@ class Decoder:
     answers: Mapping[str, Answer] = field(default_factory=dict)
     outputs: Callable[[Any, Any], Answers] = one_output
     differences: Differences | None = None
+    divided: Callable[[Any], Mapping[str, Mapping[str, slice]]] = lambda manifest: {}
 
 
 def decoding(decoder: Decoder) -> Callable[[Network, Any], Callable[[tf.Tensor], Any]]:

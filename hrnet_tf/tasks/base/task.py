@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -53,6 +53,9 @@ class Parts:
         decoder: from a network's output to its meaning; None: they are the same.
         network: how the official checkpoints of its network are read, if there are any.
         demo: how the demo shows it, if it does.
+        beside: what exports bring along for those who decode in NumPy alone, where
+            `decoder.py` beside them does not know the task: files by the names that
+            they get there, such as `"people/__init__.py"`.
 
     Raises:
         ValueError: if only one of predictor and exports decodes: they would answer
@@ -67,6 +70,7 @@ class Parts:
     decoder: Decoder | None = None
     network: NetworkKind | None = None
     demo: Demo | None = None
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
     def __post_init__(self):
         from hrnet_tf.tasks.base.predictor import Predictor

@@ -1,5 +1,6 @@
 """Checkpoints of bottom-up pose networks."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from hrnet_tf.tasks.bottom_up.manifest import (
 from hrnet_tf.tasks.bottom_up.network import RENAMED, HigherHRNet
 from hrnet_tf.tasks.keypoints.keypoint_set import KeypointSet
 
+logger = logging.getLogger(__name__)
+
+SIDE = 512  # pixels, the short side of most published networks' images
+
 
 def _manifest(
     title: str,
@@ -30,8 +35,17 @@ def _manifest(
             "as HigherHRNet's are, can be exported: what groups people averages both."
         )
     keypoints = KeypointSet.read_for(labels or "coco", arguments["keypoints"], path)
-    seen = SceneInput(given.height, given.width)
-    looks = Looks(min(given.size))
+    height, width = given.size
+    any_size = None in (arguments.get("input_shape") or (None, None))[:2]
+    if any_size:  # the file does not tell
+        height = width = SIDE
+        logger.info(
+            "%s: images are looked at with a short side of %d pixels, as the official "
+            "networks for that size are; `looks.short_side` of the manifest says so.",
+            *(path, SIDE),
+        )
+    seen = SceneInput(height, width, any_size=any_size)
+    looks = Looks(min(height, width))
     return BottomUpManifest(
         title, seen, MapsOutput(), keypoints, looks, versions=versions()
     )

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hrnet_tf.images.preprocess import crop_matrix, invert
-
-STEP = 64  # the sides at the smallest scale are multiples of this
+from hrnet_tf.tasks.bottom_up.looks import middle_of, size_of_look, width_to_fit
 
 
 @dataclass(frozen=True)
@@ -55,17 +54,8 @@ def look_at(
         look_at((480, 640), 512).size  # (512, 704)
         ```
     """
-    height, width = (int(side) for side in image_size)
-    short = _round_up(least * short_side)
-    seen = int(short * scale / least)
-    if width < height:
-        long = int(_round_up(short / width * height) * scale / least)
-        size, seen_width = (long, seen), float(width)
-    else:
-        long = int(_round_up(short / height * width) * scale / least)
-        size, seen_width = (seen, long), long / seen * height
-    center = np.array([int(width / 2 + 0.5), int(height / 2 + 0.5)])
-    return Look(size, center, seen_width)
+    size, width = size_of_look(image_size, short_side, scale, least)
+    return Look(size, np.array(middle_of(image_size)), width)
 
 
 def look_into(image_size: Sequence[int], size: tuple[int, int]) -> Look:
@@ -75,10 +65,5 @@ def look_into(image_size: Sequence[int], size: tuple[int, int]) -> Look:
         image_size: its height and width.
         size: height and width of the network's input.
     """
-    height, width = (int(side) for side in image_size)
-    center = np.array([int(width / 2 + 0.5), int(height / 2 + 0.5)])
-    return Look(size, center, max(float(width), height * size[1] / size[0]))
-
-
-def _round_up(side: float) -> int:
-    return int((side + STEP - 1) // STEP * STEP)
+    width = width_to_fit(image_size, size)
+    return Look(size, np.array(middle_of(image_size)), width)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrnet_tf.tasks.bottom_up.assignment import assign
-from hrnet_tf.tasks.bottom_up.maps import PeopleMaps
-from hrnet_tf.tasks.bottom_up.peaks import find_peaks
+from .assignment import assign
+from .maps import PeopleMaps
+from .peaks import find_peaks
 
 # In which order keypoints find their people: trunk and head first. The official program
 # takes the first as many of it as there are keypoints.
@@ -215,7 +215,7 @@ def group(
         people, scores = group(maps)
         ```
     """
-    from hrnet_tf.tasks.bottom_up.refine import refine
+    from .refine import refine
 
     people = match_by_tag(find_candidates(maps, settings), settings)
     if settings.adjust:

@@ -20,6 +20,15 @@ class SceneInput(ImageInput):
 
 
 @dataclass(frozen=True)
+class MapTensor:
+    """One tensor of what a network answers."""
+
+    stride: int  # pixels of the input per cell
+    dtype: str = "float32"
+    quantisation: Quantisation | None = None
+
+
+@dataclass(frozen=True)
 class MapsOutput:
     """What it answers: a heatmap a keypoint at two resolutions, and a tag."""
 
@@ -27,7 +36,10 @@ class MapsOutput:
     layout: str = "NHWC"
     dtype: str = "float32"
     stride: int = 2  # pixels of the input per cell; of the others twice as many
-    quantisation: Quantisation | None = None
+    quantisation: Quantisation | None = None  # each tensor has its own
+    quarter_heatmaps: MapTensor = field(default_factory=lambda: MapTensor(4))
+    heatmaps: MapTensor = field(default_factory=lambda: MapTensor(2))
+    tags: MapTensor = field(default_factory=lambda: MapTensor(4))
 
 
 @dataclass(frozen=True)

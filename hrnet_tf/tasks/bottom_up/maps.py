@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hrnet_tf.common.opencv import cv2
+from .filters import resize as resized
 
 # By name, float32 (height, width, keypoints): `quarter_heatmaps` and `tags` at a
 # quarter of the input's size, `heatmaps` at half of it.
@@ -143,6 +143,8 @@ def merge(
 
 def _heatmaps(seen: Seen, mirror: np.ndarray) -> np.ndarray:
     """Both resolutions and both directions in one, at half of the input's size."""
+    if "quarter_heatmaps" not in seen.outputs:  # a file has averaged them already
+        return seen.outputs["heatmaps"]
     quarter, half = seen.outputs["quarter_heatmaps"], seen.outputs["heatmaps"]
     if seen.mirrored is None:
         merged = resized(quarter, half.shape[:2])
@@ -166,14 +168,6 @@ def _flipped_back(maps: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     rows, columns, count = maps.shape
     places = np.arange(columns)[::-1, None] * count + mirror
     return maps.reshape(rows, -1).take(places.ravel(), axis=1).reshape(maps.shape)
-
-
-def resized(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Maps `(rows, columns, channels)` to a height and width, bilinear, half-pixel."""
-    if maps.shape[:2] == tuple(size):
-        return maps
-    found = cv2.resize(maps, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return found.reshape(*size, -1)  # OpenCV drops a single channel
 
 
 def _through(

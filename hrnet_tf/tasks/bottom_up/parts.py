@@ -1,5 +1,7 @@
 """The parts of the task, tied together."""
 
+from pathlib import Path
+
 from hrnet_tf.tasks.base.task import Parts
 from hrnet_tf.tasks.bottom_up.checkpoint import NETWORK
 from hrnet_tf.tasks.bottom_up.experiment import BottomUpExperiment
@@ -7,6 +9,13 @@ from hrnet_tf.tasks.bottom_up.manifest import BottomUpManifest
 from hrnet_tf.tasks.bottom_up.predictor import BottomUpPredictor
 from hrnet_tf.tasks.bottom_up.serving import DECODER, SIGNATURE
 from hrnet_tf.tasks.bottom_up.viewer import BottomUpViewer
+
+# What decodes beside exports: the modules that the predictor works with.
+FILES = ("assignment", "filters", "grouping", "looks", "maps", "peaks", "refine")
+BESIDE = {
+    "people/__init__.py": Path(__file__).with_name("decoder.py"),
+    **{f"people/{name}.py": Path(__file__).with_name(f"{name}.py") for name in FILES},
+}
 
 PARTS = Parts(
     BottomUpManifest,
@@ -16,4 +25,5 @@ PARTS = Parts(
     SIGNATURE,
     DECODER,
     NETWORK,
+    beside=BESIDE,
 )

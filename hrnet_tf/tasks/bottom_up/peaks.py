@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from hrnet_tf.common.opencv import cv2
-from hrnet_tf.tasks.bottom_up.maps import PeopleMaps
+from .filters import highest
+from .maps import PeopleMaps
 
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
@@ -72,7 +72,7 @@ def _between_cells(heatmaps: np.ndarray, threshold: float) -> Places:
     """
     rows, columns, count = heatmaps.shape
     above = (heatmaps > threshold).view(np.uint8)
-    near = np.flatnonzero(cv2.dilate(above, CROSS).view(bool))
+    near = np.flatnonzero(highest(above, CROSS).view(bool))
     row, rest = np.divmod(near, columns * count)
     column, keypoint = np.divmod(rest, count)
     flat = heatmaps.ravel()

@@ -8,9 +8,9 @@ everywhere.
 
 import numpy as np
 
-from hrnet_tf.common.opencv import cv2
-from hrnet_tf.tasks.bottom_up.grouping import towards_higher
-from hrnet_tf.tasks.bottom_up.maps import PeopleMaps, resized
+from .filters import highest, lowest
+from .grouping import towards_higher
+from .maps import PeopleMaps, resized
 
 BLOCK = 4  # places along a side of a block, which is a cell of the tags
 GROUP = 8  # blocks along a side of a group
@@ -110,15 +110,15 @@ class _Bounded:
         tags = maps.tags.take(channels.ravel(), axis=2)
         # Places of a block lie between its own tags and those around.
         square = np.ones((3, 3), np.uint8)
-        low, high = cv2.erode(tags, square), cv2.dilate(tags, square)
-        highest = _highest_values(maps).take(used, axis=2)
+        low, high = lowest(tags, square), highest(tags, square)
+        values = _highest_values(maps).take(used, axis=2)
         kinds = (len(used), maps.kinds)
         self.of_groups = (
-            _of_groups(highest, np.maximum),
+            _of_groups(values, np.maximum),
             _of_groups(low, np.minimum).reshape(*kinds, -1),
             _of_groups(high, np.maximum).reshape(*kinds, -1),
         )
-        self.highest = _grouped(highest)
+        self.highest = _grouped(values)
         self.low, self.high = (
             _grouped(each).reshape(*kinds, -1, GROUP * GROUP) for each in (low, high)
         )
@@ -246,11 +246,9 @@ def _highest_values(maps: PeopleMaps) -> np.ndarray:
     """No place of a block has a higher value, float32 `(rows, columns, keypoints)`."""
     if maps.heatmaps.shape[:2] == maps.half:  # places lie between the cells -1 to 2
         square = np.ones((4, 4), np.uint8)
-        highest = cv2.dilate(maps.heatmaps, square, anchor=(1, 1))[::2, ::2]
-    else:
-        square = np.ones((BLOCK, BLOCK), np.uint8)
-        highest = cv2.dilate(maps.everywhere(), square, anchor=(0, 0))[::BLOCK, ::BLOCK]
-    return highest.reshape(*highest.shape[:2], -1)  # OpenCV 4 drops a single channel
+        return highest(maps.heatmaps, square, anchor=(1, 1))[::2, ::2]
+    square = np.ones((BLOCK, BLOCK), np.uint8)
+    return highest(maps.everywhere(), square, anchor=(0, 0))[::BLOCK, ::BLOCK]
 
 
 def _bounds(

@@ -33,9 +33,9 @@ from hrnet_tf.tasks.base.serving import (
     Request,
     Signature,
 )
-from hrnet_tf.tasks.bottom_up.geometry import STEP
 from hrnet_tf.tasks.bottom_up.graph_grouping import group
 from hrnet_tf.tasks.bottom_up.graph_maps import GraphMaps
+from hrnet_tf.tasks.bottom_up.looks import STEP
 from hrnet_tf.tasks.bottom_up.manifest import BottomUpManifest
 from hrnet_tf.tasks.bottom_up.predictor import people_maps, separated
 
@@ -154,6 +154,13 @@ def split_maps(answer: Any, manifest: BottomUpManifest) -> Answers:
     return separated(answer, len(manifest.keypoints))
 
 
+def divided_maps(manifest: BottomUpManifest) -> dict[str, dict[str, slice]]:
+    """Heatmaps and tags of one convolution as two: tags have a far wider range."""
+    count = len(manifest.keypoints)
+    parts = {"quarter_heatmaps": slice(count), "tags": slice(count, None)}
+    return {"heatmaps_and_tags": parts}
+
+
 def merged_maps(answer: Any, manifest: BottomUpManifest) -> Answers:
     """What a file that decodes gives: both resolutions averaged, and the tags.
 
@@ -207,6 +214,7 @@ DECODER = Decoder(
         "counts": Answer("How many people there are."),
     },
     split_maps,
+    divided=divided_maps,
 )
 SIGNATURE = Signature(
     "people",
