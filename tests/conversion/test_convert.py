@@ -20,7 +20,7 @@ from hrnet_tf.conversion.convert import check_converted, convert, fixed_image
 from hrnet_tf.export.converted import export_converted
 from hrnet_tf.tasks.bottom_up.predictor import BottomUpPredictor
 from hrnet_tf.tasks.landmarks.predictor import LandmarkPredictor
-from support.networks import shallow_networks, with_statistics
+from support.networks import with_statistics
 
 SMALL = {"modules": (1, 1, 1), "blocks": 1}
 KEPT = ["tiny.json", "tiny.keras", "tiny.txt"]
@@ -337,11 +337,10 @@ def test_a_network_of_everyone_goes_on_to_people(five, tmp_path, monkeypatch, ca
     caplog.set_level("INFO")
     command = ["convert", str(tmp_path / "crowd.npz"), "--export", "onnx"]
     command += ["--out", str(tmp_path / "crowd.keras"), "--labels", str(five)]
-    with shallow_networks():
-        model = with_statistics(hrnet_tf.HigherHRNet(4, 5, **SMALL))
-        tensors = {n: torch_layout(v.numpy()) for n, v in official_names(model)}
-        np.savez(tmp_path / "crowd.npz", **tensors)
-        cli.main(command)
+    model = with_statistics(hrnet_tf.HigherHRNet(4, 5, **SMALL))
+    tensors = {n: torch_layout(v.numpy()) for n, v in official_names(model)}
+    np.savez(tmp_path / "crowd.npz", **tensors)
+    cli.main(command)
     assert "looked at with a short side of 64 pixels" in caplog.text
     predictor = hrnet_tf.load(tmp_path / "crowd" / "model.onnx")
     manifest = predictor.manifest
