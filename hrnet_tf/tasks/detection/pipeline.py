@@ -254,8 +254,8 @@ def training_batches(
         padded at the right and below, and int32 `(batch, 2)`, height and width of what
         is no padding; and `{"boxes", "labels", "crowds"}`: float32 `(batch, places,
         4)`, x1, y1, x2, y2 in pixels, int32 `(batch, places)`, -1 where there is no
-        object, and bool; and `"masks"`, uint8 `(batch, places, height, width)`, 0 or 1,
-        where masks are wanted.
+        object, and uint8, 1 for crowds; and `"masks"`, uint8 `(batch, places, height,
+        width)`, 0 or 1, where masks are wanted.
     """
     recolor = recolor_batch(data.augmentation)
 
@@ -284,7 +284,9 @@ def training_batches(
         return images, *found[1:]
 
     def named(images, sizes, boxes, labels, crowds, packed):
-        targets = {"boxes": boxes, "labels": labels, "crowds": crowds}
+        # Keras adds up the first batch over devices, which it cannot with booleans.
+        counted = tf.cast(crowds, tf.uint8)
+        targets = {"boxes": boxes, "labels": labels, "crowds": counted}
         if reader.masks:
             targets["masks"] = unpacked(packed)
             targets["masks"].set_shape((batch_size, None, None, None))

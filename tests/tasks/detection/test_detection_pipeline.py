@@ -152,7 +152,7 @@ def test_batches_are_named_and_the_same_for_the_same_seed(tmp_path):
     assert {name: value.dtype for name, value in targets.items()} == {
         "boxes": tf.float32,
         "labels": tf.int32,
-        "crowds": tf.bool,
+        "crowds": tf.uint8,
         "masks": tf.uint8,
     }
     assert targets["masks"].shape[2:] == inputs["image"].shape[1:3]
