@@ -7,10 +7,11 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from test_hostile_checkpoints import LONGEST, damaged
+from test_damaged_checkpoints import damaged
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks.transfer import load_body, load_keras_weights
+from support.refusals import LONGEST
 
 
 def small():
