@@ -26,6 +26,7 @@ NETWORKS = {
     "pyramid": (hrnet_tf.HRNetV2p, {}),
     "higher": (hrnet_tf.HigherHRNet, {"keypoints": 3}),
     "landmarks": (hrnet_tf.HRNetLandmarks, {"landmarks": 5}),
+    "detector": (hrnet_tf.HRNetDetector, {"classes": 3, "masks": True}),
 }
 
 # All kinds of layers: those of the others are in these too.
