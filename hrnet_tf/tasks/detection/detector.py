@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.images.preprocess import MEAN, STD
+from hrnet_tf.tasks.detection.geometry import normalised
 from hrnet_tf.tasks.detection.heads import BOX_SIDE, MASK_SIDE, Heads
 from hrnet_tf.tasks.detection.layers import (
     Between,
@@ -21,9 +21,10 @@ from hrnet_tf.tasks.detection.layers import (
 )
 from hrnet_tf.tasks.detection.learner import Learner
 from hrnet_tf.tasks.detection.learning import Learning
+from hrnet_tf.tasks.detection.roi_align import STRIDES
 
 LEVELS = tuple(f"P{level}" for level in range(2, 7))
-CROPPED = 4  # levels that boxes are cut out of; the last one is for proposals alone
+CROPPED = len(STRIDES)  # boxes are cut out of these; the last level is for proposals
 
 
 def detections(
@@ -202,12 +203,7 @@ class PaddedImages(Between):
 
     def call(self, inputs):
         """Normalise; see the class."""
-        images, sizes = inputs["image"], tf.cast(inputs["sizes"], tf.int32)
-        x = (tf.cast(images, tf.float32) - tf.constant(MEAN)) / tf.constant(STD)
-        _, height, width, _ = tf.unstack(tf.shape(images))
-        rows = tf.range(height) < sizes[:, :1]
-        columns = tf.range(width) < sizes[:, 1:]
-        return tf.where((rows[:, :, None] & columns[:, None])[..., None], x, 0.0)
+        return normalised(inputs["image"], tf.cast(inputs["sizes"], tf.int32))
 
 
 @keras.saving.register_keras_serializable("hrnet_tf")

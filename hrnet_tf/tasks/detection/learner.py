@@ -93,7 +93,16 @@ class Learner(keras.Model):
         return self.get_metrics_result()
 
     def make_train_function(self, force=False):
-        """Keras's; what a step writes to is there before the first one is traced."""
+        """Keras's; what a step writes to is there before the first one is traced.
+
+        Raises:
+            InputError: if `compile` was given a loss, which would have no effect.
+        """
+        if self.loss:
+            raise InputError(
+                "Detectors have losses of their own, of proposals, classes, boxes and "
+                "masks; call `compile` without `loss`."
+            )
         self._curves()
         return super().make_train_function(force)
 

@@ -104,9 +104,9 @@ def HRNetDetector(
 
     It is compiled: `fit` takes such inputs with `{"boxes": ..., "labels": ...}`, float
     `(batch, n, 4)` and int `(batch, n)`, -1 where there is no box; with masks also
-    `"masks"`, 0 or 1, `(batch, n, height, width)`; and if there are any `"crowds"`,
-    bool `(batch, n)`: boxes of groups, which are no objects. The curves tell the losses
-    by MMDetection's names, such as `loss_rpn_cls`.
+    `"masks"`, 0 or 1, `(batch, n, height, width)`; and if there are any `"crowds"`, 0
+    or 1, `(batch, n)`: boxes of groups, which are no objects. The curves tell the
+    losses by MMDetection's names, such as `loss_rpn_cls`.
 
     Args:
         width: channels of the highest resolution (published: 18, 32, 40), or

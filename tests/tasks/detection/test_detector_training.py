@@ -207,6 +207,9 @@ def test_what_it_cannot_learn_from_is_refused():
     wrong = {**targets, "labels": targets["labels"] + 1}
     with pytest.raises(tf.errors.InvalidArgumentError, match="number of classes, 3"):
         model.compute_loss(given, wrong, features)
+    model.compile("sgd", loss="mse")
+    with pytest.raises(InputError, match="call `compile` without `loss`"):
+        model.fit(steps(given, targets, 1), verbose=0, shuffle=False)
 
 
 @pytest.mark.slow
