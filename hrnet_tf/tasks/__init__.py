@@ -15,6 +15,7 @@ from hrnet_tf.common.typed_yaml import load_yaml, merge
 from hrnet_tf.tasks.base.task import Option, Parts, Task
 from hrnet_tf.tasks.bottom_up import TASK as BOTTOM_UP
 from hrnet_tf.tasks.classification import TASK as CLASSIFICATION
+from hrnet_tf.tasks.detection import TASK as DETECTION
 from hrnet_tf.tasks.landmarks import TASK as LANDMARKS
 from hrnet_tf.tasks.plugins import find_plugins, load_plugin
 from hrnet_tf.tasks.pose import TASK as POSE
@@ -32,14 +33,17 @@ logger = logging.getLogger(__name__)
 
 TASKS: dict[str, Task] = {
     task.name: task
-    for task in (POSE, BOTTOM_UP, LANDMARKS, CLASSIFICATION, SEGMENTATION, REGRESSION)
+    for task in (
+        *(POSE, BOTTOM_UP, LANDMARKS, DETECTION),
+        *(CLASSIFICATION, SEGMENTATION, REGRESSION),
+    )
 }
 OWN = frozenset(TASKS)  # of this package
 DEFAULT = POSE.name  # of configurations that name no task
 
 # Modules of networks that nothing trains yet; their checkpoints can be read. Whatever
 # has a detector's tensors has those of its pyramid, which comes last for that.
-NETWORKS_ALONE = ("detection.checkpoint", "detection.pyramid")
+NETWORKS_ALONE = ("detection.pyramid",)
 
 
 def register_task(task: Task) -> None:

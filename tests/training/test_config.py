@@ -31,7 +31,7 @@ def write(tmp_path):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_shipped_configuration_loads(path):
     parts = ["data.root=somewhere"]
-    if path.parent.name in ("pose", "bottom_up", "landmarks"):
+    if path.parent.name in ("pose", "bottom_up", "landmarks", "detection"):
         parts = [
             f"data.{part}.{key}=somewhere"
             for part in ("train", "validation")

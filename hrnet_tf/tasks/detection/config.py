@@ -25,6 +25,9 @@ class DetectorModel(NetworkSection):
     name: Literal["HRNetDetector"] = "HRNetDetector"
     cascade: bool = False  # three box heads, each on the boxes of the one before
     masks: bool = False  # find the outline of each object too
+    # Whether batch norm learns from batches; else it keeps the body's statistics, as
+    # published, since a GPU holds two images.
+    batch_statistics: bool = False
     # Height and width of what exports of a fixed size take.
     size: tuple[int, int] = (800, 1344)
 

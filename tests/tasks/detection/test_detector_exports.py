@@ -14,18 +14,13 @@ from hrnet_tf.export.options import Options
 from hrnet_tf.export.signatures import serving_function
 from hrnet_tf.export.verify import verify
 from hrnet_tf.networks.fold import fold
-from hrnet_tf.tasks import TASKS
-from hrnet_tf.tasks.base.task import Parts, Task
 from hrnet_tf.tasks.detection.classes import ObjectClasses
-from hrnet_tf.tasks.detection.config import DetectionConfig
 from hrnet_tf.tasks.detection.manifest import (
     DetectionManifest,
     ObjectInput,
     ObjectOutput,
 )
 from hrnet_tf.tasks.detection.predictor import DetectionPredictor
-from hrnet_tf.tasks.detection.serving import DECODER, SIGNATURE
-from hrnet_tf.tasks.detection.viewer import DetectionViewer
 from support.detectors import CLASSES, SIZE, tiny_detector
 
 SHAPES = [(60, 90), (120, 70), (20, 90)]
@@ -44,23 +39,6 @@ SAMPLES = {
     "crops": RNG.integers(0, 256, (2, *SIZE, 3), np.uint8),
     "image_bytes": np.frombuffer(FILES[0], np.uint8),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def in_the_table():
-    """Exports ask the table of tasks."""
-    parts = Parts(
-        manifest=DetectionManifest,
-        experiment=object,
-        predictor=DetectionPredictor,
-        viewer=DetectionViewer,
-        signature=SIGNATURE,
-        decoder=DECODER,
-    )
-    row = Task("detection", DetectionConfig, lambda: parts)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(TASKS, row.name, row)
-        yield
 
 
 @pytest.fixture(scope="module")
