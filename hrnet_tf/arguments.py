@@ -24,7 +24,7 @@ from hrnet_tf.commands import (
 from hrnet_tf.common.arguments import ANEW, GOES_ON, add_settings, positive
 from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.version import __version__
-from hrnet_tf.export.names import DEFAULTS, NAMES
+from hrnet_tf.export.names import ALL, DEFAULTS, NAMES
 from hrnet_tf.tasks import TASKS, load_plugins, predict_options
 
 # What becomes of a command that is interrupted.
@@ -136,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--format",
         nargs="+",
-        choices=[*NAMES, "all"],
+        choices=[*NAMES, ALL],
         default=list(DEFAULTS),
         help=f"default: {' '.join(DEFAULTS)}",
     )
@@ -212,7 +212,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--export",
         nargs="+",
-        choices=[*NAMES, "all"],
+        choices=[*NAMES, ALL],
         help="export it too, to a folder named after the file (all: without "
         "--calibration those that need none)",
     )

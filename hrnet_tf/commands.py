@@ -18,7 +18,7 @@ from hrnet_tf.common.free_names import free_path
 from hrnet_tf.common.messages import keep_in
 from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.shipped import copy_config, shipped_configs
-from hrnet_tf.export.names import NAMES, require_packages
+from hrnet_tf.export.names import ALL, NAMES, require_packages
 from hrnet_tf.tasks import TASKS, make_viewer, predict_options
 from hrnet_tf.training.configs import RUN_FILE, read_config, read_run_config
 
@@ -115,8 +115,7 @@ def _options(manifest: Any, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def export_command(arguments: argparse.Namespace) -> None:
     """Write SavedModel, TFLite and ONNX, each compared with the model."""
-    formats = _formats(arguments.format)
-    require_packages(formats)
+    require_packages(arguments.format)
     read_run_config(arguments.run, arguments.settings)
 
     keep_in(arguments.run)
@@ -126,7 +125,13 @@ def export_command(arguments: argparse.Namespace) -> None:
 
     options = Options(layout=arguments.layout, version=arguments.version)
     _print_artefacts(
-        export_run(arguments.run, formats, arguments.out, options, arguments.settings)
+        export_run(
+            arguments.run,
+            arguments.format,
+            arguments.out,
+            options,
+            arguments.settings,
+        )
     )
 
 
@@ -188,7 +193,7 @@ def convert_command(arguments: argparse.Namespace) -> None:
     print("{}, with its facts in {} and what was loaded in {}".format(*files))
     if arguments.export:
         formats = _formats(arguments.export)
-        if "all" in arguments.export and not arguments.calibration:
+        if ALL in arguments.export and not arguments.calibration:
             formats = [name for name in formats if not FORMATS[name].calibrated]
         _print_artefacts(
             export_converted(
@@ -272,7 +277,7 @@ def newest_run(parent: str | Path = "saved_models") -> Path:
 
 
 def _formats(chosen: list[str]) -> list[str]:
-    return list(NAMES) if "all" in chosen else chosen
+    return list(NAMES) if ALL in chosen else chosen
 
 
 def _print_artefacts(artefacts: dict[str, Path]) -> None:

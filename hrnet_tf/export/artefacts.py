@@ -14,7 +14,7 @@ from hrnet_tf.export import decoder
 from hrnet_tf.export.compare import compare
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.integrity import RECORD, beside, checksums, sealed
-from hrnet_tf.export.names import DEFAULTS, require_packages
+from hrnet_tf.export.names import ALL, DEFAULTS, require_packages
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.records import record
 from hrnet_tf.export.signatures import decoder_of
@@ -38,7 +38,7 @@ def export_run(
 
     Args:
         folder: the run.
-        formats: names from `FORMATS`.
+        formats: names from `FORMATS`; or `all`, those that the task has.
         out: where to write; by default `export/` in the run's folder, and the run's
             folder itself for SavedModels, so that a server finds their versions there.
         options: settings of some formats. Without images for calibration, formats that
@@ -64,28 +64,42 @@ def export_run(
     """
     require_packages(formats)
     run = Run.open(folder, tuple(overrides))
+    manifest = read_manifest(run.manifest)
+    formats = chosen_formats(formats, manifest)
     targets = targets_of(
         formats, out or run.folder / "export", options, served=out or run.folder
     )
     if out and not Path(out).resolve().is_relative_to(run.folder.resolve()):
         check_free(targets)
-    manifest = read_manifest(run.manifest)
-    check_kinds(formats, manifest)
     model = run.model()
     if options.calibration is None and any(FORMATS[x].calibrated for x in formats):
         options = dataclasses.replace(options, calibration=training_images(run))
     return export_model(model, manifest, run.read_samples(), targets, options)
 
 
-def check_kinds(formats: Sequence[str], manifest: TaskManifest) -> None:
-    """Raise an InputError if boxes would have to come out of whole numbers."""
-    whole = [name for name in formats if FORMATS[name].calibrated]
-    if whole and decoder_of(manifest).differences is not None:
-        raise InputError(
-            f"{whole[0]}: detectors do not compute in whole numbers, since with 8 bits "
-            "a box in an image of a thousand pixels would be off by pixels; name other "
-            "formats (tflite_dynamic_int8 has weights of 8 bits)."
-        )
+def chosen_formats(formats: Sequence[str], manifest: TaskManifest) -> list[str]:
+    """The formats to write, of those that are asked for.
+
+    Args:
+        formats: names from `FORMATS`, or `names.ALL`: those that the task has.
+        manifest: the model's facts.
+
+    Raises:
+        InputError: if boxes would have to come out of whole numbers.
+    """
+    named = list(FORMATS) if ALL in formats else list(formats)
+    known = [name for name in named if name in FORMATS]  # `targets_of` tells the others
+    whole = [name for name in known if FORMATS[name].calibrated]
+    if not whole or decoder_of(manifest).differences is None:
+        return named
+    if ALL in formats:
+        logger.info("left out: %s, which detectors do not have", ", ".join(whole))
+        return [name for name in named if name not in whole]
+    raise InputError(
+        f"{whole[0]}: detectors do not compute in whole numbers, since with 8 bits a "
+        "box in an image of a thousand pixels would be off by pixels; name other "
+        "formats (tflite_dynamic_int8 has weights of 8 bits)."
+    )
 
 
 def training_images(run: Run, count: int = CALIBRATED_ON) -> np.ndarray:

@@ -16,6 +16,8 @@ NAMES = (
     "onnx_int8",
 )
 
+ALL = "all"  # stands for those that a task has
+
 # What one exports without naming formats: the network as it is, for every runtime.
 DEFAULTS = ("savedmodel", "tflite", "onnx")
 
@@ -39,5 +41,6 @@ def require_packages(formats: Iterable[str]) -> None:
     Raises:
         InputError: if it is not; it says what to install.
     """
-    needed = [name for kind in formats for name in PACKAGES.get(kind, ())]
+    kinds = NAMES if ALL in (given := list(formats)) else given
+    needed = [name for kind in kinds for name in PACKAGES.get(kind, ())]
     require(needed, "This export")

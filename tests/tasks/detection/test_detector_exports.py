@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.export.artefacts import check_kinds, export_model, targets_of
+from hrnet_tf.export.artefacts import chosen_formats, export_model, targets_of
+from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.loading import load
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.signatures import serving_function
@@ -122,7 +123,13 @@ def test_a_saved_model_answers_to_encoded_images(detector, tmp_path):
     assert (tmp_path / "1" / "assets.extra" / "tf_serving_warmup_requests").is_file()
 
 
-def test_whole_numbers_are_refused():
-    check_kinds(["onnx", "tflite_dynamic_int8"], manifest_of())
+def test_whole_numbers_are_refused(caplog):
+    named = ["onnx", "tflite_dynamic_int8"]
+    assert chosen_formats(named, manifest_of()) == named
     with pytest.raises(InputError, match=r"onnx_int8: detectors do not compute in"):
-        check_kinds(["onnx_int8"], manifest_of())
+        chosen_formats(["onnx_int8"], manifest_of())
+    with caplog.at_level("INFO"):
+        every = chosen_formats(["all"], manifest_of())
+    assert {"savedmodel", "tflite_float16", *named} <= set(every) < set(FORMATS)
+    assert not any(FORMATS[name].calibrated for name in every)
+    assert "onnx_int8, which detectors do not have" in caplog.text
