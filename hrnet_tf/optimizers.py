@@ -1,5 +1,6 @@
 """Optimizers by the paths that configurations name them by."""
 
+from hrnet_tf.networks.accumulation import Accumulated
 from hrnet_tf.networks.optimizers import CoupledSGD
 
-__all__ = ["CoupledSGD"]
+__all__ = ["Accumulated", "CoupledSGD"]

@@ -18,6 +18,10 @@ KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
 CHANNELS_LAST: dict[str, Any] = {"data_format": "channels_last"} if KERAS_3 else {}
 
 
+# What Keras's base class of optimizers is given where there is no rate of its own.
+NO_RATE: dict[str, Any] = {"learning_rate": 0.0} if KERAS_3 else {}
+
+
 def variable_leaf(variable: tf.Variable) -> str:
     """The last part of a variable's name, such as `kernel`."""
     return variable.name.rsplit("/", 1)[-1].split(":")[0]
@@ -52,7 +56,9 @@ def optimizer_averages_weights(optimizer_class: type) -> bool:
 
 def averaged_values(model: keras.Model) -> list[tuple]:
     """Each trainable variable of a compiled model with its moving average."""
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    optimizer = model.optimizer
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
     return list(
         zip(
             model.trainable_variables,
@@ -80,6 +86,32 @@ def build_optimizer(model: keras.Model) -> None:
         model.optimizer.build(model.trainable_variables)
 
 
+def begin_inner_optimizer(optimizer: Any, variables: list[Any]) -> None:
+    """Make the variables of an optimizer inside another one."""
+    if _is_legacy(optimizer):
+        optimizer._create_all_weights(variables)
+    elif not getattr(optimizer, "built", False):
+        optimizer.build(variables)
+
+
+def legacy_variables(optimizer: Any) -> list[tf.Variable]:
+    """What `.keras` leaves out of an optimizer inside another one."""
+    return list(optimizer.variables()) if _is_legacy(optimizer) else []
+
+
+def share_schedule(optimizer: Any, inner: Any) -> None:
+    """Let TensorBoard see the schedule of an optimizer inside; Keras 3 asks it."""
+    if not KERAS_3:
+        optimizer._learning_rate = getattr(inner, "_learning_rate", None)
+
+
+def tensorflow_variable(variable: Any) -> tf.Variable:
+    """What TensorFlow knows a variable of Keras as; its own ones are themselves."""
+    if KERAS_3 and isinstance(variable, keras.Variable):
+        return variable.value
+    return variable
+
+
 def save_legacy_optimizer(model: keras.Model, path: Path) -> None:
     """Write an optimizer's state that `.keras` leaves out (tensorflow-addons')."""
     if _has_legacy_optimizer(model):
@@ -96,6 +128,8 @@ def load_legacy_optimizer(model: keras.Model, path: Path) -> None:
 
 
 def _has_legacy_optimizer(model: keras.Model) -> bool:
-    return not KERAS_3 and isinstance(
-        model.optimizer, keras.optimizers.legacy.Optimizer
-    )
+    return _is_legacy(model.optimizer)
+
+
+def _is_legacy(optimizer: Any) -> bool:
+    return not KERAS_3 and isinstance(optimizer, keras.optimizers.legacy.Optimizer)

@@ -136,6 +136,13 @@ class TrainSection:
 
     epochs: int = 100
     batch_size: int = 128  # over all devices
+    # Batches for one change of the weights, by the mean of their gradients, where
+    # memory holds no larger batch. Everything here means what it would with a
+    # batch_size so many times larger (steps are changes of the weights), and the same
+    # is learnt, but for what looks at a batch as a whole: batch norm, losses that are
+    # divided by what counts in a batch (those of detectors and of pixels) or choose in
+    # it (hard pixels), and the choice of images of one shape for a detector's batch.
+    accumulate: int = 1
     steps_per_epoch: int | None = None  # None: as many as it takes to see everything
     learning_rate: float = 0.001
     schedule: Literal["step", "cosine", "poly"] = "step"
@@ -162,6 +169,11 @@ class TrainSection:
     def __post_init__(self):
         positive("train.epochs", self.epochs)
         positive("train.batch_size", self.batch_size)
+        if self.accumulate < 1:
+            raise InputError(
+                f"`train.accumulate` must be at least 1, got {self.accumulate}; 1 "
+                "changes the weights after each batch."
+            )
         if self.steps_per_epoch is not None:
             positive("train.steps_per_epoch", self.steps_per_epoch)
         if self.operation_threads is not None:

@@ -8,17 +8,39 @@ from hrnet_tf.common.compat import optimizer_averages_weights
 from hrnet_tf.common.components import create, find
 from hrnet_tf.common.config import TrainSection
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.networks.accumulation import Accumulated
 from hrnet_tf.networks.optimizers import WarmSteps
 
 POLY_POWER = 0.9  # of the official segmentation recipes
 
 
-def make_optimizer(settings: TrainSection, steps: int) -> keras.optimizers.Optimizer:
-    """The configured optimizer, with schedule, clipping and averaging.
+def steps_in_epoch(settings: TrainSection, samples: int) -> int:
+    """How often an epoch changes the weights, each time by `accumulate` batches.
 
     Args:
         settings: the recipe.
-        steps: an epoch.
+        samples: there are to learn from.
+
+    Raises:
+        InputError: if there are fewer batches than one change takes.
+    """
+    batches = -(-samples // settings.batch_size)
+    if settings.accumulate > max(1, batches):
+        raise InputError(
+            f"`train.accumulate` is {settings.accumulate}, but the {samples} training "
+            f"samples make {batches} batches of {settings.batch_size}: set it to at "
+            f"most {max(1, batches)}, or train.batch_size lower."
+        )
+    together = settings.batch_size * settings.accumulate
+    return settings.steps_per_epoch or -(-samples // together)
+
+
+def make_optimizer(settings: TrainSection, steps: int) -> keras.optimizers.Optimizer:
+    """The configured optimizer, with schedule, clipping, averaging and accumulation.
+
+    Args:
+        settings: the recipe.
+        steps: changes of weights in an epoch.
     """
     more: dict[str, Any] = {"learning_rate": learning_rate(settings, steps)}
     if settings.clip_norm is not None:
@@ -30,7 +52,10 @@ def make_optimizer(settings: TrainSection, steps: int) -> keras.optimizers.Optim
                 "take an optimizer of Keras, or leave train.ema away."
             )
         more |= {"use_ema": True, "ema_momentum": settings.ema}
-    return create(settings.optimizer, "train.optimizer", **more)
+    optimizer = create(settings.optimizer, "train.optimizer", **more)
+    if settings.accumulate > 1:
+        return Accumulated(optimizer, settings.accumulate)
+    return optimizer
 
 
 def learning_rate(settings: TrainSection, steps: int) -> Any:
@@ -38,7 +63,7 @@ def learning_rate(settings: TrainSection, steps: int) -> Any:
 
     Args:
         settings: the recipe.
-        steps: an epoch.
+        steps: changes of weights in an epoch.
     """
     first, schedules = settings.learning_rate, keras.optimizers.schedules
     warmup = round(settings.warmup_epochs * steps)

@@ -35,7 +35,7 @@ from hrnet_tf.training.callbacks import (
     network_in,
 )
 from hrnet_tf.training.configs import Config
-from hrnet_tf.training.recipe import make_optimizer
+from hrnet_tf.training.recipe import make_optimizer, steps_in_epoch
 from hrnet_tf.training.run import Run
 
 logger = logging.getLogger(__name__)
@@ -90,8 +90,9 @@ def _train(run: Run, held: contextlib.ExitStack) -> None:
         run.history, done, monitor(evaluator), better(evaluator)
     )
 
-    steps = config.train.steps_per_epoch or -(-len(data) // config.train.batch_size)
-    batches = data.batches(range(done, config.train.epochs), steps)
+    steps = steps_in_epoch(config.train, len(data))
+    count = steps * config.train.accumulate
+    batches = data.batches(range(done, config.train.epochs), count)
     keras.utils.set_random_seed(config.seed + done)
     model = prepare_model(run, experiment, manifest, steps)
     samples = evaluator.samples()
@@ -105,6 +106,14 @@ def _train(run: Run, held: contextlib.ExitStack) -> None:
             )
     run.create(manifest)
     keep_in(run.folder)
+    if config.train.accumulate > 1:
+        together = config.train.batch_size * config.train.accumulate
+        logger.info(
+            "%d batches an epoch, %d for each step: as with train.batch_size=%d",
+            count,
+            config.train.accumulate,
+            together,
+        )
     write_arrays(run.samples, samples)
     logger.info("%s at epoch %d of %d", run.folder, done, config.train.epochs)
     with data.errors_explained(), run.no_partial_files():
@@ -112,7 +121,7 @@ def _train(run: Run, held: contextlib.ExitStack) -> None:
             batches,
             initial_epoch=done,
             epochs=config.train.epochs,
-            steps_per_epoch=steps,
+            steps_per_epoch=count,
             shuffle=False,  # the batches are random as they come
             verbose="auto" if moves(sys.stdout) else 2,  # a line an epoch
             callbacks=make_callbacks(run, experiment, evaluator, model, best_so_far),
@@ -128,7 +137,7 @@ def prepare_model(
         run: what to train.
         experiment: what it does.
         manifest: its facts.
-        steps: an epoch.
+        steps: changes of weights in an epoch.
 
     Returns:
         A compiled model from uint8 images; the network is its last layer.
@@ -140,6 +149,11 @@ def prepare_model(
         raise InputError(
             f"`train.batch_size` must be a multiple of the {replicas} devices, got "
             f"{settings.batch_size}."
+        )
+    if settings.accumulate > 1 and replicas > 1 and settings.xla:
+        raise InputError(
+            f"`train.accumulate` is {settings.accumulate}: over {replicas} devices it "
+            "is not compiled by XLA; set train.xla=false, or train.accumulate=1."
         )
     last, _ = run.last()
     for component, key in _components(run.config):

@@ -4,7 +4,8 @@ import pytest
 
 from hrnet_tf import InputError
 from hrnet_tf.common.config import TrainSection
-from hrnet_tf.training.recipe import learning_rate
+from hrnet_tf.networks.accumulation import Accumulated
+from hrnet_tf.training.recipe import learning_rate, make_optimizer, steps_in_epoch
 
 EPOCHS, STEPS = 10, 5
 
@@ -85,3 +86,40 @@ def test_a_warm_up_is_saved_with_its_optimizer():
     schedule = learning_rate(section, 5)
     again = type(schedule).from_config(schedule.get_config())
     assert [float(again(i)) for i in (0, 20)] == [float(schedule(i)) for i in (0, 20)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, 5),
+        ({"accumulate": 2}, 3),
+        ({"accumulate": 5}, 1),
+        ({"accumulate": 2, "steps_per_epoch": 7}, 7),
+    ],
+)
+def test_an_epoch_has_the_steps_of_a_larger_batch(settings, expected):
+    section = TrainSection(batch_size=4, **settings)
+    assert steps_in_epoch(section, 18) == expected
+    batch = 4 * settings.pop("accumulate", 1)
+    assert steps_in_epoch(TrainSection(batch_size=batch, **settings), 18) == expected
+
+
+def test_a_step_does_not_take_more_batches_than_there_are():
+    section = TrainSection(batch_size=4, accumulate=6)
+    with pytest.raises(InputError, match="18 training samples make 5 batches of 4"):
+        steps_in_epoch(section, 18)
+
+
+@pytest.mark.parametrize("accumulate", [0, -1])
+def test_a_step_takes_a_batch(accumulate):
+    with pytest.raises(InputError, match=r"`train.accumulate` must be at least 1"):
+        TrainSection(accumulate=accumulate)
+
+
+def test_batches_accumulate_around_the_named_optimizer():
+    plain = make_optimizer(TrainSection(), 5)
+    around = make_optimizer(TrainSection(accumulate=3), 5)
+    assert not isinstance(plain, Accumulated)
+    assert isinstance(around, Accumulated)
+    assert around.batches == 3
+    assert type(around.inner_optimizer) is type(plain)

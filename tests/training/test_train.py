@@ -51,7 +51,12 @@ def test_training_leaves_a_run(configured, eagerly):
     assert run.model().output_shape == (None, 16, 8, 17)
 
 
-@pytest.mark.parametrize("more", [(), ("train.ema=0.9", "train.clip_norm=0.5")])
+ACCUMULATED = ("train.accumulate=2", "train.batch_size=4", "train.steps_per_epoch=1")
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("train.ema=0.9", "train.clip_norm=0.5"), ACCUMULATED]
+)
 def test_an_interrupted_training_ends_as_an_undisturbed_one(
     configured, eagerly, shallow, tmp_path, monkeypatch, more
 ):
@@ -313,6 +318,39 @@ def test_two_devices_compute_what_one_does(configured, experiment, shallow, tmp_
     weights = (run.model().get_weights() for run in (together, alone))
     for found, expected in zip(*weights, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_batches_are_accumulated_to_what_one_larger_batch_learns(
+    configured, eagerly, shallow, tmp_path
+):
+    """All of the recipe means what it does with a batch twice as large."""
+    settings = (
+        "train.warmup_steps=2",
+        "train.ema=0.5",
+        "train.clip_norm=0.5",
+        # Batch norm would look at the smaller batches.
+        "model.normalization.class_path=keras.layers.LayerNormalization",
+        "train.optimizer.class_path=keras.optimizers.SGD",
+    )
+    runs = [
+        train(configured(f"output={tmp_path / str(size)}", *sizes, *settings))
+        for size, *sizes in (
+            (8, "train.batch_size=8"),
+            (4, "train.batch_size=4", "train.accumulate=2"),
+        )
+    ]
+    large, small = (keras.models.load_model(str(run.last()[0])) for run in runs)
+    assert int(small.optimizer.iterations) == int(large.optimizer.iterations) == 4
+    for found, expected in zip(small.get_weights(), large.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    for (_, found), (_, expected) in zip(
+        averaged_values(small), averaged_values(large), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    rows = [history(run) for run in runs]
+    for name in ("loss", "accuracy", "val_AP"):
+        one, other = ([float(row[name]) for row in of] for of in rows)
+        assert one == pytest.approx(other, rel=1e-4), name
 
 
 @pytest.mark.slow

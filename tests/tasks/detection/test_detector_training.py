@@ -19,6 +19,7 @@ from hrnet_tf.checkpoints.names import official
 from hrnet_tf.checkpoints.weights import official_names
 from hrnet_tf.common.compat import build_optimizer
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.networks.accumulation import Accumulated
 from hrnet_tf.networks.optimizers import CoupledSGD
 from hrnet_tf.tasks.detection.detector import Detector, behind_normalisation
 from hrnet_tf.tasks.detection.learning import Learning
@@ -122,6 +123,28 @@ def gradients_of(model, given, targets):
     with tf.GradientTape() as tape:
         loss = model.compute_loss(given, targets, model(given, training=True))
     return loss, tape.gradient(loss, model.trainable_variables)
+
+
+def test_batches_accumulate_to_the_mean_of_their_gradients(eagerly, monkeypatch):
+    """Not to that of both images at once: losses are divided by a batch's regions."""
+    lowest(monkeypatch)
+    model, (given, targets) = build(), some_objects()
+    batches = [
+        tuple({n: tf.constant(x[i : i + 1]) for n, x in of.items()} for of in whole)
+        for whole in [(given, {n: targets[n] for n in ("boxes", "labels")})]
+        for i in range(2)
+    ]
+    of_each = [gradients_of(model, *batch)[1] for batch in batches]
+    before = [x.numpy() for x in model.trainable_variables]
+    model.compile(Accumulated(keras.optimizers.SGD(0.5), 2))
+    for batch in batches:
+        data = tf.data.Dataset.from_tensors(batch)
+        model.fit(data, shuffle=False, verbose=0)
+    for old, variable, *gradients in zip(
+        before, model.trainable_variables, *of_each, strict=True
+    ):
+        expected = old - 0.5 * sum(gradients) / 2
+        np.testing.assert_allclose(variable.numpy(), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("cascade", [False, True])
