@@ -1,6 +1,8 @@
 """Checkpoints of detectors: which one a file holds."""
 
-from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind
+from typing import Any
+
+from hrnet_tf.tasks.base.checkpoint import Given, Head, NetworkKind
 from hrnet_tf.tasks.detection.heads import BOX_HEAD, MASK_HEAD, STAGES
 from hrnet_tf.tasks.detection.network import HRNetDetector
 from hrnet_tf.tasks.detection.translation import translate
@@ -25,6 +27,20 @@ def _head(tensor: str, **facts: bool) -> Head:
     )
 
 
+# The argument that the first length of a tensor tells, of any kind of detector.
+TELLING = {
+    "neck.reduction_conv.0.weight": "features",
+    f"{BOX_HEAD}.shared_fcs.0.weight": "hidden",
+    f"{BOX_HEAD}.0.shared_fcs.0.weight": "hidden",
+}
+
+
+def _more(given: Given) -> dict[str, Any]:
+    """How wide pyramid and box heads are."""
+    there = TELLING.keys() & given.tensors.keys()
+    return {TELLING[name]: len(given.tensors[name]) for name in there}
+
+
 NETWORK = NetworkKind(
     HRNetDetector,
     "detection",
@@ -34,5 +50,6 @@ NETWORK = NetworkKind(
         _head(f"{BOX_HEAD}.0.fc_cls", cascade=True, masks=False),
         _head(f"{BOX_HEAD}.fc_cls", cascade=False, masks=False),
     ),
+    more=_more,
     translate=translate,
 )

@@ -1,7 +1,8 @@
 """What the configuration of a detection experiment may say."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from hrnet_tf.common.config import (
     ColorSection,
@@ -16,6 +17,61 @@ from hrnet_tf.common.errors import InputError
 
 MULTIPLE = 32  # of which the sides of what the network takes are
 LEAST_SIDE = 64  # which they are at least: the last level has a cell then
+# Of so many that are drawn of an image at least one may be an object's.
+LEAST_DRAWN: Mapping[str, int] = {"anchors": 2, "regions": 4}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers of which each has a published value, which null stands for."""
+
+    def given(self) -> dict[str, Any]:
+        """Those that are not null."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class ProposalNumbers(Numbers):
+    """Where objects may be, while a network looks at images; see `train.learning`."""
+
+    before: int | None = None  # the best of each level that are looked at (1000)
+    most: int | None = None  # an image: the box head looks at them (1000)
+
+    def __post_init__(self):
+        for key, value in self.given().items():
+            positive(f"model.proposals.{key}", value)
+
+
+@dataclass(frozen=True)
+class DetectionNumbers(Numbers):
+    """What becomes of the box head's answers."""
+
+    least: float | None = None  # scores must be higher (0.05)
+    # A box goes that shares more with a better one of its class (0.5).
+    overlap: float | None = None
+    most: int | None = None  # objects an image (100)
+
+    def __post_init__(self):
+        for key, value in self.given().items():
+            check = positive if key == "most" else share
+            check(f"model.detections.{key}", value)
+
+
+@dataclass(frozen=True)
+class LearningNumbers(Numbers):
+    """What is learnt from; small images with few objects need far less."""
+
+    before: int | None = None  # the best of each level that are looked at (2000)
+    # An image, among which regions are drawn (1000; of cascades 2000).
+    proposals: int | None = None
+    anchors: int | None = None  # an image: the proposal head learns from them (256)
+    # An image: box heads learn from them (512). A quarter may be objects', from which
+    # mask heads learn.
+    regions: int | None = None
+
+    def __post_init__(self):
+        for key, value in self.given().items():
+            at_least(f"train.learning.{key}", LEAST_DRAWN.get(key, 1), value)
 
 
 @dataclass(frozen=True)
@@ -28,11 +84,19 @@ class DetectorModel(NetworkSection):
     # Whether batch norm learns from batches; else it keeps the body's statistics, as
     # published, since a GPU holds two images.
     batch_statistics: bool = False
+    # Channels of the pyramid and of convolutions on it: nearly all the work of a narrow
+    # network on small images.
+    features: int = 256
+    hidden: int = 1024  # numbers of each hidden layer of the box heads
+    proposals: ProposalNumbers = field(default_factory=ProposalNumbers)
+    detections: DetectionNumbers = field(default_factory=DetectionNumbers)
     # Height and width of what exports of a fixed size take.
     size: tuple[int, int] = (800, 1344)
 
     def __post_init__(self):
         super().__post_init__()
+        positive("model.features", self.features)
+        positive("model.hidden", self.hidden)
         if any(side % MULTIPLE for side in self.size):
             raise InputError(
                 f"`model.size` of detectors must be multiples of {MULTIPLE}, got "
@@ -112,9 +176,18 @@ class DetectionTrain(TrainSection):
     drop_at: tuple[int, ...] = (8, 11)
     warmup_steps: int = 500
     optimizer: Component = field(default_factory=_published_optimizer)
+    xla: bool | None = False  # it cannot be used
+    learning: LearningNumbers = field(default_factory=LearningNumbers)
 
     def __post_init__(self):
         super().__post_init__()
+        if self.xla is not False:
+            value = "null" if self.xla is None else "true"
+            raise InputError(
+                f"`train.xla` of detection must be false, got {value}: XLA needs sizes "
+                "that are known before, and how many regions lie on each level of the "
+                "pyramid is not. Leave it away."
+            )
         if self.loss is not None:
             raise InputError(
                 "`train.loss` of detection cannot be another one, since it is of "
@@ -143,3 +216,9 @@ class DetectionConfig:
     data: DetectionData = field(default_factory=DetectionData)
     train: DetectionTrain = field(default_factory=DetectionTrain)
     evaluate: DetectionEvaluate = field(default_factory=DetectionEvaluate)
+
+
+def at_least(key: str, least: int, value: int) -> None:
+    """Raise an InputError that names the key if a value is too small."""
+    if value < least:
+        raise InputError(f"`{key}` must be at least {least}, got {value}.")

@@ -21,16 +21,39 @@ from hrnet_tf.tasks.detection.layers import (
 )
 from hrnet_tf.tasks.detection.learner import Learner
 from hrnet_tf.tasks.detection.learning import Learning
+from hrnet_tf.tasks.detection.proposals import Proposing
 from hrnet_tf.tasks.detection.roi_align import STRIDES
+from hrnet_tf.tasks.detection.suppression import Detecting
 
 LEVELS = tuple(f"P{level}" for level in range(2, 7))
 CROPPED = len(STRIDES)  # boxes are cut out of these; the last level is for proposals
+PROPOSALS, DETECTIONS = "proposals", "detections"  # names of the layers that choose
 
 
-def detections(
+@dataclass(frozen=True)
+class Choosing:
+    """How a detector chooses among what its heads say.
+
+    Attributes:
+        proposals: boxes that heads look at.
+        detections: objects.
+    """
+
+    proposals: Proposing
+    detections: Detecting
+
+    @classmethod
+    def of(cls, model: keras.Model) -> "Choosing":
+        """That of a detector."""
+        layers = map(model.get_layer, (PROPOSALS, DETECTIONS))
+        return cls(*(layer.settings for layer in layers))
+
+
+def answer(
     levels: Mapping[str, tf.Tensor],
     sizes: tf.Tensor,
     heads: Heads,
+    choosing: Choosing,
     crops: Callable[..., Any] = CropBoxes,
 ) -> dict[str, tf.Tensor]:
     """What is found on a pyramid; see `hrnet_tf.HRNetDetector`.
@@ -39,11 +62,12 @@ def detections(
         levels: symbolic, `{"P2": ..., "P6": ...}`.
         sizes: symbolic, `(batch, 2)`: height and width of what is image.
         heads: layers of the model that is built.
+        choosing: among what they say.
         crops: makes what cuts boxes out of levels, as `CropBoxes` does.
     """
     maps = [levels[name] for name in LEVELS]
     answers = [heads.proposals(level) for level in maps]
-    found = FindProposals(name="proposals")(
+    found = FindProposals(asdict(choosing.proposals), name=PROPOSALS)(
         {
             "objectness": [objectness for objectness, _ in answers],
             "deltas": [deltas for _, deltas in answers],
@@ -60,7 +84,7 @@ def detections(
             boxes = RefineBoxes(stage, name=f"refined.{stage}")(
                 {"boxes": boxes, "deltas": deltas, "sizes": sizes}
             )
-    answer = FindObjects(stages, name="detections")(
+    objects = FindObjects(stages, asdict(choosing.detections), name=DETECTIONS)(
         {
             "boxes": boxes,
             "counts": found["counts"],
@@ -71,14 +95,14 @@ def detections(
     )
     if heads.masks:
         cut = crops(MASK_SIDE, name="mask_crops")
-        seen = cut({"levels": maps[:CROPPED], "boxes": answer["boxes"]})
-        answer["masks"] = MasksOfClasses(name="masks")(
+        seen = cut({"levels": maps[:CROPPED], "boxes": objects["boxes"]})
+        objects["masks"] = MasksOfClasses(name="masks")(
             {
                 "logits": [head(seen) for head in heads.masks],
-                "labels": answer["labels"],
+                "labels": objects["labels"],
             }
         )
-    return answer
+    return objects
 
 
 @dataclass(frozen=True)
@@ -88,17 +112,20 @@ class Parts:
     Attributes:
         pyramid: a functional model, images to `{"P2": ..., "P6": ...}`.
         heads: what stands on it.
+        choosing: among what they say.
     """
 
     pyramid: keras.Model
     heads: Heads
+    choosing: Choosing
 
     @classmethod
     def of(cls, model: keras.Model) -> "Parts":
         """Those of a detector."""
         image = model.get_layer("image").output
         levels = {name: model.get_layer(name).output for name in LEVELS}
-        return cls(keras.Model(image, levels, name="pyramid"), Heads.of(model))
+        pyramid = keras.Model(image, levels, name="pyramid")
+        return cls(pyramid, Heads.of(model), Choosing.of(model))
 
     def features(self, image: tf.Tensor, training: bool) -> dict[str, Any]:
         """What proposals are made of: lists of `levels`, `objectness` and `deltas`."""

@@ -75,15 +75,21 @@ class DetectionExperiment:
         synchronized: bool = False,
     ) -> keras.Model:
         """Normalised images of any size to boxes, classes and masks maybe."""
+        model = self.config.model
         return build_network(
             HRNetDetector,
-            self.config.model.beginning_with(weights),
+            model.beginning_with(weights),
             len(manifest.classes),
             synchronized=synchronized,
             input_shape=(None, None, 3),
-            cascade=self.config.model.cascade,
-            masks=self.config.model.masks,
-            batch_statistics=self.config.model.batch_statistics,
+            cascade=model.cascade,
+            masks=model.masks,
+            batch_statistics=model.batch_statistics,
+            features=model.features,
+            hidden=model.hidden,
+            proposals=model.proposals.given(),
+            detections=model.detections.given(),
+            learning=self.config.train.learning.given(),
         )
 
     def training_data(self, manifest: DetectionManifest) -> "DetectionTrainingData":

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from hrnet_tf.networks.fold import Constant, Emitter, Runtime, dense, emitter, fold
-from hrnet_tf.tasks.detection.detector import Parts, detections
+from hrnet_tf.tasks.detection.detector import Parts, answer
 from hrnet_tf.tasks.detection.heads import DenseOnMap
 from hrnet_tf.tasks.detection.layers import crop
 from hrnet_tf.tasks.detection.onnx_roi_align import onnx_roi_align
@@ -57,7 +57,7 @@ def fold_detector(
             images, sizes = given["image"], given["sizes"]
         else:
             images, sizes = given, sizes_without_padding(given)
-        return detections(pyramid(images), sizes, heads, crops)
+        return answer(pyramid(images), sizes, heads, parts.choosing, crops)
 
     return network
 

@@ -19,8 +19,8 @@ from keras import layers
 from hrnet_tf.networks.layers import CHANNELS_LAST
 from hrnet_tf.tasks.detection.anchors import RATIOS
 
-CHANNELS = 256  # of the pyramid's levels, and of convolutions on them
-FEATURES = 1024  # of the box head's hidden layers
+CHANNELS = 256  # of the pyramid's levels, and of convolutions on them: published
+FEATURES = 1024  # of the box head's hidden layers: published
 BOX_SIDE, MASK_SIDE = 7, 14  # cells of what the heads see of a box
 MASK_CONVOLUTIONS = 4
 STAGES = 3  # of the cascade
@@ -87,11 +87,16 @@ class ProposalHead:
     deltas: layers.Layer
 
     @classmethod
-    def new(cls, answers: str | None) -> "ProposalHead":
-        """A head with random weights; `answers` is the type of what it gives."""
+    def new(cls, answers: str | None, channels: int = CHANNELS) -> "ProposalHead":
+        """A head with random weights.
+
+        Args:
+            answers: type of what it gives.
+            channels: of its convolution.
+        """
         count = len(RATIOS)
         return cls(
-            _conv(CHANNELS, 3, f"{PROPOSAL_HEAD}.rpn_conv", _normal(0.01), relu=True),
+            _conv(channels, 3, f"{PROPOSAL_HEAD}.rpn_conv", _normal(0.01), relu=True),
             _conv(count, 1, f"{PROPOSAL_HEAD}.rpn_cls", _normal(0.01), dtype=answers),
             _conv(
                 4 * count, 1, f"{PROPOSAL_HEAD}.rpn_reg", _normal(0.01), dtype=answers
@@ -126,7 +131,12 @@ class BoxHead:
 
     @classmethod
     def new(
-        cls, name: str, classes: int, each_class: bool, answers: str | None
+        cls,
+        name: str,
+        classes: int,
+        each_class: bool,
+        answers: str | None,
+        units: int = FEATURES,
     ) -> "BoxHead":
         """A head with random weights.
 
@@ -135,11 +145,12 @@ class BoxHead:
             classes: number of classes, without the background.
             each_class: whether every class has deltas of its own.
             answers: type of what it gives.
+            units: of each hidden layer.
         """
         return cls(
             (
-                DenseOnMap(FEATURES, "relu", name=f"{name}.shared_fcs.0"),
-                layers.Dense(FEATURES, "relu", name=f"{name}.shared_fcs.1"),
+                DenseOnMap(units, "relu", name=f"{name}.shared_fcs.0"),
+                layers.Dense(units, "relu", name=f"{name}.shared_fcs.1"),
             ),
             layers.Dense(
                 classes + 1,
@@ -166,7 +177,7 @@ class BoxHead:
         """Logits `(boxes, classes + 1)` and deltas `(boxes, 4 * classes)` or of 4.
 
         Args:
-            crops: `(boxes, 7, 7, 256)`.
+            crops: `(boxes, 7, 7, channels)`.
         """
         x = crops
         for layer in self.hidden:
@@ -187,14 +198,16 @@ class MaskHead:
     logits: layers.Layer
 
     @classmethod
-    def new(cls, name: str, classes: int, answers: str | None) -> "MaskHead":
-        """A head with random weights; see `BoxHead.new`."""
+    def new(
+        cls, name: str, classes: int, answers: str | None, channels: int = CHANNELS
+    ) -> "MaskHead":
+        """A head with random weights and so many channels; see `BoxHead.new`."""
         convolutions = (
-            _conv(CHANNELS, 3, f"{name}.convs.{n}.conv", _kaiming(), relu=True)
+            _conv(channels, 3, f"{name}.convs.{n}.conv", _kaiming(), relu=True)
             for n in range(MASK_CONVOLUTIONS)
         )
         larger = layers.Conv2DTranspose(
-            CHANNELS,
+            channels,
             2,
             2,
             activation="relu",
@@ -215,7 +228,7 @@ class MaskHead:
         return cls(tuple(hidden), logits)
 
     def __call__(self, crops: tf.Tensor) -> tf.Tensor:
-        """Logits `(boxes, 28, 28, classes)`; `crops` are `(boxes, 14, 14, 256)`."""
+        """Logits `(boxes, 28, 28, classes)`; crops are `(boxes, 14, 14, channels)`."""
         x = crops
         for layer in self.hidden:
             x = layer(x)
@@ -238,17 +251,32 @@ class Heads:
 
     @classmethod
     def new(
-        cls, classes: int, cascade: bool, masks: bool, answers: str | None
+        cls,
+        classes: int,
+        cascade: bool,
+        masks: bool,
+        answers: str | None,
+        channels: int = CHANNELS,
+        units: int = FEATURES,
     ) -> "Heads":
-        """Heads with random weights; see `BoxHead.new`."""
+        """Heads with random weights.
+
+        Args:
+            classes: number of classes, without the background.
+            cascade: whether there are three box heads.
+            masks: whether there are mask heads.
+            answers: type of what they give.
+            channels: of the convolutions.
+            units: of the box heads' hidden layers.
+        """
         return cls(
-            ProposalHead.new(answers),
+            ProposalHead.new(answers, channels),
             tuple(
-                BoxHead.new(name, classes, not cascade, answers)
+                BoxHead.new(name, classes, not cascade, answers, units)
                 for name in _names(BOX_HEAD, cascade)
             ),
             tuple(
-                MaskHead.new(name, classes, answers)
+                MaskHead.new(name, classes, answers, channels)
                 for name in (_names(MASK_HEAD, cascade) if masks else ())
             ),
         )

@@ -96,12 +96,19 @@ class Learner(keras.Model):
         """Keras's; what a step writes to is there before the first one is traced.
 
         Raises:
-            InputError: if `compile` was given a loss, which would have no effect.
+            InputError: if `compile` was given a loss, which would have no effect, or
+                asked for XLA.
         """
         if self.loss:
             raise InputError(
                 "Detectors have losses of their own, of proposals, classes, boxes and "
                 "masks; call `compile` without `loss`."
+            )
+        if self.jit_compile:
+            raise InputError(
+                "Detectors cannot learn under XLA: it needs sizes that are known before"
+                ", and how many regions lie on each level of the pyramid is not; call "
+                "`compile` without `jit_compile=True`."
             )
         self._curves()
         return super().make_train_function(force)

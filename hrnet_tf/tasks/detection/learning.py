@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from hrnet_tf.common.config import positive
 from hrnet_tf.tasks.detection.anchors import (
     STRIDES,
     inside,
@@ -24,6 +25,7 @@ from hrnet_tf.tasks.detection.assign import (
     Truths,
 )
 from hrnet_tf.tasks.detection.boxes import STAGE_STDS
+from hrnet_tf.tasks.detection.config import LEAST_DRAWN, at_least
 from hrnet_tf.tasks.detection.heads import BOX_SIDE, MASK_SIDE, Heads
 from hrnet_tf.tasks.detection.layers import by_image, crop
 from hrnet_tf.tasks.detection.losses import (
@@ -74,6 +76,12 @@ class Learning:
     regions: int = BOX_SAMPLING.total
     border: int = -1
     rescue: bool = False
+
+    def __post_init__(self):
+        positive("learning.before", self.before)
+        positive("learning.proposals", self.proposals)
+        for name, least in LEAST_DRAWN.items():
+            at_least(f"learning.{name}", least, getattr(self, name))
 
     @classmethod
     def published(cls, cascade: bool, masks: bool) -> "Learning":

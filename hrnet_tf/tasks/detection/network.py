@@ -1,5 +1,9 @@
 """HRNetV2p, the feature pyramid, and the detectors that stand on it."""
 
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
 import keras
 from typing_extensions import Unpack
 
@@ -15,9 +19,14 @@ from hrnet_tf.networks.layers import Upsampling, output_dtype
 from hrnet_tf.networks.network import Network
 from hrnet_tf.networks.optimizers import CoupledSGD
 from hrnet_tf.tasks.detection.anchors import STRIDES
-from hrnet_tf.tasks.detection.detector import Detector, detections
-from hrnet_tf.tasks.detection.heads import Heads
+from hrnet_tf.tasks.detection.detector import Choosing, Detector, answer
+from hrnet_tf.tasks.detection.heads import CHANNELS, FEATURES, Heads
+from hrnet_tf.tasks.detection.learning import Learning
+from hrnet_tf.tasks.detection.proposals import Proposing
+from hrnet_tf.tasks.detection.suppression import Detecting
 from hrnet_tf.tasks.detection.translation import translate
+
+Numbers = TypeVar("Numbers", Proposing, Detecting, Learning)
 
 
 @constructor()
@@ -85,6 +94,11 @@ def HRNetDetector(
     cascade: bool = False,
     masks: bool = False,
     batch_statistics: bool = False,
+    features: int = CHANNELS,
+    hidden: int = FEATURES,
+    proposals: Mapping[str, Any] | None = None,
+    detections: Mapping[str, Any] | None = None,
+    learning: Mapping[str, Any] | None = None,
     pyramid_outputs: bool = False,
     input_shape: ImageShape = (None, None, 3),
     upsampling: Upsampling = "nearest",
@@ -117,6 +131,18 @@ def HRNetDetector(
         batch_statistics: let batch norm learn from the statistics of its batches; else
             it goes on with those that it has, as the published detectors do, and only
             its scale and shift learn.
+        features: channels of the pyramid, and of the convolutions that stand on it
+            (published: 256).
+        hidden: numbers of each hidden layer of the box heads (published: 1024).
+        proposals: how boxes are chosen that the heads look at, where it differs from
+            the published way: attributes of
+            `hrnet_tf.tasks.detection.proposals.Proposing` by name, such as `{"most":
+            300}`.
+        detections: likewise how objects are chosen:
+            `hrnet_tf.tasks.detection.suppression.Detecting`, such as `{"least": 0.3}`.
+            The axis of 100 in the answers is as long as `most`.
+        learning: likewise what is learnt from:
+            `hrnet_tf.tasks.detection.learning.Learning`, such as `{"regions": 64}`.
         include_top: whether to add the heads; without them the model returns the levels
             of the pyramid, `{"P2": ..., "P6": ...}`, and is not compiled.
         activation: layer class to use in place of the body's ReLU; called with `name=`.
@@ -141,9 +167,22 @@ def HRNetDetector(
     """
     if classes < 1:
         raise ValueError(f"`classes` must be at least 1, got {classes}.")
+    if min(features, hidden) < 1:
+        raise ValueError(
+            f"`features` and `hidden` must be at least 1, got {features} and {hidden}."
+        )
+    proposing = chosen(Proposing(), proposals, "proposals")
+    detecting = chosen(Detecting(), detections, "detections")
+    learns_from = chosen(Learning.published(cascade, masks), learning, "learning")
     network = Network(
         "HRNetDetector",
-        {"classes": classes, "cascade": cascade, "masks": masks},
+        {
+            "classes": classes,
+            "cascade": cascade,
+            "masks": masks,
+            "features": features,
+            "hidden": hidden,
+        },
         Arguments(
             width=width,
             pyramid_outputs=pyramid_outputs,
@@ -163,17 +202,35 @@ def HRNetDetector(
     maps, conventions = network.body(), network.conventions
     if pyramid_outputs:
         return network.model(network.pyramid(maps), "hrnet_v2p")
-    levels = pyramid_head(concatenate(maps, conventions), conventions)
+    levels = pyramid_head(concatenate(maps, conventions), conventions, features)
     if not network.include_top:
         return network.model(levels, "hrnet_v2p")
     sizes = keras.Input((2,), dtype="int32", name="sizes")
-    heads = Heads.new(classes, cascade, masks, output_dtype(maps[0]))
+    answers = output_dtype(maps[0])
+    heads = Heads.new(classes, cascade, masks, answers, features, hidden)
     model = network.model(
-        detections(levels, sizes, heads),
+        answer(levels, sizes, heads, Choosing(proposing, detecting)),
         "hrnet_detector",
         Detector,
         beside={"sizes": sizes},
     )
-    model.batch_statistics = batch_statistics
+    model.batch_statistics, model.learning = batch_statistics, learns_from
     model.compile(CoupledSGD(0.02, 0.9, coupled_weight_decay=1e-4))
     return model
+
+
+def chosen(
+    published: Numbers, given: Mapping[str, Any] | None, argument: str
+) -> Numbers:
+    """Published numbers, with others in place of those that are given.
+
+    Raises:
+        ValueError: if there is no such number, or it is out of range.
+    """
+    given = dict(given or {})
+    names = [field.name for field in fields(published)]
+    if unknown := sorted(given.keys() - set(names)):
+        raise ValueError(
+            f"`{argument}` has no {', '.join(unknown)}; it has {', '.join(names)}."
+        )
+    return replace(published, **given)

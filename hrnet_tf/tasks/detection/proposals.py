@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from hrnet_tf.common.config import not_negative, positive, share
 from hrnet_tf.tasks.detection.anchors import RATIOS, STRIDES, level_anchors
 from hrnet_tf.tasks.detection.boxes import PROPOSAL_STDS, decode
 from hrnet_tf.tasks.detection.suppression import NO_SCORE, NOT_REAL, suppress
@@ -30,6 +31,12 @@ class Proposing:
     most: int = 1000
     smallest: float = 0.0
     overlap: float = 0.7
+
+    def __post_init__(self):
+        positive("proposals.before", self.before)
+        positive("proposals.most", self.most)
+        not_negative("proposals.smallest", self.smallest)
+        share("proposals.overlap", self.overlap)
 
 
 class Proposals(NamedTuple):

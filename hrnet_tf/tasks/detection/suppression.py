@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from hrnet_tf.common.config import positive, share
 from hrnet_tf.tasks.detection.boxes import decode
 
 NOT_REAL = -1e9  # score of what is no box
@@ -33,6 +34,11 @@ class Detecting:
     least: float = 0.05
     overlap: float = 0.5
     most: int = 100
+
+    def __post_init__(self):
+        share("detections.least", self.least)
+        share("detections.overlap", self.overlap)
+        positive("detections.most", self.most)
 
 
 class Detections(NamedTuple):

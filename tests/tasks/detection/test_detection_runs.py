@@ -9,6 +9,7 @@ import pytest
 import hrnet_tf
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.tasks import make_experiment, make_viewer, read_manifest
+from hrnet_tf.tasks.detection.learning import Learning
 from hrnet_tf.tasks.detection.predictor import DetectionPredictor
 from hrnet_tf.training.check_data import check_data
 from hrnet_tf.training.configs import read_config
@@ -168,3 +169,16 @@ def test_a_cascade_is_built_as_configured(settings):
     names = {layer.name for layer in model.layers}
     assert any("bbox_head.2" in name for name in names)
     assert set(model.output) == {"boxes", "scores", "labels", "counts"}
+
+
+def test_numbers_are_those_of_the_configuration(settings):
+    more = ["model.features=8", "model.hidden=16", "model.detections.most=9"]
+    more += ["model.proposals.most=30", "train.learning.regions=20"]
+    experiment = make_experiment(read_config(settings, ["output=x", *more]))
+    with shallow_networks():
+        model = experiment.build_network(experiment.make_manifest(), None)
+    assert model.output["masks"].shape[1:] == (9, 28, 28)
+    assert model.heads.proposals.hidden.filters == 8
+    assert model.heads.boxes[0].hidden[0].units == 16
+    assert model.parts.choosing.proposals.most == 30
+    assert model.learning == Learning(regions=20, rescue=True)

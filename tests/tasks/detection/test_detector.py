@@ -1,5 +1,7 @@
 """The detector as a Keras model: what it takes, gives, keeps, and is loaded from."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from hrnet_tf.checkpoints.weights import official_names
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion.facts import infer
 from hrnet_tf.conversion.pretrained import load_checkpoint, open_checkpoint
+from hrnet_tf.tasks.base.checkpoint import Given
+from hrnet_tf.tasks.detection.checkpoint import NETWORK
 from hrnet_tf.tasks.detection.detector import Detector
 from hrnet_tf.tasks.detection.heads import BoxHead, MaskHead, ProposalHead
 from hrnet_tf.tasks.detection.translation import translate
@@ -192,7 +196,7 @@ def test_heads_and_pyramid_start_as_published(detector):
 def torch_layout(name, value):
     """A variable as PyTorch keeps it."""
     if name == "roi_head.bbox_head.shared_fcs.0.weight":
-        value = value.reshape(7, 7, 256, -1).transpose(3, 2, 0, 1)
+        value = value.reshape(7, 7, -1, value.shape[1]).transpose(3, 2, 0, 1)
         return value.reshape(len(value), -1)
     return value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T
 
@@ -263,6 +267,13 @@ def test_a_checkpoint_is_loaded_whole(
     same(found, loaded.model(images))
     assert (loaded.arguments["classes"], loaded.left_out) == (CLASSES, ())
     assert ("expect a small change of AP" in caplog.text) == (change is first)
+
+
+@pytest.mark.parametrize("cascade", [False, True])
+def test_a_file_tells_how_wide_pyramid_and_heads_are(cascade):
+    tensors = tensors_of(build(cascade=cascade, features=12, hidden=20))
+    given = Given(Path("narrow.pth"), tuple(tensors), tensors, None)
+    assert NETWORK.more(given) == {"features": 12, "hidden": 20}
 
 
 def test_weights_are_those_of_a_checkpoint_of_either_program(tmp_path):
