@@ -159,6 +159,12 @@ def parser() -> argparse.ArgumentParser:
         default="NHWC",
         help="of what ONNX files take and give; default: NHWC",
     )
+    command.add_argument(
+        "--detector",
+        metavar="RUN",
+        help="a detector's run: the SavedModel finds the people or faces, too, that "
+        "the model looks at",
+    )
     add_settings(command, "data.root=FOLDER, for the images of a calibration")
 
     command = add("benchmark", benchmark_command, ANEW)

@@ -117,6 +117,8 @@ def export_command(arguments: argparse.Namespace) -> None:
     """Write SavedModel, TFLite and ONNX, each compared with the model."""
     require_packages(arguments.format)
     read_run_config(arguments.run, arguments.settings)
+    if arguments.detector:
+        read_run_config(arguments.detector)
 
     keep_in(arguments.run)
     hrnet_tf.import_public_names()
@@ -131,6 +133,7 @@ def export_command(arguments: argparse.Namespace) -> None:
             arguments.out,
             options,
             arguments.settings,
+            arguments.detector,
         )
     )
 

@@ -16,7 +16,7 @@ from hrnet_tf.common.arrays import write_arrays
 from hrnet_tf.common.compat import KERAS_3
 from hrnet_tf.drawn.action_folders import write_class_folders
 from hrnet_tf.drawn.figures import draw_data_set
-from hrnet_tf.export import compare, verify
+from hrnet_tf.export import compare, compare_found, verify
 from hrnet_tf.export.processes import runtimes
 from hrnet_tf.tasks.base.manifest import ImageInput
 from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
@@ -129,6 +129,16 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
+@pytest.fixture
+def unimproved():
+    """TensorFlow does not improve graphs before it runs them, which takes seconds."""
+    off = "disable_meta_optimizer"
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({off: True})
+    yield
+    tf.config.optimizer.set_experimental_options({off: before.get(off, False)})
+
+
 @pytest.fixture(scope="session")
 def experiment(data_folder, tmp_path_factory):
     """A configuration file of a tiny network on the drawn figures."""
@@ -210,7 +220,7 @@ def asked_here(monkeypatch, tmp_path_factory):
         with np.load(taken) as answers:
             return dict(answers)
 
-    for module in (compare, verify):
+    for module in (compare, compare_found, verify):
         monkeypatch.setattr(module, "ask_in_fresh_process", ask)
 
 

@@ -4,6 +4,8 @@
     python client.py keypoints a.jpg b.jpg --boxes boxes.json --grpc
     python client.py people a.jpg b.jpg
     python client.py landmarks photo.jpg --box 20 30 80 80
+    python client.py faces a.jpg b.jpg
+    python client.py detect a.jpg b.jpg --out answers
     python client.py classify a.jpg b.jpg
     python client.py segment a.jpg --out answers
     python client.py regress a.jpg --out answers
@@ -175,11 +177,16 @@ class GrpcClient:
 
 def describe_people(answer: dict[str, Any], count: int) -> str:
     """One image's people, a line each: x, y and score of every keypoint."""
-    return _describe_points(answer, "keypoints", "person", count)
+    return _describe_points(answer, "keypoints", "person")
 
 
 def describe_everyone(answer: dict[str, Any], count: int) -> str:
-    """One image's people, a line each: score, and x, y and score of every keypoint."""
+    """One image's people, a line each: score, and x, y and score of every keypoint.
+
+    Those of bottom-up pose, or those in a detector's boxes; see `DETECTED`.
+    """
+    if DETECTED in answer:
+        return describe_people(answer, count)
     lines = []
     pairs = zip(answer["keypoints"], answer["scores"], strict=True)
     for number, (points, total) in enumerate(pairs):
@@ -190,19 +197,30 @@ def describe_everyone(answer: dict[str, Any], count: int) -> str:
 
 def describe_faces(answer: dict[str, Any], count: int) -> str:
     """One image's faces, a line each: x, y and score of every landmark."""
-    return _describe_points(answer, "landmarks", "face", count)
+    return _describe_points(answer, "landmarks", "face")
 
 
-def _describe_points(answer: dict[str, Any], key: str, what: str, count: int) -> str:
+def _describe_points(answer: dict[str, Any], key: str, what: str) -> str:
     lines = []
-    pairs = zip(answer[key][:count], answer["scores"][:count], strict=True)
+    pairs = zip(answer[key], answer["scores"], strict=True)
     for number, (points, scores) in enumerate(pairs):
         shown = (
             f"{x:.1f},{y:.1f} ({score:.2f})"
             for (x, y), score in zip(points, scores, strict=True)
         )
-        lines.append(f"{what} {number}: {'  '.join(shown)}")
+        sure = f" ({answer[DETECTED][number]:.2f})" if DETECTED in answer else ""
+        lines.append(f"{what} {number}{sure}: {'  '.join(shown)}")
     return "\n".join(lines) or "nobody"
+
+
+def describe_objects(answer: dict[str, Any], count: int) -> str:
+    """One image's objects, a line each: class, score and box."""
+    rows = zip(*(answer[x] for x in ("names", "scores", "boxes")), strict=True)
+    lines = []
+    for name, score, box in rows:
+        place = ", ".join(f"{number:.1f}" for number in box)
+        lines.append(f"{name} ({score:.2f}): {place}")
+    return "\n".join(lines) or "nothing"
 
 
 def describe_class(answer: dict[str, Any], count: int) -> str:
@@ -226,11 +244,17 @@ def describe_values(answer: dict[str, Any], count: int) -> str:
     return f"{width}x{height} pixels, {'; '.join(ranges)}"
 
 
+# How many there are of an image, where the server finds them: in the answers of models
+# that look at a detector's boxes, and in those of detectors and of bottom-up pose.
+FOUND = ("people", "counts")
+DETECTED = "box_scores"  # what only models have that look at a detector's boxes
 IN_BOXES = ("keypoints", "landmarks")  # signatures, and what they answer
 DESCRIBE: dict[str, Callable[[dict[str, Any], int], str]] = {
     "keypoints": describe_people,
     "people": describe_everyone,
     "landmarks": describe_faces,
+    "faces": describe_faces,
+    "detect": describe_objects,
     "classify": describe_class,
     "segment": describe_labels,
     "regress": describe_values,
@@ -243,16 +267,16 @@ def without_padding(answers: dict[str, Any], index: int, count: int) -> dict[str
     Args:
         answers: by name.
         index: of the image.
-        count: its people; 0 where there are no boxes.
+        count: its people; 0 where there are no boxes, or the answer says how many.
     """
     own = {name: values[index] for name, values in answers.items()}
+    told = [own.pop(name) for name in FOUND if name in own]
     if "size" in own:
         height, width = own["size"]
         for name in own.keys() - {"size"}:
             own[name] = [row[:width] for row in own[name][:height]]
-    if "counts" in own:  # people whom nobody gave boxes of
-        own = {name: own[name][: own["counts"]] for name in own.keys() - {"counts"}}
-    elif own.keys() & set(IN_BOXES):
+    if told or own.keys() & set(IN_BOXES):
+        count = told[0] if told else count
         own = {name: values[:count] for name, values in own.items()}
     return own
 

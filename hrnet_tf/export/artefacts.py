@@ -12,6 +12,8 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import put, scratch_beside, write_bytes
 from hrnet_tf.export import decoder
 from hrnet_tf.export.compare import compare
+from hrnet_tf.export.compare_found import compare_found
+from hrnet_tf.export.finding import Finder
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.integrity import RECORD, beside, checksums, sealed
 from hrnet_tf.export.names import ALL, DEFAULTS, require_packages
@@ -33,6 +35,7 @@ def export_run(
     out: str | Path | None = None,
     options: Options = Options(),  # noqa: B008
     overrides: Sequence[str] = (),
+    detector: str | Path | None = None,
 ) -> dict[str, Path]:
     """Export a run's best weights; what does not answer as the model does is not kept.
 
@@ -45,6 +48,8 @@ def export_run(
             need them take some of the run's training data.
         overrides: `key=value` settings that win over the run's, such as
             `data.root=FOLDER` where the data for calibration have been moved.
+        detector: the run of a detector, for a model that looks at people or faces in
+            boxes: SavedModels find them too then, by the signature `people` or `faces`.
 
     Returns:
         The artefact of each format. Beside it lie its manifest (`.json` added to its
@@ -54,7 +59,8 @@ def export_run(
 
     Raises:
         InputError: if there is no such run, it has no weights, a format is unknown,
-            or `out` holds an export already (in the run's own folder it is replaced).
+            `out` holds an export already (in the run's own folder it is replaced), or
+            the detector does not suit the model.
         ExportError: if an artefact differs from the model by more than its format may.
 
     Example:
@@ -71,6 +77,9 @@ def export_run(
     )
     if out and not Path(out).resolve().is_relative_to(run.folder.resolve()):
         check_free(targets)
+    if detector is not None:
+        check_served(formats)
+        options = dataclasses.replace(options, detector=Finder.open(detector, manifest))
     model = run.model()
     if options.calibration is None and any(FORMATS[x].calibrated for x in formats):
         options = dataclasses.replace(options, calibration=training_images(run))
@@ -100,6 +109,16 @@ def chosen_formats(formats: Sequence[str], manifest: TaskManifest) -> list[str]:
         "box in an image of a thousand pixels would be off by pixels; name other "
         "formats (tflite_dynamic_int8 has weights of 8 bits)."
     )
+
+
+def check_served(formats: Sequence[str]) -> None:
+    """Raise an InputError if no format could hold a detector too."""
+    served = [name for name in FORMATS if FORMATS[name].served]
+    if not set(served) & set(formats):
+        raise InputError(
+            f"A detector goes into {' and '.join(served)} alone, and the formats are "
+            f"{', '.join(formats)}; add {served[0]}, or give no detector."
+        )
 
 
 def training_images(run: Run, count: int = CALIBRATED_ON) -> np.ndarray:
@@ -175,6 +194,8 @@ def _export(
         facts = chosen.write(model, manifest, fresh, options)
         known = options.shared.setdefault("answers", {})
         found = compare(fresh, model, facts, samples, chosen, known)
+        if options.detector is not None and chosen.served:
+            compare_found(fresh, model, facts, options.detector, samples)
         answers = beside(fresh, RECORD)
         record(answers, found.inputs, found.answers)
         files = checksums(fresh) | checksums(answers)

@@ -12,7 +12,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from hrnet_tf.common.arrays import write_arrays
 from hrnet_tf.common.errors import InputError
@@ -22,6 +21,7 @@ from hrnet_tf.export.requests import request_of
 from hrnet_tf.export.signatures import (
     decode,
     decoder_of,
+    image_spec,
     outputs_of,
     serving_function,
     signature_of,
@@ -190,8 +190,8 @@ def _compare_served(
         return
     serve = serving_function(partial(model, training=False), manifest)
     if signature.by_last_digits:
-        image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
-        serve = serving_function(constant_graph(fold(model), image), manifest)
+        network = constant_graph(fold(model), image_spec(manifest))
+        serve = serving_function(network, manifest)
         serve = constant_graph(serve, *signature.inputs)
     wanted = serve(*(runtimes.as_tensor(*pair) for pair in given.items()))
     told = {name: value.numpy() for name, value in wanted.items()}

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.export.finding import Finder
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Options:
             the highest one.
         samples: what a SavedModel is asked when a server loads it, as in `Run.samples`;
             None: nothing.
+        detector: what finds the people or faces that the model looks at: a SavedModel
+            has one more signature then, which takes images alone; None: it has not.
         shared: what a writer leaves to the others of the same export, so that no work
             is done twice.
 
@@ -32,6 +35,7 @@ class Options:
     calibration: np.ndarray | None = None
     version: int = 1
     samples: Mapping[str, np.ndarray] | None = None
+    detector: Finder | None = None
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self):

@@ -10,11 +10,13 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from hrnet_tf.export.checked_images import checked_images
+from hrnet_tf.export.finding import Finder
 from hrnet_tf.export.integrity import checksums, sealed
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.processes.runtimes import OWN_MANIFEST, as_tensor
 from hrnet_tf.export.requests import request_of
 from hrnet_tf.export.signatures import (
+    image_spec,
     limits_of,
     outputs_of,
     serving_function,
@@ -24,6 +26,10 @@ from hrnet_tf.export.warmup import write_warmup
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.networks.fold import StandIns, constant_graph, fold
 from hrnet_tf.tasks.base.manifest import Artefact, TaskManifest
+from hrnet_tf.tasks.base.serving import IMAGES
+
+# The facts of the detector inside, beside the copy of the manifest.
+DETECTOR = OWN_MANIFEST.with_name("detector.json")
 
 
 def write_savedmodel(
@@ -34,16 +40,18 @@ def write_savedmodel(
     `serving_default` takes `image`, normalised float32 images `(n, height, width, 3)`,
     any number of them, and gives what the network answers. The other one takes
     `image_bytes`, encoded JPEG or PNG files `(n,)`; what it gives, `serving.py` of the
-    task says. In `assets.extra` lie a copy of the manifest, with checksums of the other
-    files, and, if the options have samples, a warm-up request for each signature.
+    task says. With a detector in the options there is one more, see `Finder`. In
+    `assets.extra` lie a copy of the manifest, with checksums of the other files, the
+    detector's manifest if there is one, and, if the options have samples, a warm-up
+    request for each signature.
 
     Returns:
         The manifest with the limits of the signatures.
     """
     path, limits = Path(path), limits_of(manifest)
     manifest = replace(manifest, limits=limits)
-    image = tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
-    stand_ins = StandIns()
+    image = image_spec(manifest)
+    stand_ins, finders = StandIns(), StandIns("finder")
     folded = fold(model, stand_ins.constant)
     signature = signature_of(manifest)
     # Calling the same graph, both signatures share its weights.
@@ -57,22 +65,30 @@ def write_savedmodel(
     if signature is not None:
         serve = serving_function(network, manifest)
         signatures[signature.name] = constant_graph(serve, *signature.inputs)
+    if (finder := options.detector) is not None:
+        detector = fold(finder.model, finders.constant)
+        find = constant_graph(detector, image_spec(finder.manifest))
+        both = finder.serve(find, network, manifest)
+        signatures[finder.signature] = constant_graph(both, IMAGES)
     tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
     saved = path / "saved_model.pb"
     content = saved_model_pb2.SavedModel.FromString(saved.read_bytes())
-    stand_ins.fill_in(content.meta_graphs[0].graph_def)
+    for weights in (stand_ins, finders):
+        weights.fill_in(content.meta_graphs[0].graph_def)
     saved.write_bytes(content.SerializeToString())
     (path / "fingerprint.pb").unlink(missing_ok=True)  # of the stand-ins
     (path / OWN_MANIFEST).parent.mkdir()
     if options.samples is not None:
-        write_warmup(path, _requests(manifest, options.samples))
+        write_warmup(path, _requests(manifest, options.samples, finder))
+    if finder is not None:
+        finder.manifest.write(path / DETECTOR)
     files = Artefact("savedmodel", checksums(path))
     sealed(manifest, files).write(path / OWN_MANIFEST)
     return manifest
 
 
 def _requests(
-    manifest: TaskManifest, samples: Mapping[str, np.ndarray]
+    manifest: TaskManifest, samples: Mapping[str, np.ndarray], finder: Finder | None
 ) -> dict[str, dict[str, tf.Tensor]]:
     """A request for each signature."""
     crop = samples["crops"][:1]
@@ -83,4 +99,7 @@ def _requests(
         requests[signature.name] = {
             name: as_tensor(name, value) for name, value in given.items()
         }
+        if finder is not None:
+            encoded = requests[signature.name][IMAGES.name]
+            requests[finder.signature] = {IMAGES.name: encoded}
     return requests

@@ -36,6 +36,11 @@ def limits_of(manifest: TaskManifest) -> Limits:
     return manifest.limits or (signature.limits if signature else CROPPED)
 
 
+def image_spec(manifest: TaskManifest) -> tf.TensorSpec:
+    """What the network of a manifest takes: normalised images."""
+    return tf.TensorSpec((None, *manifest.input.shape, 3), tf.float32, "image")
+
+
 def serving_function(network: Network, manifest: TaskManifest) -> Callable:
     """The function of a manifest's signature, which checks what it is given.
 

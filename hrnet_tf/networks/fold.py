@@ -135,6 +135,10 @@ class StandIns:
     TensorFlow copies a graph some twenty times while it traces and saves it, and large
     weights with it. A stand-in has a weight's shape and holds a single number.
 
+    Args:
+        name: what those of one network are called; where several are saved together
+            each needs another one.
+
     Example:
         ```python
         stand_ins = StandIns()
@@ -144,12 +148,13 @@ class StandIns:
         ```
     """
 
-    def __init__(self):
+    def __init__(self, name: str = "stand_in"):
+        self.name = name
         self.weights: dict[str, np.ndarray] = {}
 
     def constant(self, weight: np.ndarray) -> tf.Tensor:
         """A stand-in for a float32 weight, in the graph that is being traced."""
-        stand_in = tf.constant(0.0, shape=weight.shape, name="stand_in")
+        stand_in = tf.constant(0.0, shape=weight.shape, name=self.name)
         self.weights[stand_in.op.name] = weight
         return stand_in
 

@@ -1,5 +1,6 @@
 """Networks are channels last, whatever Keras is set to."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,6 +14,8 @@ import hrnet_tf
 from hrnet_tf.tasks import networks
 from hrnet_tf.training.evaluate import evaluate_run
 from hrnet_tf.training.train import train
+from support.detectors import small_detectors
+from support.networks import shallow_networks
 from support.served import TINY
 
 NETWORKS = {
@@ -47,7 +50,11 @@ def images(rng):
 
 def built(name):
     make, arguments = NETWORKS[name]
-    return make(**TINY, input_shape=(64, 64, 3), **arguments)
+    with contextlib.ExitStack() as stack:
+        if name == "detector":  # its body and its pyramid are those of "pyramid"
+            stack.enter_context(shallow_networks())
+            stack.enter_context(small_detectors(16, found=4))
+        return make(**TINY, input_shape=(64, 64, 3), **arguments)
 
 
 def outputs(model, images):

@@ -1,10 +1,15 @@
 """A tiny detector that finds something, whatever it is."""
 
+import contextlib
+from functools import partial
+
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import hrnet_tf
+from hrnet_tf.tasks.detection import heads, layers
 from support.networks import shallow_networks
 from support.served import TINY
 
@@ -39,3 +44,20 @@ def padded_images(rng, count=1):
     for image, (height, width) in zip(images, sizes, strict=True):
         image[height:], image[:, width:] = 0, 0
     return images, sizes
+
+
+@contextlib.contextmanager
+def small_detectors(proposed, found=100):
+    """Detectors that are built or folded in here are quicker, and the same in kind.
+
+    Their box heads have few features, which are most of a tiny detector's weights.
+
+    Args:
+        proposed: how many boxes are proposed; 1000 outside.
+        found: how many objects an image has at most.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heads, "FEATURES", 32)
+        patch.setattr(layers, "Proposing", partial(layers.Proposing, most=proposed))
+        patch.setattr(layers, "Detecting", partial(layers.Detecting, most=found))
+        yield
