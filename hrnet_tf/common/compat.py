@@ -80,6 +80,39 @@ def loss_scale(optimizer: Any) -> float | None:
     return float(optimizer.loss_scale) if scaled else None
 
 
+def clips_each_device(optimizer: Any) -> bool:
+    """Whether an optimizer clips what each device has, before that is added up."""
+    limits = ("clipnorm", "clipvalue", "global_clipnorm")
+    return KERAS_3 and any(getattr(optimizer, name, None) for name in limits)
+
+
+def scale_losses(optimizer: Any) -> Any:
+    """What `mixed_float16` needs around an optimizer, for any number of devices."""
+    if KERAS_3:
+        return AllDevicesScale(optimizer, name="loss_scale_optimizer")
+    return keras.mixed_precision.LossScaleOptimizer(optimizer)
+
+
+if KERAS_3:
+
+    @keras.saving.register_keras_serializable("hrnet_tf")
+    class AllDevicesScale(keras.optimizers.LossScaleOptimizer):
+        """Leaves a batch out if gradients of any device are not finite.
+
+        Keras 3's own asks the first device alone, and follows another one into NaN.
+        """
+
+        def check_finite(self, grads):
+            """Whether all gradients of all devices are finite."""
+            finite = super().check_finite(grads)
+            context = tf.distribute.get_replica_context()
+            if context.num_replicas_in_sync == 1:
+                return finite
+            count = tf.cast(finite, tf.float32)
+            count = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
+            return tf.equal(count, context.num_replicas_in_sync)
+
+
 def build_optimizer(model: keras.Model) -> None:
     """Make the variables of a compiled model's optimizer, as Keras 2 does by itself."""
     if KERAS_3 and not model.optimizer.built:

@@ -29,9 +29,11 @@ class Accumulated(keras.optimizers.Optimizer):
     accumulate.
 
     Under a strategy each batch's gradients are added up over the devices before they
-    are kept, so that all devices keep the same, and a saved state is whole in the
-    middle of a step too. A batch that `LossScaleOptimizer` (mixed precision) leaves out
-    does not count. It costs a float32 number for each trainable one.
+    are kept: all devices keep the same, a saved state is whole in the middle of a step
+    too, and the whole gradient is clipped, with one batch for a step too (Keras 3's
+    optimizers clip what each device has). A batch that `LossScaleOptimizer` (mixed
+    precision) leaves out does not count. All of it costs a float32 number for each
+    trainable one.
 
     Args:
         inner_optimizer: any optimizer of Keras, tensorflow-addons or this package;

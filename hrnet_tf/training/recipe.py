@@ -4,7 +4,11 @@ from typing import Any
 
 import keras
 
-from hrnet_tf.common.compat import optimizer_averages_weights
+from hrnet_tf.common.compat import (
+    clips_each_device,
+    optimizer_averages_weights,
+    scale_losses,
+)
 from hrnet_tf.common.components import create, find
 from hrnet_tf.common.config import TrainSection
 from hrnet_tf.common.errors import InputError
@@ -35,12 +39,18 @@ def steps_in_epoch(settings: TrainSection, samples: int) -> int:
     return settings.steps_per_epoch or -(-samples // together)
 
 
-def make_optimizer(settings: TrainSection, steps: int) -> keras.optimizers.Optimizer:
+def make_optimizer(
+    settings: TrainSection, steps: int, devices: int = 1
+) -> keras.optimizers.Optimizer:
     """The configured optimizer, with schedule, clipping, averaging and accumulation.
 
     Args:
         settings: the recipe.
         steps: changes of weights in an epoch.
+        devices: that share a batch.
+
+    Raises:
+        InputError: if the optimizer does not do what is asked of it.
     """
     more: dict[str, Any] = {"learning_rate": learning_rate(settings, steps)}
     if settings.clip_norm is not None:
@@ -53,8 +63,16 @@ def make_optimizer(settings: TrainSection, steps: int) -> keras.optimizers.Optim
             )
         more |= {"use_ema": True, "ema_momentum": settings.ema}
     optimizer = create(settings.optimizer, "train.optimizer", **more)
-    if settings.accumulate > 1:
-        return Accumulated(optimizer, settings.accumulate)
+    # Around an optimizer gradients of devices are added up before it clips them.
+    if settings.accumulate > 1 or (devices > 1 and clips_each_device(optimizer)):
+        if devices > 1 and settings.xla:
+            raise InputError(
+                f"`train.xla`: over {devices} devices neither train.accumulate nor "
+                "clipped gradients are compiled; set train.xla=false."
+            )
+        optimizer = Accumulated(optimizer, settings.accumulate)
+    if devices > 1 and settings.precision == "mixed_float16":
+        return scale_losses(optimizer)
     return optimizer
 
 

@@ -150,11 +150,6 @@ def prepare_model(
             f"`train.batch_size` must be a multiple of the {replicas} devices, got "
             f"{settings.batch_size}."
         )
-    if settings.accumulate > 1 and replicas > 1 and settings.xla:
-        raise InputError(
-            f"`train.accumulate` is {settings.accumulate}: over {replicas} devices it "
-            "is not compiled by XLA; set train.xla=false, or train.accumulate=1."
-        )
     last, _ = run.last()
     for component, key in _components(run.config):
         find(component, key)  # importing it also tells Keras how to load it
@@ -171,7 +166,7 @@ def prepare_model(
             if settings.freeze_body:
                 freeze_body(network_in(model))
             freeze_layers(network_in(model), settings.freeze_layers)
-            optimizer = make_optimizer(settings, steps)
+            optimizer = make_optimizer(settings, steps, replicas)
         # A loaded model too: not every loss of Keras is saved with its arguments.
         model.compile(
             optimizer, **compile_settings, jit_compile=_uses_xla(settings, replicas)

@@ -1,4 +1,7 @@
-"""Accumulate on one device and on two, and write down what comes of it: `FILE`."""
+"""Accumulate on one device and on two, and write down what comes of it: `FILE`.
+
+With a scaled loss one batch more is there, which is to be left out.
+"""
 
 import os
 import sys
@@ -9,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.common.compat import scale_losses
 from hrnet_tf.networks.optimizers import CoupledSGD, WarmSteps
 from hrnet_tf.optimizers import Accumulated
 
@@ -17,6 +21,9 @@ RNG = np.random.default_rng(0)
 # The last batch begins a step that has not enough.
 IMAGES = RNG.normal(size=((STEPS * BATCHES + 1) * SIZE, 3)).astype(np.float32)
 TARGETS = (IMAGES**2).sum(axis=1, keepdims=True)
+AT = (BATCHES + 1) * SIZE
+# Of a batch in the middle of a step: what the second of two devices gets is broken.
+BROKEN = np.array([[0.0], [0.0], [np.inf], [np.inf]], np.float32).repeat(3, axis=1)
 
 
 def learn(scaled, traced):
@@ -33,10 +40,13 @@ def learn(scaled, traced):
         ),
         BATCHES,
     )
+    images, targets = IMAGES, TARGETS
     if scaled:
-        optimizer = keras.mixed_precision.LossScaleOptimizer(optimizer)
+        optimizer = scale_losses(optimizer)
+        images = np.insert(images, [AT], BROKEN, axis=0)
+        targets = np.insert(targets, [AT] * SIZE, 0.0, axis=0)
     model.compile(optimizer, loss="mse", run_eagerly=not traced)
-    model.fit(IMAGES, TARGETS, batch_size=SIZE, shuffle=False, verbose=0)
+    model.fit(images, targets, batch_size=SIZE, shuffle=False, verbose=0)
     return model
 
 

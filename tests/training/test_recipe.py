@@ -3,6 +3,7 @@ import math
 import pytest
 
 from hrnet_tf import InputError
+from hrnet_tf.common.compat import AllDevicesScale
 from hrnet_tf.common.config import TrainSection
 from hrnet_tf.networks.accumulation import Accumulated
 from hrnet_tf.training.recipe import learning_rate, make_optimizer, steps_in_epoch
@@ -123,3 +124,28 @@ def test_batches_accumulate_around_the_named_optimizer():
     assert isinstance(around, Accumulated)
     assert around.batches == 3
     assert type(around.inner_optimizer) is type(plain)
+
+
+def test_several_devices_clip_what_they_have_together():
+    section = TrainSection(clip_norm=1.0)
+    assert not isinstance(make_optimizer(section, 5), Accumulated)
+    around = make_optimizer(section, 5, devices=2)
+    assert isinstance(around, Accumulated)
+    assert around.batches == 1
+    assert around.inner_optimizer.global_clipnorm == 1.0
+    assert not isinstance(make_optimizer(TrainSection(), 5, devices=2), Accumulated)
+
+
+def test_several_devices_leave_out_what_is_broken_on_any_of_them():
+    section = TrainSection(precision="mixed_float16", accumulate=2)
+    around = make_optimizer(section, 5, devices=2)
+    assert isinstance(around, AllDevicesScale)
+    assert isinstance(around.inner_optimizer, Accumulated)
+    assert isinstance(make_optimizer(section, 5), Accumulated)  # `compile` adds Keras's
+
+
+@pytest.mark.parametrize("settings", [{"accumulate": 2}, {"clip_norm": 1.0}])
+def test_what_is_not_compiled_over_devices_is_refused(settings):
+    with pytest.raises(InputError, match="over 2 devices neither"):
+        make_optimizer(TrainSection(xla=True, **settings), 5, devices=2)
+    make_optimizer(TrainSection(xla=True, **settings), 5)
