@@ -44,7 +44,8 @@ data:
 train:
   epochs: 1
   batch_size: 2
-  steps_per_epoch: 2
+  accumulate: 2
+  steps_per_epoch: 1
   drop_at: []
   learning_rate: 0.001
 """
