@@ -9,6 +9,12 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from hrnet_tf.tasks.detection.roi_align_gradient import (
+    Regions,
+    map_gradient,
+    numbered,
+)
+
 STRIDES = (4, 8, 16, 32)  # of the levels that regions are taken from
 FINEST_SIDE = 56  # a square of twice this side goes to the second level
 
@@ -91,43 +97,43 @@ def pool(
     Returns:
         float32 `(n, side, side, c)`.
     """
-    bins = sides / side
-    samples = tf.math.ceil(bins)
-    weights = tf.where(samples > 0, 1 / samples, 0)  # a side of 0 has no sample
-    samples = tf.maximum(samples, 1)
+    regions = Regions(image, begin, sides / side)
+    samples, weights = regions.samples()
     columns, rows = tf.unstack(tf.cast(samples, tf.int32), axis=-1)
-    region = tf.repeat(tf.range(tf.shape(begin)[0]), rows * columns)
-    number = tf.range(tf.shape(region)[0])
-    number -= tf.gather(tf.cumsum(rows * columns, exclusive=True), region)
+    region, number = numbered(rows * columns)
     wide = tf.gather(columns, region)
     place = tf.cast(tf.stack([number // wide, number % wide], axis=-1), begin.dtype)
     # From here on y, x; and one more cell on each side, beyond which all is 0.
-    around = _widened(values)
-    begin, bins, samples = (tf.reverse(of, [1]) for of in (begin, bins, samples))
+    begin, bins, samples = (
+        tf.reverse(of, [1]) for of in (begin, regions.bins, samples)
+    )
     first = tf.gather(begin + 1, region)
     first += (place + 0.5) * tf.gather(bins / samples, region)
     last = first + (side - 1) * tf.gather(bins, region)
-    extent = tf.cast(tf.shape(around)[1:3] - 1, begin.dtype)
-    crops = tf.image.crop_and_resize(
-        around,
-        tf.concat([first / extent, last / extent], axis=-1),
-        tf.gather(image, region),
-        (side, side),
-    )
     weights = tf.reduce_prod(weights, axis=-1)
-    return tf.math.segment_sum(crops, region) * weights[:, None, None, None]
 
-
-@tf.custom_gradient
-def _widened(values: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """A map with its border twice; forwards and backwards each by the quicker way."""
-    around = tf.concat([values[:, :1], values, values[:, -1:]], axis=1)
-    around = tf.concat([around[:, :, :1], around, around[:, :, -1:]], axis=2)
-
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        widths = [[0, 0], [1, 1], [1, 1], [0, 0]]
-        return tf.raw_ops.MirrorPadGrad(
-            input=upstream, paddings=widths, mode="SYMMETRIC"
+    @tf.custom_gradient
+    def pooled(values: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        around = _widened(values)
+        extent = tf.cast(tf.shape(around)[1:3] - 1, begin.dtype)
+        crops = tf.image.crop_and_resize(
+            around,
+            tf.concat([first / extent, last / extent], axis=-1),
+            tf.gather(image, region),
+            (side, side),
         )
+        found = tf.math.segment_sum(crops, region) * weights[:, None, None, None]
 
-    return around, gradient
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            own = map_gradient(upstream, regions, tf.shape(values), side)
+            return tf.cast(own, values.dtype)
+
+        return found, gradient
+
+    return pooled(values)
+
+
+def _widened(values: tf.Tensor) -> tf.Tensor:
+    """A map with its border twice."""
+    around = tf.concat([values[:, :1], values, values[:, -1:]], axis=1)
+    return tf.concat([around[:, :, :1], around, around[:, :, -1:]], axis=2)

@@ -62,6 +62,41 @@ def test_gradients_are_those_of_the_record(align):
         np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-5)
 
 
+def gradients_of(align, maps, boxes, upstream):
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        found = align(maps, boxes, 7)
+    return tape.gradient(found, maps, output_gradients=upstream)
+
+
+def test_gradients_add_up_where_many_regions_lie_on_one_another(rng):
+    """TensorFlow's threads lose some of them, of a few cells in most of the turns."""
+    maps = [tf.zeros((1, 64 // n, 64 // n, 32)) for n in (1, 2, 4, 8)]
+    begin = rng.uniform(0, 30, (1, 500, 2))
+    boxes = np.concatenate([begin, begin + rng.uniform(1, 40, begin.shape)], axis=-1)
+    boxes = tf.constant(boxes, tf.float32)
+    upstream = tf.ones((1, 500, 7, 7, 32))
+    expected = gradients_of(portable_roi_align, maps, boxes, upstream)
+    for _ in range(5):
+        found = gradients_of(roi_align, maps, boxes, upstream)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
+    assert float(tf.reduce_sum(found[0])) > 1e5
+
+
+def test_gradients_of_regions_at_and_beyond_borders():
+    maps = [tf.zeros((1, 16 // n, 16 // n, 2)) for n in (1, 2, 4, 8)]
+    boxes = [[-60, -60, 20, 20], [50, 0, 90, 64], [9, 9, 9, 30], [0, 0, 64, 64]]
+    boxes = tf.constant([boxes], tf.float32)
+    upstream = tf.random.stateless_normal((1, 4, 7, 7, 2), (0, 0))
+    expected = gradients_of(portable_roi_align, maps, boxes, upstream)
+    found = gradients_of(roi_align, maps, boxes, upstream)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    none = gradients_of(roi_align, maps, boxes[:, :0], upstream[:, :0])
+    assert not any(np.any(gradient) for gradient in none)
+
+
 @BOTH
 def test_a_graph_of_any_size_says_the_same(align):
     levels = [tf.TensorSpec((None, None, None, 2)) for _ in STRIDES]
