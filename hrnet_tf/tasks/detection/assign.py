@@ -12,7 +12,7 @@ import tensorflow as tf
 from hrnet_tf.tasks.detection.boxes import box_overlaps
 
 IGNORED = -1  # neither an object nor background
-TOGETHER = 16  # objects that all boxes are compared with at once: memory is bounded
+TOGETHER = 16  # at most so many objects are compared at once: memory is bounded
 
 
 @dataclass(frozen=True)
@@ -106,16 +106,17 @@ def _compare(
         which object rescues it, from 1, or 0.
     """
     batch, most = tf.unstack(tf.shape(truths.labels))
-    rounds = -(-most // TOGETHER)
-    missing = [[0, 0], [0, rounds * TOGETHER - most]]
+    together = tf.clip_by_value(most, 1, TOGETHER)
+    rounds = -(-most // together)
+    missing = [[0, 0], [0, rounds * together - most]]
     labels = tf.pad(truths.labels, missing, constant_values=-1)
     objects = tf.pad(tf.stop_gradient(truths.boxes), [*missing, [0, 0]])
 
     def compare(round_, best, owner, rescued):
-        start = round_ * TOGETHER
-        some = tf.slice(objects, [0, start, 0], [batch, TOGETHER, 4])
-        there = tf.slice(labels, [0, start], [batch, TOGETHER]) >= 0
-        numbers = start + tf.range(1, TOGETHER + 1)[:, None]
+        start = round_ * together
+        some = tf.slice(objects, [0, start, 0], [batch, together, 4])
+        there = tf.slice(labels, [0, start], [batch, together]) >= 0
+        numbers = start + tf.range(1, together + 1)[:, None]
         shared = box_overlaps(some, boxes)
         shared = tf.where(there[..., None] & real[:, None], shared, -1)
         largest = tf.reduce_max(shared, axis=1)

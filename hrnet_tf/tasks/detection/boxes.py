@@ -41,9 +41,16 @@ def box_overlaps(a: tf.Tensor, b: tf.Tensor, of_first: bool = False) -> tf.Tenso
         float32 `(..., n, m)`, 0 to 1; 0 for boxes without area.
     """
     a, b = a[..., :, None, :], b[..., None, :, :]
-    begin = tf.maximum(a[..., :2], b[..., :2])
-    sides = tf.maximum(tf.minimum(a[..., 2:], b[..., 2:]) - begin, 0)
-    shared = sides[..., 0] * sides[..., 1]
+    # Each coordinate by itself: pairs of numbers in a row are what CPUs are slow with.
+    sides = [
+        tf.maximum(
+            tf.minimum(a[..., end], b[..., end])
+            - tf.maximum(a[..., begin], b[..., begin]),
+            0,
+        )
+        for begin, end in ((0, 2), (1, 3))
+    ]
+    shared = sides[0] * sides[1]
     if of_first:
         whole = tf.broadcast_to(box_areas(a), tf.shape(shared))
     else:

@@ -54,6 +54,7 @@ from hrnet_tf.tasks.detection.sample import (
 
 MULTIPLE = 32  # to which each image is padded; anchors beyond are not learnt from
 CHANCE = tf.int32.max  # random seeds are below
+LENGTHS = 8  # heads are given so many different numbers of regions
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,7 @@ def _of_stages(step: Step) -> Iterator[tuple[str, tf.Tensor]]:
         weight, stds = STAGE_WEIGHTS[stage], STAGE_STDS[stage]
         drawing = Drawing(rule, sampling, step.classes)
         rois = sample_rois(boxes, real, step.truths, drawing, _chance())
+        rois = _used(rois, rois.real, sampling.total)
         crops = crop(step.features["levels"][: len(CROPPED)], rois.boxes, BOX_SIDE)
         logits, deltas = (by_image(x, rois.labels) for x in heads.boxes[stage](crops))
         found = box_losses(logits, deltas, rois, stds, beta)
@@ -219,13 +221,28 @@ def _of_stages(step: Step) -> Iterator[tuple[str, tf.Tensor]]:
 
 def _of_masks(step: Step, stage: int, rois: Rois, most: int) -> tf.Tensor:
     """How wrong a mask head is, of the objects' regions, which come first."""
-    boxes, labels, positive, owners = (
-        x[:, :most] for x in (rois.boxes, rois.labels, rois.positive, rois.owners)
-    )
-    crops = crop(step.features["levels"][: len(CROPPED)], boxes, MASK_SIDE)
-    logits = by_image(step.heads.masks[stage](crops), labels)
-    targets = mask_targets(step.masks, boxes, owners)
-    return mask_loss(logits, targets, labels, positive)
+    rois = _used(rois, rois.positive, most)
+    crops = crop(step.features["levels"][: len(CROPPED)], rois.boxes, MASK_SIDE)
+    logits = by_image(step.heads.masks[stage](crops), rois.labels)
+    targets = mask_targets(step.masks, rois.boxes, rois.owners)
+    return mask_loss(logits, targets, rois.labels, rois.positive)
+
+
+def _used(rois: Rois, wanted: tf.Tensor, most: int) -> Rois:
+    """Regions up to the last place that is wanted in any image: heads are expensive.
+
+    Lengths are rounded up to an eighth of the most there can be, since a GPU looks for
+    the best algorithm once for each.
+
+    Args:
+        rois: wanted ones come first.
+        wanted: `(batch, n)`.
+        most: of an image that can be wanted.
+    """
+    grain = -(-most // LENGTHS)
+    count = tf.reduce_max(tf.reduce_sum(tf.cast(wanted, tf.int32), axis=1))
+    count = tf.clip_by_value(-(-count // grain) * grain, grain, most)
+    return Rois(*(values[:, :count] for values in rois))
 
 
 def _prefixes(heads: Heads) -> list[str]:

@@ -173,6 +173,31 @@ def test_all_of_it_learns(cascade, monkeypatch):
     assert curves["loss"] == pytest.approx(float(loss), rel=1e-5)
 
 
+def test_heads_look_at_no_more_regions_than_there_are(monkeypatch):
+    lowest(monkeypatch)
+    model, (given, targets) = build(masks=True), some_objects()
+    given, targets = (
+        {name: tf.constant(x) for name, x in of.items()} for of in (given, targets)
+    )
+    model.learning = replace(model.learning, regions=256)  # of 100 proposals
+    crop, looked, losses = learning_module.crop, [], []
+
+    def seen(levels, boxes, side):
+        looked.append(boxes.shape[1])
+        return crop(levels, boxes, side)
+
+    monkeypatch.setattr(learning_module, "crop", seen)
+    for lengths in (1, 8):  # with 1 all places are looked at
+        monkeypatch.setattr(learning_module, "LENGTHS", lengths)
+        features = model(given, training=True)
+        losses.append(float(model.compute_loss(given, targets, features)))
+    of_boxes, of_masks = looked[::2], looked[1::2]
+    assert (of_boxes[0], of_masks[0]) == (256, 64)
+    assert of_boxes[1] <= 128
+    assert of_masks[1] < 64
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
 def test_crowds_and_padding_are_no_objects(monkeypatch):
     lowest(monkeypatch)
     model, (given, targets) = build(), some_objects()
