@@ -16,7 +16,7 @@ BENCHMARKS = {
     "flavours": "TFLite against onnxruntime, integers against float32",
     "predict": "what prediction in Python adds to the network alone",
     "grouping": "what follows a bottom-up network against its literal steps",
-    "detection": "what surrounds a detector's convolutions",
+    "detection": "what surrounds a detector's convolutions, and its training steps",
     "export": "exports against those of Keras, TensorFlow and tf2onnx",
     "whole_export": "all that an export of the largest pose network costs",
     "reading": "a checkpoint against its file's bytes, and the memory it takes",

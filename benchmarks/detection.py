@@ -6,6 +6,8 @@ all, those of a level all of one size, and neither averages them nor knows of le
 
 All together: Faster R-CNN W18 on an image of that size, beside proposals, RoIAlign and
 suppression alone, and masks of all that is found pasted into the image.
+
+Training steps: see `detector_steps`.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 import hrnet_tf
+from benchmarks import detector_steps
 from benchmarks.report import Result
 from hrnet_tf.common.latency import median_latency
 from hrnet_tf.tasks.detection.anchors import STRIDES as LEVELS
@@ -41,8 +44,8 @@ ROUNDS, WHOLE_ROUNDS = 10, 5
 
 
 def run() -> list[Result]:
-    """Median times of both."""
-    return [regions(), whole()]
+    """Median times, and the memory of a training step."""
+    return [regions(), whole(), *detector_steps.run()]
 
 
 def regions() -> Result:

@@ -5,7 +5,7 @@ import pytest
 
 import hrnet_tf
 from benchmarks import __main__ as command
-from benchmarks import detection, reading, runtime, serving
+from benchmarks import detection, detector_steps, reading, runtime, serving
 from benchmarks.input_pipeline import OurBatches
 from benchmarks.loader import WorkerLoader
 from benchmarks.photographs import draw_people
@@ -157,3 +157,28 @@ def test_a_detector_is_measured_beside_what_has_no_weights(monkeypatch, shallow)
     result = detection.whole()
     whole, rest = result.measured.values()
     assert result.value == whole / rest > 0
+
+
+def test_training_steps_are_measured_beside_those_of_published_heads(
+    monkeypatch, shallow, eagerly
+):
+    tiny = {"features": 4, "hidden": 8, "learning": {"regions": 16}}
+    monkeypatch.setattr(detector_steps, "BODY", {**TINY, **tiny})
+    monkeypatch.setattr(detector_steps, "NARROW", {"features": 2})
+    monkeypatch.setattr(detector_steps, "KINDS", {"Faster": {}})
+    monkeypatch.setattr(detector_steps, "SIZE", (64, 64))
+    monkeypatch.setattr(detector_steps, "ROUNDS", 1)
+    result = detector_steps.times()
+    assert list(result.measured) == ["Faster", "Faster, published heads"]
+    narrow, published = result.measured.values()
+    assert result.value == published / narrow > 0
+
+
+def test_the_memory_of_training_steps_is_measured(
+    monkeypatch, shallow, eagerly, capsys
+):
+    monkeypatch.setattr(detector_steps, "MEMORY_STEPS", 1)
+    heads = {"features": 4, "hidden": 8, "masks": True}
+    detector_steps.measure_memory({**TINY, **heads}, (64, 64))
+    before, peak = map(int, capsys.readouterr().out.split())
+    assert peak > before > 1e8

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from hrnet_tf.tasks.detection.portable_roi_align import portable_roi_align
 from hrnet_tf.tasks.detection.roi_align import STRIDES, roi_align, roi_levels
+from hrnet_tf.tasks.detection.roi_align_gradient import numbered
 from support.official import channels_last, read_arrays
 
 RECORD = read_arrays("detection", "roi_align")
@@ -60,6 +61,13 @@ def test_gradients_are_those_of_the_record(align):
     for level, gradient in enumerate(tape.gradient(total, maps)):
         expected = channels_last(RECORD[f"feature_{level}_gradient"])
         np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_each_is_counted_from_zero():
+    owner, number = numbered(tf.constant([2, 0, 1, 3]))
+    np.testing.assert_array_equal(owner, [0, 0, 2, 3, 3, 3])
+    np.testing.assert_array_equal(number, [0, 1, 0, 0, 1, 2])
+    assert [values.shape for values in numbered(tf.zeros(0, tf.int32))] == [0, 0]
 
 
 def gradients_of(align, maps, boxes, upstream):
