@@ -77,7 +77,12 @@ def gradients_of(align, maps, boxes, upstream):
     return tape.gradient(found, maps, output_gradients=upstream)
 
 
-def test_gradients_add_up_where_many_regions_lie_on_one_another(rng):
+@pytest.fixture(params=[[], ["GPU:0"]], ids=["on a CPU", "as on a GPU"])
+def devices(request, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: request.param)
+
+
+def test_gradients_add_up_where_many_regions_lie_on_one_another(rng, devices):
     """TensorFlow's threads lose some of them, of a few cells in most of the turns."""
     maps = [tf.zeros((1, 64 // n, 64 // n, 32)) for n in (1, 2, 4, 8)]
     begin = rng.uniform(0, 30, (1, 500, 2))
@@ -92,7 +97,7 @@ def test_gradients_add_up_where_many_regions_lie_on_one_another(rng):
     assert float(tf.reduce_sum(found[0])) > 1e5
 
 
-def test_gradients_of_regions_at_and_beyond_borders():
+def test_gradients_of_regions_at_and_beyond_borders(devices):
     maps = [tf.zeros((1, 16 // n, 16 // n, 2)) for n in (1, 2, 4, 8)]
     boxes = [[-60, -60, 20, 20], [50, 0, 90, 64], [9, 9, 9, 30], [0, 0, 64, 64]]
     boxes = tf.constant([boxes], tf.float32)
