@@ -84,15 +84,29 @@ def test_it_learns_and_the_curves_tell_what(tmp_path, eagerly, monkeypatch):
 
 @pytest.mark.slow
 def test_steps_are_traced_in_the_first_epoch_alone():
+    """Whatever sizes its batches have, and however many objects."""
     model, (given, targets), traces = build(), some_objects(), []
     model.compile(CoupledSGD(0.01, 0.9))
     build_optimizer(model)
     features = model.features
     model.features = lambda *of, **how: traces.append(0) or features(*of, **how)
-    data = steps(given, {n: targets[n] for n in ("boxes", "labels")}, 2)
-    model.fit(data, shuffle=False, verbose=0)
+    targets = {name: targets[name] for name in ("boxes", "labels")}
+    wider = {
+        **given,
+        "image": np.pad(given["image"], [(0, 0), (0, 0), (0, 32), (0, 0)]),
+    }
+    fewer = {name: values[:, :2] for name, values in targets.items()}
+    batches = [(given, targets), (wider, fewer)]
+    any_size = tf.nest.map_structure(
+        lambda values: tf.TensorSpec((2, *[None] * (values.ndim - 1)), values.dtype),
+        batches[0],
+    )
+    any_size[0]["image"] = tf.TensorSpec((2, None, None, 3), tf.float32)
+    data = tf.data.Dataset.from_generator(lambda: batches, output_signature=any_size)
+    how = {"steps_per_epoch": 2, "shuffle": False, "verbose": 0}
+    model.fit(data.repeat(), **how)
     first = len(traces)
-    model.fit(data, epochs=3, initial_epoch=1, shuffle=False, verbose=0)
+    model.fit(data.repeat(), epochs=3, initial_epoch=1, **how)
     assert 0 < first == len(traces)
 
 
