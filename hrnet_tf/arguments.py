@@ -165,7 +165,7 @@ def parser() -> argparse.ArgumentParser:
         help="a detector's run: the SavedModel finds the people or faces, too, that "
         "the model looks at",
     )
-    add_settings(command, "data.root=FOLDER, for the images of a calibration")
+    add_settings(command, "data.root=FOLDER (data.train.images), for a calibration")
 
     command = add("benchmark", benchmark_command, ANEW)
     command.add_argument("run", help="folder of a run that has been exported")
@@ -176,7 +176,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--rounds", type=positive, default=12, help="turns of each format; default: 12"
     )
-    add_settings(command, "data.root=FOLDER")
+    add_settings(command, "data.root=FOLDER or data.validation.images=FOLDER")
 
     command = add("verify", verify_command, ANEW)
     command.add_argument(
@@ -261,7 +261,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--out", help="folder to write to; default: surveys/ and the file's name"
     )
-    add_settings(check, "data.root=FOLDER")
+    add_settings(check, "data.root=FOLDER or data.train.images=FOLDER")
 
     command = add("configs", configs_command, ANEW)
     command.add_argument("name", nargs="?", help="to copy; default: list all of them")

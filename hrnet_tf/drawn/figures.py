@@ -57,12 +57,15 @@ class Company:
         heights: of a figure, from and to, as shares of the image's side.
         overlap: largest share of a figure that it may cover of others.
         things: balls and boxes, from and to; figures cover them.
+        crates: whether boxes have two bars across them; else they look as what stands
+            in the background does.
     """
 
     people: tuple[int, int] = (1, 3)
     heights: tuple[float, float] = (0.38, 0.85)
     overlap: float = 0.05
     things: tuple[int, int] = (0, 2)
+    crates: bool = False
 
 
 FEW = Company()
@@ -174,7 +177,7 @@ def draw_picture(
     picture = Picture(_background(rng), np.zeros((SIDE, SIDE), np.int32))
     least, most = company.things
     for _ in range(int(rng.integers(least, most + 1))):
-        _draw_object(picture, rng)
+        _draw_object(picture, rng, company.crates)
     least, most = company.people
     for _ in range(int(rng.integers(least, most + 1))):
         height = rng.uniform(*company.heights) * SIDE
@@ -269,7 +272,7 @@ def _draw_person(
     )
 
 
-def _draw_object(picture: Picture, rng: np.random.Generator) -> None:
+def _draw_object(picture: Picture, rng: np.random.Generator, crates: bool) -> None:
     kind = CLASSES[2 + int(rng.integers(2))]
     center, radius = rng.uniform(0.1, 0.9, 2) * SIDE, rng.uniform(0.05, 0.12) * SIDE
     brush = _Brush(picture, rng)
@@ -279,7 +282,13 @@ def _draw_object(picture: Picture, rng: np.random.Generator) -> None:
     else:
         turn = rng.uniform(0, np.pi / 2) + np.arange(4) * np.pi / 2
         corners = center + radius * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
-        brush.polygon(corners, _color(rng), 2)
+        color = _color(rng)
+        brush.polygon(corners, color, 2)
+        if crates:
+            bars = dict(zip("abcd", center + 0.8 * (corners - center), strict=True))
+            dark = color * 0.5 if color.mean() > 110 else color * 0.5 + 120
+            for start, end in ("ac", "bd"):
+                brush.line(bars, start, end, dark, max(2, round(radius / 6)))
     picture.objects.append({"category": kind, "size": radius, "mask": brush.finish()})
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hrnet_tf.drawn.figures import Company, draw_data_set
 
-SCENE = Company((1, 4), (0.3, 0.85), 0.35, (1, 5))
+SCENE = Company((1, 4), (0.3, 0.85), 0.35, (1, 5), crates=True)
 
 
 def draw_object_data_set(

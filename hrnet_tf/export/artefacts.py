@@ -47,7 +47,8 @@ def export_run(
         options: settings of some formats. Without images for calibration, formats that
             need them take some of the run's training data.
         overrides: `key=value` settings that win over the run's, such as
-            `data.root=FOLDER` where the data for calibration have been moved.
+            `data.root=FOLDER` (of some tasks `data.train.images=FOLDER`) where the data
+            for calibration have been moved.
         detector: the run of a detector, for a model that looks at people or faces in
             boxes: SavedModels find them too then, by the signature `people` or `faces`.
 

@@ -33,6 +33,7 @@ from hrnet_tf.images.plots import draw_flavours
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.tasks import check_known_elsewhere, make_experiment, read_manifest
 from hrnet_tf.tasks.base.manifest import TaskManifest, versions
+from hrnet_tf.training.configs import folder_key
 from hrnet_tf.training.run import Run
 
 logger = logging.getLogger(__name__)
@@ -133,7 +134,8 @@ def benchmark_run(
         rounds: how often each one has its turn.
         progress: whether to show bars.
         overrides: `key=value` settings that win over the run's, such as
-            `data.root=FOLDER` where the data have been moved.
+            `data.root=FOLDER` (of some tasks `data.validation.images=FOLDER`) where
+            the data have been moved.
 
     Returns:
         The results, and the JSON file they were written to: `benchmark/` in the run's
@@ -166,7 +168,7 @@ def benchmark_run(
         raise InputError(
             f"The validation data of {run.folder} cannot be judged, so nothing was "
             f"measured: {error} If they have been moved, say where they are with "
-            "key=value settings, such as data.root=FOLDER."
+            f"key=value settings, such as {folder_key(run.config)}=FOLDER."
         ) from error
     times = measure_latency(places, images, threads, rounds, progress)
     flavours = []

@@ -88,3 +88,8 @@ def read_run_config(folder: str | Path, overrides: Sequence[str] = ()) -> Config
             "that `hrnet-tf train` has made."
         )
     return read_config(path, overrides)
+
+
+def folder_key(config: Config) -> str:
+    """The key that says where the validation images of a configuration are."""
+    return "data.root" if hasattr(config.data, "root") else "data.validation.images"

@@ -7,6 +7,7 @@ from hrnet_tf import InputError, read_config
 from hrnet_tf.common.config import Component
 from hrnet_tf.common.typed_yaml import differences, write_config
 from hrnet_tf.tasks.pose.config import PoseConfig
+from hrnet_tf.training.configs import folder_key
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
 DATA = """
@@ -37,7 +38,11 @@ def test_every_shipped_configuration_loads(path):
             for part in ("train", "validation")
             for key in ("annotations", "images")
         ]
-    assert read_config(path, parts).task == path.parent.name
+    config = read_config(path, parts)
+    assert config.task == path.parent.name
+    # What the user is told to change if images have been moved is there.
+    moved = read_config(path, [*parts, f"{folder_key(config)}=elsewhere"])
+    assert moved.data != config.data
 
 
 def test_a_file_fills_in_the_defaults(write):
