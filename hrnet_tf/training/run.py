@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from hrnet_tf.tasks import make_experiment, read_manifest
 from hrnet_tf.tasks.base.experiment import answering
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.training.configs import Config, read_run_config
+
+logger = logging.getLogger(__name__)
 
 EPOCHS = "train.epochs: "
 SAMPLES_ADVICE = "copy it from where the run was trained, or train again"
@@ -46,7 +49,15 @@ class Run:
         Raises:
             InputError: if the folder holds none.
         """
-        return cls(Path(folder), read_run_config(folder, overrides))
+        config = read_run_config(folder, overrides)
+        if overrides:
+            of_training = read_run_config(folder)
+            for change in differences(of_training.model, config.model):
+                logger.warning(
+                    "model.%s: without effect, the model is that which was trained",
+                    change,
+                )
+        return cls(Path(folder), config)
 
     @classmethod
     def prepare(cls, config: Config) -> "Run":

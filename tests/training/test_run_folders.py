@@ -193,3 +193,11 @@ def test_data_may_be_checked_a_second_time(experiment, tmp_path, monkeypatch, ca
     for folder in ("tiny", "tiny_2"):
         cli.main(["data", "check", str(experiment)])
         assert f"surveys/{folder}/survey.json" in capsys.readouterr().out
+
+
+def test_what_a_trained_model_does_not_follow_is_said(run_folder, caplog):
+    width = Run.open(run_folder).config.model.width
+    assert Run.open(run_folder, ("train.epochs=3",)).config.train.epochs == 3
+    assert not caplog.text
+    Run.open(run_folder, (f"model.width={width + 1}",))
+    assert f"model.width: {width} -> {width + 1}: without effect" in caplog.text
