@@ -40,8 +40,8 @@ def export_converted(
         formats: names from `hrnet_tf.export.formats.FORMATS`.
         labels: what the outputs mean: a keypoint set for pose (None: COCO's), a
             landmark set (None: the published one of so many points), a class set for
-            labels of pixels, a file with a class name a line for a classifier (None:
-            classes are numbered).
+            labels of pixels or for objects (of 80 classes of objects None: COCO's), a
+            file with a class name a line for a classifier (None: classes are numbered).
         calibration: a folder of images like those to come, for formats with integers;
             the whole of each is resized to the input, so give crops of people for pose.
         encoding: what a network has learnt: for pose such as `"udp"`, see

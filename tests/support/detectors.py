@@ -24,6 +24,12 @@ def tiny_detector(**arguments):
     keras.utils.set_random_seed(0)
     with shallow_networks():
         model = hrnet_tf.HRNetDetector(classes=len(CLASSES), **TINY, **arguments)
+    make_louder(model)
+    return model
+
+
+def make_louder(model):
+    """Give a new detector's heads weights with which they find something."""
     image = np.random.default_rng(0).normal(size=(1, *SIZE, 3)).astype(np.float32)
     levels = model.parts.pyramid(image)
     scale = float(tf.math.reduce_std(levels["P2"]))
@@ -34,7 +40,6 @@ def tiny_detector(**arguments):
             factor = 1 / scale
         if factor != 1:
             layer.set_weights([weight * factor for weight in layer.get_weights()])
-    return model
 
 
 def padded_images(rng, count=1):

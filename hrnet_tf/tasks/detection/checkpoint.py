@@ -1,11 +1,27 @@
 """Checkpoints of detectors: which one a file holds."""
 
+import logging
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from hrnet_tf.tasks.base.checkpoint import Given, Head, NetworkKind
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.tasks.base.checkpoint import Given, Head, NetworkKind, class_names
+from hrnet_tf.tasks.base.manifest import ImageInput, versions
+from hrnet_tf.tasks.detection.classes import ObjectClasses
+from hrnet_tf.tasks.detection.config import DetectionData, DetectorModel
 from hrnet_tf.tasks.detection.heads import BOX_HEAD, MASK_HEAD, STAGES
+from hrnet_tf.tasks.detection.manifest import (
+    DetectionManifest,
+    ObjectInput,
+    ObjectOutput,
+)
 from hrnet_tf.tasks.detection.network import HRNetDetector
 from hrnet_tf.tasks.detection.translation import translate
+
+logger = logging.getLogger(__name__)
+
+COCO = "coco"  # the class set of the published checkpoints
 
 
 def _head(tensor: str, **facts: bool) -> Head:
@@ -41,6 +57,41 @@ def _more(given: Given) -> dict[str, Any]:
     return {TELLING[name]: len(given.tensors[name]) for name in there}
 
 
+def _manifest(
+    title: str,
+    given: ImageInput,
+    arguments: Mapping[str, Any],
+    labels: str | None,
+    path: Path,
+) -> DetectionManifest:
+    any_size = None in arguments["input_shape"]
+    size = DetectorModel.size if any_size else given.size
+    return DetectionManifest(
+        title,
+        ObjectInput(*size, any_size=any_size),
+        ObjectOutput(),
+        _classes(labels, arguments["classes"], path),
+        DetectionData.scale,
+        arguments["masks"],
+        versions=versions(),
+    )
+
+
+def _classes(labels: str | None, count: int, path: Path) -> ObjectClasses:
+    """The classes that `--labels` names, or those of COCO if there are as many."""
+    classes = ObjectClasses.read(labels or COCO)
+    if len(classes) == count:
+        if labels is None:
+            logger.info("%s: %d classes are taken to be COCO's", path, count)
+        return classes
+    if labels is None:
+        return ObjectClasses("numbered", class_names(None, count))
+    raise InputError(
+        f"The class set {classes.name} has {len(classes)} classes, {path} has {count}; "
+        "name another set or its file with --labels."
+    )
+
+
 NETWORK = NetworkKind(
     HRNetDetector,
     "detection",
@@ -51,5 +102,6 @@ NETWORK = NetworkKind(
         _head(f"{BOX_HEAD}.fc_cls", cascade=False, masks=False),
     ),
     more=_more,
+    manifest=_manifest,
     translate=translate,
 )
