@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
@@ -35,7 +36,8 @@ from hrnet_tf.tasks.landmarks.manifest import LandmarkDecoding, LandmarkManifest
 from hrnet_tf.tasks.landmarks.predictor import LandmarkPredictor
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from support.bright import SURE, bright_detector, bright_manifest
-from support.detectors import CLASSES, small_detectors, tiny_detector
+from support.detectors import CLASSES, NARROW, tiny_detector
+from support.served import TINY
 from support.spots import COLORS, people_image, spot_manifest, spot_network
 
 pytestmark = pytest.mark.usefixtures("unimproved")
@@ -61,15 +63,14 @@ def detector_run(tmp_path):
     def make(manifest):
         folder = tmp_path / manifest.classes.names[-1]
         folder.mkdir()
-        (folder / "config.yaml").write_text(
-            """
-task: detection
-model: {width: 4, modules: [1, 1, 1], blocks: 1, stem: [[8, 2], [8, 2]]}
-data:
-  train: {annotations: instances.json, images: images}
-  validation: {annotations: instances.json, images: images}
-"""
-        )
+        part = {"annotations": "instances.json", "images": "images"}
+        network = json.loads(json.dumps({**TINY, **NARROW}))  # tuples become lists
+        config = {
+            "task": "detection",
+            "model": network,
+            "data": {"train": part, "validation": dict(part)},
+        }
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
         manifest.write(folder / "manifest.json")
         return folder
 
@@ -198,21 +199,15 @@ def test_faces_are_found_for_landmarks(tmp_path):
 # Exported
 
 
-@pytest.fixture
-def small():
-    with small_detectors(100):
-        yield
-
-
 def as_trained(folder):
     """Give the run of a detector weights, and return these."""
     (folder / "checkpoints").mkdir()
-    model = tiny_detector()
+    model = tiny_detector(**NARROW)
     model.save(folder / "checkpoints" / "best.keras")
     return model.get_weights()
 
 
-def test_the_detector_of_a_run_is_what_was_trained(detector_run, shallow, small):
+def test_the_detector_of_a_run_is_what_was_trained(detector_run, shallow):
     folder = detector_run(TOYS)
     expected = as_trained(folder)
 
@@ -248,7 +243,7 @@ def test_a_run_is_exported_with_a_detector(
 
 @pytest.mark.slow
 def test_two_runs_become_one_saved_model(
-    shallow_run, detector_run, data_folder, shallow, small, tmp_path
+    shallow_run, detector_run, data_folder, shallow, tmp_path
 ):
     folder = detector_run(TOYS)
     as_trained(folder)

@@ -14,7 +14,7 @@ import hrnet_tf
 from hrnet_tf.tasks import networks
 from hrnet_tf.training.evaluate import evaluate_run
 from hrnet_tf.training.train import train
-from support.detectors import small_detectors
+from support.detectors import NARROW
 from support.networks import shallow_networks
 from support.served import TINY
 
@@ -29,7 +29,7 @@ NETWORKS = {
     "pyramid": (hrnet_tf.HRNetV2p, {}),
     "higher": (hrnet_tf.HigherHRNet, {"keypoints": 3}),
     "landmarks": (hrnet_tf.HRNetLandmarks, {"landmarks": 5}),
-    "detector": (hrnet_tf.HRNetDetector, {"classes": 3, "masks": True}),
+    "detector": (hrnet_tf.HRNetDetector, {"classes": 3, "masks": True, **NARROW}),
 }
 
 # All kinds of layers: those of the others are in these too.
@@ -50,10 +50,8 @@ def images(rng):
 
 def built(name):
     make, arguments = NETWORKS[name]
-    with contextlib.ExitStack() as stack:
-        if name == "detector":  # its body and its pyramid are those of "pyramid"
-            stack.enter_context(shallow_networks())
-            stack.enter_context(small_detectors(16, found=4))
+    # A detector's body is that of "pyramid".
+    with shallow_networks() if name == "detector" else contextlib.nullcontext():
         return make(**TINY, input_shape=(64, 64, 3), **arguments)
 
 

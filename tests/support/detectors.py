@@ -1,15 +1,10 @@
 """A tiny detector that finds something, whatever it is."""
 
-import contextlib
-from functools import partial
-
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 
 import hrnet_tf
-from hrnet_tf.tasks.detection import heads, layers
 from support.networks import shallow_networks
 from support.served import TINY
 
@@ -17,6 +12,8 @@ CLASSES = ("person", "ball", "box")
 SIZE = (96, 64)
 # What a new head answers is as good as zero; by how much weights are made larger.
 LOUDER = {"rpn_cls": 5, "rpn_reg": 5, "fc_cls": 12, "fc_reg": 60}
+# Narrow heads that look at few of the thousand boxes: most of the time goes into them.
+NARROW = {"features": 32, "hidden": 32, "proposals": {"most": 100}}
 
 
 def tiny_detector(**arguments):
@@ -49,20 +46,3 @@ def padded_images(rng, count=1):
     for image, (height, width) in zip(images, sizes, strict=True):
         image[height:], image[:, width:] = 0, 0
     return images, sizes
-
-
-@contextlib.contextmanager
-def small_detectors(proposed, found=100):
-    """Detectors that are built or folded in here are quicker, and the same in kind.
-
-    Their box heads have few features, which are most of a tiny detector's weights.
-
-    Args:
-        proposed: how many boxes are proposed; 1000 outside.
-        found: how many objects an image has at most.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(heads, "FEATURES", 32)
-        patch.setattr(layers, "Proposing", partial(layers.Proposing, most=proposed))
-        patch.setattr(layers, "Detecting", partial(layers.Detecting, most=found))
-        yield

@@ -22,7 +22,7 @@ from hrnet_tf.tasks.detection.manifest import (
     ObjectOutput,
 )
 from hrnet_tf.tasks.detection.predictor import DetectionPredictor
-from support.detectors import CLASSES, SIZE, small_detectors, tiny_detector
+from support.detectors import CLASSES, NARROW, SIZE, tiny_detector
 
 SHAPES = [(60, 90), (120, 70), (20, 90)]
 RNG = np.random.default_rng(3)
@@ -42,16 +42,9 @@ SAMPLES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quicker():
-    """Few of the thousand proposals, whose crops take most of the time."""
-    with small_detectors(100):
-        yield
-
-
 @pytest.fixture(scope="module")
 def detector():
-    return tiny_detector()
+    return tiny_detector(**NARROW)
 
 
 def assert_same_objects(found, expected):
@@ -85,7 +78,7 @@ def test_files_answer_as_the_model_does(kind, detector, tmp_path):
 
 @pytest.mark.slow
 def test_masks_and_stages_come_out_of_files_too(tmp_path):
-    masked = tiny_detector(masks=True, cascade=True)
+    masked = tiny_detector(masks=True, cascade=True, **NARROW)
     targets = targets_of(["tflite"], tmp_path, Options())
 
     files = export_model(masked, manifest_of(masks=True), SAMPLES, targets, Options())
@@ -94,16 +87,13 @@ def test_masks_and_stages_come_out_of_files_too(tmp_path):
 
 
 def test_a_signature_finds_what_the_predictor_finds(unimproved):
-    most = 8  # a mask takes as long as many boxes
-    manifest = manifest_of(masks=True)
-    with small_detectors(100, most):
-        masked = tiny_detector(masks=True)
-        predictor = DetectionPredictor.from_model(masked, manifest)
-        serve = tf.function(serving_function(fold(masked), manifest))
+    manifest, masked = manifest_of(masks=True), tiny_detector(masks=True, **NARROW)
+    predictor = DetectionPredictor.from_model(masked, manifest)
+    serve = tf.function(serving_function(fold(masked), manifest))
 
-        found = serve(tf.constant(FILES))
+    found = serve(tf.constant(FILES))
 
-    assert found["boxes"].shape == (len(FILES), most, 4)
+    assert found["boxes"].shape == (len(FILES), 100, 4)
     for row, image in enumerate(IMAGES):
         expected = predictor.predict(image)
         count = int(found["counts"][row])
@@ -112,7 +102,7 @@ def test_a_signature_finds_what_the_predictor_finds(unimproved):
         np.testing.assert_array_equal(found["scores"][row, :count], expected.scores)
         np.testing.assert_array_equal(found["masks"][row, :count], expected.maps)
         names = [name.decode() for name in found["names"][row].numpy()]
-        assert names == [*expected.names, *[""] * (most - count)]
+        assert names == [*expected.names, *[""] * (100 - count)]
 
 
 @pytest.mark.slow
