@@ -16,10 +16,12 @@ from hrnet_tf.export.requests import request_of
 from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.export.warmup import WARMUP
 from hrnet_tf.tasks import parts_of
+from hrnet_tf.tasks.base.behind_detector import BehindDetector
 from support.served import (
     BOXED,
     BOXES,
     FILES,
+    FOUND,
     IMAGES,
     SIGNATURES,
     megabytes,
@@ -53,6 +55,7 @@ def test_the_server_has_never_imported_this_package(server):
 
 def test_every_signature_is_warmed_up_when_a_model_is_loaded(server):
     expected = {task: ["serving_default", name] for task, name in SIGNATURES.items()}
+    expected[FOUND].insert(1, "keypoints")
     assert server.warmed == expected
 
 
@@ -110,6 +113,35 @@ def test_everyone_is_who_the_predictor_finds(protocol, ask, predictors):
         found = np.array(answer["keypoints"][number])
         np.testing.assert_allclose(found[..., :2], people.keypoints, atol=0.6)
         np.testing.assert_allclose(found[..., 2], people.scores, atol=0.02)
+
+
+@protocols
+def test_objects_are_those_of_the_predictor(protocol, ask, predictors):
+    answer = ask(protocol, "detection", FILES)
+    assert np.shape(answer["boxes"]) == (2, 100, 4)
+    for number, image in enumerate(IMAGES):
+        objects = predictors["detection"].predict(image)
+        own = {name: values[number] for name, values in answer.items()}
+        count = own.pop("counts")
+        assert count == len(objects) > 2
+        assert own["names"] == [*objects.names, *[""] * (100 - count)]
+        assert own["labels"] == [*objects.labels, *[-1] * (100 - count)]
+        np.testing.assert_allclose(own["boxes"][:count], objects.boxes, atol=1e-3)
+        np.testing.assert_allclose(own["scores"][:count], objects.scores, atol=1e-6)
+        assert not np.any(own["boxes"][count:])
+
+
+@protocols
+def test_people_in_boxes_of_a_detector_are_those_of_both(protocol, ask, predictors):
+    both = BehindDetector(predictors["pose"], predictors["detection"], "person")
+    answer = ask(protocol, FOUND, FILES)
+    assert answer["people"] == [2, 2]
+    for number, image in enumerate(IMAGES):
+        people = both.predict(image)
+        own = {name: values[number] for name, values in answer.items()}
+        np.testing.assert_allclose(own["boxes"], people.boxes, atol=1e-3)
+        np.testing.assert_allclose(own["box_scores"], people.box_scores, atol=1e-6)
+        np.testing.assert_allclose(own["scores"], people.scores, atol=0.02)
 
 
 @protocols
@@ -221,6 +253,9 @@ MALFORMED = {
     "wide class": ("classification", [LONG], None, "has 20000x4 pixels"),
     "no labels": ("segmentation", [b""], None, "neither a JPEG nor a PNG file"),
     "wide labels": ("segmentation", [FILES[0], LONG], None, "Image 1 .* 20000x4 pixel"),
+    "wide objects": ("detection", [LONG], None, "has 20000x4 pixels"),
+    "many objects": ("detection", FILES[:1] * 33, None, "may hold 32 images, got 33"),
+    "no people": (FOUND, [FILES[0], b"no"], None, "Image 1 of the batch is neither"),
     "wide values": ("regression", [LONG], None, "has 20000x4 pixels"),
 }
 
@@ -296,7 +331,7 @@ def ask_for(seconds, server, client, ask):
             try:
                 answer = ask(protocol, task, FILES, BOXES if task in BOXED else None)
                 for name, values in expected[task].items():
-                    if name != "label":
+                    if name not in ("label", "names"):
                         np.testing.assert_allclose(answer[name], values, atol=1e-3)
                 case = list(MALFORMED)[counts[number] % len(MALFORMED)]
                 with pytest.raises(client.ServingError):

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from google.protobuf import (
 from google.protobuf import wrappers_pb2 as wrappers
 from tensorflow_serving.config import model_server_config_pb2
 
+from hrnet_tf.tasks.detection.pasting import paste
 from support.served import BOXES, DEPLOY, FILES, SIGNATURES, post
 
 protocols = pytest.mark.parametrize("protocol", ["rest", "grpc"])
@@ -45,12 +47,17 @@ def test_the_client_prints_answers(task, protocol, server, client, tmp_path, cap
         "segmentation": "140x120 pixels, shares of classes ",
         "ocr": "140x120 pixels, shares of classes ",
         "regression": "140x120 pixels, ",
+        "detection": "photo.png: ball (0.90): 0.0, 0.0, ",
+        "found": "photo.png: person 0 (0.80): ",
     }
     assert shown[task] in said
     answer = json.loads((tmp_path / "out" / "photo.json").read_text())
     if task in ("pose", "bottom_up"):
         assert len(answer["keypoints"]) == len(answer["scores"]) == 1
         np.testing.assert_allclose(answer["keypoints"][0][0][:2], (60, 40), atol=5)
+    if task in ("detection", "found"):
+        assert len(answer["boxes"]) == len(answer["scores"])
+        assert len(said.splitlines()) == len(answer["boxes"])
     if task in ("segmentation", "ocr"):
         assert np.shape(answer["labels"]) == (120, 140)
 
@@ -117,10 +124,29 @@ def test_the_lines_for_curl_are_understood(server, tmp_path):
         task = next(task for task in SIGNATURES if SIGNATURES[task] == name)
         status, answers[task] = post(server, task, body)
         assert status == 200
-    assert answers.keys() == {"pose", "bottom_up", "classification", "segmentation"}
+    expected = {"pose", "bottom_up", "detection", "classification", "segmentation"}
+    assert answers.keys() == expected
+    assert answers["detection"]["predictions"][0]["names"][0] == "ball"
     assert answers["bottom_up"]["predictions"][0]["counts"] == 1
     assert np.shape(answers["pose"]["predictions"][0]["keypoints"]) == (1, 3, 2)
     assert np.shape(answers["segmentation"]["outputs"]["labels"]) == (1, 120, 140)
+
+
+def test_masks_are_pasted_as_the_readme_has_it(rng):
+    text = (DEPLOY / "README.md").read_text()
+    code = textwrap.dedent(text.split("```python\n")[1].split("```")[0])
+    names = {"np": np}
+    exec(code, names)
+    likely = rng.random((28, 28)).astype(np.float32)
+    for box in (
+        (10.3, 7.8, 61.5, 40.2),
+        (-8.0, 30.5, 50.0, 44.0),
+        (70.0, 1.0, 9.0, 3.0),
+    ):
+        found = names["paste"](likely, box, 60, 90)
+        expected = paste(likely, box, (60, 90))
+        assert expected.any()
+        assert (found == expected).mean() > 0.999  # float64 and float32
 
 
 # The server's settings

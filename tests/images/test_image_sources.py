@@ -51,8 +51,7 @@ def test_names_with_spaces_are_read_by_their_address(photo, tmp_path):
     np.testing.assert_array_equal(open_image(path.as_uri()), open_image(photo))
 
 
-# Detectors have networks of their own, see their tests.
-@pytest.mark.parametrize("task", sorted(TASKS.keys() - {"detection"}))
+@pytest.mark.parametrize("task", sorted(TASKS))
 def test_a_predictor_takes_every_source(task, networks, photo, sources):
     network, manifest = networks[task]
     predictor = parts_of(manifest).predictor.from_training(network, manifest)

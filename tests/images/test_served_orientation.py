@@ -17,8 +17,10 @@ from hrnet_tf.images.files import decode
 from hrnet_tf.images.header import read_header
 from hrnet_tf.images.in_graph import checked_files, decode_rgb
 from hrnet_tf.tasks import parts_of
+from hrnet_tf.tasks.base.behind_detector import BehindDetector
 from hrnet_tf.tasks.base.serving import CROPPED
-from support.served import BOXED, BOXES, IMAGES, SIGNATURES, ask_anything
+from hrnet_tf.tasks.detection.predictor import DetectionPredictor
+from support.served import BOXED, BOXES, FOUND, IMAGES, SIGNATURES, ask_anything
 from support.stored import TURNS, encoded, stored_of
 
 LIMITS = CROPPED
@@ -207,12 +209,16 @@ def test_a_server_answers_of_photos_as_viewers_show_them(task, server, networks)
         inputs["people"] = np.ones(len(files), np.int32)
     answer = ask_anything(server, task, SIGNATURES[task], inputs)
     predictor = parts_of(manifest).predictor.from_model(model, manifest)
+    if task == FOUND:
+        detector = DetectionPredictor.from_model(*networks["detection"])
+        predictor = BehindDetector(predictor, detector, "person")
     given = (BOXES[0],) if task in BOXED else ()
     for number, content in enumerate(files):
         expected = predictor.predict(decode(content), *given)
         own = {name: values[number] for name, values in answer.items()}
         if "counts" in own:
-            check_people(own, expected)
+            check = check_objects if "labels" in own else check_people
+            check(own, expected)
             continue
         for name in ("keypoints", "scores", "probabilities", "confidence", "values"):
             if name in own:
@@ -221,6 +227,12 @@ def test_a_server_answers_of_photos_as_viewers_show_them(task, server, networks)
                 np.testing.assert_allclose(found, right, atol=limit)
         if "size" in answer:
             assert answer["size"][number].tolist() == [120, 140]
+
+
+def check_objects(own, objects):
+    """A detector's, which are compared number by number."""
+    assert own["counts"] == len(objects)
+    np.testing.assert_allclose(own["boxes"][: len(objects)], objects.boxes, atol=1e-3)
 
 
 def check_people(own, people):

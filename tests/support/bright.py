@@ -1,5 +1,7 @@
 """A detector of what is bright: it is cheap, and its answers are known in advance."""
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -69,11 +71,26 @@ def around(mask):
 class BrightDetector(keras.Model):
     """A detector whose graph is its own affair, as that of all detectors is."""
 
+    def __call__(self, inputs, *args, **kwargs):
+        """Keras's, for images with their sizes too."""
+        return super().__call__(image_of(inputs), *args, **kwargs)
+
     def folded(self, constant, more_rules, runtime):
         """See `hrnet_tf.networks.fold.fold`."""
         colors = self.get_layer("colors").output
         network = fold(keras.Model(self.input, colors), constant, more_rules)
-        return lambda image: self.get_layer("parts")([image, network(image)])
+        parts = self.get_layer("parts")
+
+        def find(given):
+            image = image_of(given)
+            return parts([image, network(image)])
+
+        return find
+
+
+def image_of(given):
+    """Images, of what a detector takes."""
+    return given["image"] if isinstance(given, Mapping) else given
 
 
 def bright_detector():

@@ -20,6 +20,7 @@ from keras import layers
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 import hrnet_tf
+from hrnet_tf.export.finding import Finder
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.savedmodel import write_savedmodel
 from hrnet_tf.tasks.base.experiment import answering
@@ -32,6 +33,7 @@ from hrnet_tf.tasks.regression.channels import ChannelSet
 from hrnet_tf.tasks.regression.manifest import MapOutput, RegressionManifest
 from hrnet_tf.tasks.segmentation.classes import ClassSet
 from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
+from support.bright import bright_detector, bright_manifest
 from support.networks import shallow_networks
 from support.spots import (
     people_manifest,
@@ -52,7 +54,10 @@ SIGNATURES = {
     "segmentation": "segment",
     "regression": "regress",
     "ocr": "segment",
+    "detection": "detect",
+    "found": "people",
 }
+FOUND = "found"  # pose behind a detector
 BOXED = ("pose", "landmarks")  # whose signatures take boxes
 
 
@@ -104,6 +109,8 @@ def tiny_networks():
             RegressionManifest("r", any_size, MapOutput(), ChannelSet(("near", "far"))),
         ),
         "ocr": (answering(attending, "logits"), labels),
+        "detection": (bright_detector(), bright_manifest()),
+        FOUND: (spot_network(), spot_manifest()),
     }
 
 
@@ -118,9 +125,11 @@ def samples_of(manifest):
 
 def write_models(root, networks):
     """A folder a model in `root`, each with a version."""
+    finder = Finder(*networks["detection"], "person", SIGNATURES[FOUND])
     for task, (model, manifest) in networks.items():
         (root / task).mkdir()
-        options = Options(samples=samples_of(manifest))
+        detector = finder if task == FOUND else None
+        options = Options(samples=samples_of(manifest), detector=detector)
         write_savedmodel(model, manifest, root / task / "1", options)
     return root
 
