@@ -39,6 +39,22 @@ def name_tensors(model: Any, taken: Sequence[str], given: Sequence[str]) -> None
     model.signatureDefs = [signature]
 
 
+def tell_tensors_apart(model: Any) -> None:
+    """Give tensors other names where two have one, which no quantizer takes.
+
+    Parts of loops have such: converters call what each of them is given alike.
+    """
+    taken = set()
+    for part, graph in enumerate(model.subgraphs):
+        for index, tensor in enumerate(graph.tensors):
+            name = tensor.name
+            name = name if isinstance(name, str) else name.decode()
+            if name in taken:
+                name = f"{name}/part_{part}/{index}"
+                tensor.name = name
+            taken.add(name)
+
+
 def _named(names: Sequence[str], indices: Sequence[int]) -> list[Any]:
     maps = []
     for name, index in zip(names, indices, strict=True):

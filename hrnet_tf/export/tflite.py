@@ -103,6 +103,7 @@ def _convert(model: keras.Model, manifest: TaskManifest, decoded: bool = False) 
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     converter.exclude_conversion_metadata = True  # writing it takes a second
     file = flatbuffer.unpack(converter.convert())
+    flatbuffer.tell_tensors_apart(file)
     flatbuffer.name_tensors(file, ["image"], sorted(graph.structured_outputs))
     return file
 

@@ -203,3 +203,21 @@ def test_ranges_are_the_widest_that_images_bring(tmp_path):
     )
     # Heatmaps of spots lie in 0..1; a moving average would end far below.
     assert facts.output.quantisation.scale == pytest.approx(1 / 255, rel=0.02)
+
+
+def test_tensors_of_one_name_are_told_apart():
+    """TensorFlow 2.15 calls what parts of loops are given `arg0`, in each of them."""
+    graphs = []
+    for names in (["image", "arg0"], [b"arg0", b"arg1"], ["arg0"]):
+        graph = schema.SubGraphT()
+        graph.tensors = [schema.TensorT() for _ in names]
+        for tensor, name in zip(graph.tensors, names, strict=True):
+            tensor.name = name
+        graphs.append(graph)
+    model = schema.ModelT()
+    model.subgraphs = graphs
+
+    flatbuffer.tell_tensors_apart(model)
+
+    names = [[tensor.name for tensor in graph.tensors] for graph in graphs]
+    assert names == [["image", "arg0"], ["arg0/part_1/0", b"arg1"], ["arg0/part_2/0"]]
