@@ -195,9 +195,9 @@ def convert_command(arguments: argparse.Namespace) -> None:
     )
     print("{}, with its facts in {} and what was loaded in {}".format(*files))
     if arguments.export:
-        formats = _formats(arguments.export)
+        formats = arguments.export
         if ALL in arguments.export and not arguments.calibration:
-            formats = [name for name in formats if not FORMATS[name].calibrated]
+            formats = [name for name in FORMATS if not FORMATS[name].calibrated]
         _print_artefacts(
             export_converted(
                 files[0],

@@ -1,5 +1,6 @@
 """Exported networks against the models that they were made from."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -30,6 +31,8 @@ from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.tasks.base.serving import Signature
+
+logger = logging.getLogger(__name__)
 
 COMPARED = 4  # crops
 
@@ -96,6 +99,7 @@ def compare(
     inputs = {"images": images.numpy(), **given}
     answers = ask_in_fresh_process(artefact, signature, inputs)
     told = {name: value.numpy() for name, value in wanted.items()}
+    warn_of_nothing(artefact, told)
     difference = max(differences(manifest, told, answers).values())
     allowed = LARGEST if chosen.tolerance is None else chosen.tolerance
     if not difference <= allowed:
@@ -107,6 +111,21 @@ def compare(
         scale = max(float(np.ptp(value)) for value in wanted.values()) or 1.0
         _compare_served(artefact, model, manifest, given, answers, scale)
     return Comparison(difference, inputs, answers)
+
+
+def warn_of_nothing(artefact: Path, told: Mapping[str, np.ndarray]) -> None:
+    """Say it where there was nothing to compare.
+
+    Args:
+        artefact: file or folder.
+        told: what the model answers, by name; `counts` says how much it finds.
+    """
+    if not np.any(told.get("counts", 1)):
+        logger.warning(
+            "the model finds nothing in the sample images, so %s was compared in that "
+            "alone",
+            _title(artefact),
+        )
 
 
 def of_another_size(crops: np.ndarray, multiple: int, least: int = 1) -> np.ndarray:

@@ -13,10 +13,12 @@ from hrnet_tf.conversion.convert import check_converted, fixed_image
 from hrnet_tf.export.artefacts import (
     CALIBRATED_ON,
     check_free,
+    chosen_formats,
     export_model,
     targets_of,
 )
-from hrnet_tf.export.names import DEFAULTS
+from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.export.names import ALL, DEFAULTS
 from hrnet_tf.export.options import Options
 from hrnet_tf.images.files import read_image
 from hrnet_tf.images.preprocess import resized
@@ -37,7 +39,8 @@ def export_converted(
 
     Args:
         path: the `.keras` file; its manifest lies beside it.
-        formats: names from `hrnet_tf.export.formats.FORMATS`.
+        formats: names from `hrnet_tf.export.formats.FORMATS`, or `names.ALL`: those
+            that the task has.
         labels: what the outputs mean: a keypoint set for pose (None: COCO's), a
             landmark set (None: the published one of so many points), a class set for
             labels of pixels or for objects (of 80 classes of objects None: COCO's), a
@@ -63,11 +66,13 @@ def export_converted(
         ```
     """
     path = Path(path)
-    targets = targets_of(formats, path.with_suffix(""), Options())
+    named = list(FORMATS) if ALL in formats else formats
+    targets = targets_of(named, path.with_suffix(""), Options())
     check_free(targets)
     model = check_converted(path)
     facts = read_json(path.with_suffix(".json"))
     manifest = _manifest(facts, labels, path, encoding)
+    targets = {name: targets[name] for name in chosen_formats(formats, manifest)}
     model = answering(model, manifest.output.name)
     options = Options()
     if calibration is not None:

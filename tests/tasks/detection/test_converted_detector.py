@@ -8,8 +8,11 @@ import hrnet_tf
 from hrnet_tf.checkpoints.weights import official_names
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion.convert import check_converted, convert
+from hrnet_tf.export.compare import warn_of_nothing
 from hrnet_tf.export.converted import export_converted
+from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.loading import load
+from hrnet_tf.export.names import ALL
 from hrnet_tf.tasks.detection import checkpoint
 from hrnet_tf.tasks.detection.heads import DenseOnMap
 from hrnet_tf.tasks.detection.predictor import DetectionPredictor
@@ -98,9 +101,24 @@ def test_eighty_classes_are_those_of_coco(caplog, tmp_path):
     assert "80 classes are taken to be COCO's" in caplog.text
 
 
+def test_formats_are_those_that_detectors_have(converted, written):
+    found = export_converted(converted, [ALL])
+    assert list(found) == [name for name in FORMATS if not FORMATS[name].calibrated]
+    with pytest.raises(InputError, match="onnx_int8: detectors do not compute in"):
+        export_converted(converted, ["onnx_int8"])
+
+
+def test_it_is_said_where_a_detector_finds_nothing(tmp_path, caplog):
+    silent = {"boxes": np.zeros((1, 100, 4)), "counts": np.zeros(1, np.int32)}
+    warn_of_nothing(tmp_path / "model.onnx", {**silent, "counts": np.ones(1, np.int32)})
+    assert not caplog.text
+    warn_of_nothing(tmp_path / "model.onnx", silent)
+    assert "finds nothing in the sample images, so model.onnx was" in caplog.text
+
+
 @pytest.mark.slow
 def test_artefacts_find_what_the_model_finds(checked, converted):
-    kinds = ["savedmodel", "onnx", "tflite"]
+    kinds = ["savedmodel", "onnx", "tflite", "tflite_float16", "tflite_dynamic_int8"]
     found = export_converted(converted, kinds)  # compares each with the model
     predictor = load(found["onnx"])
     image = np.random.default_rng(1).integers(0, 256, (60, 90, 3), np.uint8)
