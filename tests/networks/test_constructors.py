@@ -5,10 +5,10 @@ import inspect
 import pickle
 import pydoc
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Literal, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import keras
 import pytest
@@ -38,7 +38,8 @@ SIGNATURES = {
     ),
     "HRNetDetector": (
         f"(width=32, classes=80, *, cascade=False, masks=False, "
-        f"batch_statistics=False, {HEAD}, input_shape=(None, None, 3), "
+        f"batch_statistics=False, features=256, hidden=1024, proposals=None, "
+        f"detections=None, learning=None, {HEAD}, input_shape=(None, None, 3), "
         f"upsampling='nearest', {NUMBERS}, {LAYERS})"
     ),
     "HRNetLandmarks": (
@@ -64,6 +65,7 @@ SIGNATURES = {
     ),
 }
 LAYER = Callable[..., keras.layers.Layer] | None
+CHOICES = Mapping[str, Any] | None
 TYPES = {
     "width": int | str,
     "keypoints": int,
@@ -72,6 +74,10 @@ TYPES = {
     "cascade": bool,
     "masks": bool,
     "batch_statistics": bool,
+    "hidden": int,
+    "proposals": CHOICES,
+    "detections": CHOICES,
+    "learning": CHOICES,
     "resolutions": int,
     "ocr": bool,
     "aspp": bool,
@@ -93,7 +99,10 @@ TYPES = {
     "name": str | None,
     "return": keras.Model,
 }
-OTHER_TYPES = {("HRNetClassifier", "features"): int}
+OTHER_TYPES = {
+    ("HRNetClassifier", "features"): int,
+    ("HRNetDetector", "features"): int,
+}
 
 MODELS = {name: row.constructor for name, row in networks().items()}
 DEFAULTS = {x.name: x.default for x in fields(Arguments) if x.default is not MISSING}
