@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import writing
 from hrnet_tf.common.opencv import cv2
+from hrnet_tf.common.pipelines import ahead
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.reading import PIXEL_LIMIT, UPRIGHT, Reading
 from hrnet_tf.common.text_files import write_json
@@ -22,17 +23,12 @@ from hrnet_tf.images.files import read_image
 from hrnet_tf.images.folders import IMAGES, VIDEOS, is_clutter, is_image, is_video
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.images.video import VideoFile
+from hrnet_tf.tasks.base.finding_viewer import Shown
 from hrnet_tf.tasks.base.viewer import NOT_FINITE, Viewer
+from hrnet_tf.training.looking import PIXELS_TOGETHER, WAITING, More, look_through
 
 logger = logging.getLogger(__name__)
 
-# File name, id and image to the image with the people drawn on it.
-Look = Callable[[str, int | str, np.ndarray], np.ndarray]
-
-# An image file, the image's id, and the image.
-Opened = tuple[Path, int | str, np.ndarray]
-
-PIXELS_TOGETHER = 2**25  # of all images that are seen at once, if they are several
 LOOKED_AT = 24  # images or frames, where a viewer looks ahead
 
 
@@ -70,6 +66,8 @@ def predict_files(
     else its name; a frame's id is its number, from 0.
 
     Small images are drawn larger; numbers in the files are in pixels of the originals.
+    Threads read the next images, draw and write while the network looks at several; all
+    comes out in the order of the images.
 
     Args:
         viewer: looks at the images.
@@ -85,35 +83,18 @@ def predict_files(
     folder = _new_folder(source, out)
     summary = Summary(folder)
     reading = Reading(viewer.orientation, pixel_limit)
-
-    def look(name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
-        summary.images += 1
-        return viewer.look(name, image_id, image)
-
     if is_video(source.name):
         viewer.prepare_video(source)
         viewer.look_ahead(_some_frames(source, reading), frames=True)
-        look_at_video(source, folder / f"{source.stem}.mp4", look, reading)
+        target = folder / f"{source.stem}.mp4"
+        summary.images = look_at_video(viewer, source, target, reading)
     else:
         files = list_images(source)
         ids = viewer.prepare(files)
         viewer.look_ahead(_some_images(files, reading), frames=False)
-        rows = progress_bar(
-            zip(files, ids, strict=True),
-            total=len(files),
-            unit="image",
-            shown=not source.is_file(),
-        )
         skipped = None if source.is_file() else summary.skipped
-        opened = _opened(rows, viewer, pixel_limit, skipped)
-        for group in in_groups(opened, viewer.together):
-            viewer.see([image for *_, image in group])
-            for path, image_id, image in group:
-                target = folder / f"{path.stem}.jpg"
-                if target.exists():  # a.jpg and a.png may lie in one folder
-                    target = folder / f"{path.name}.jpg"
-                write_image(target, look(path.name, image_id, image))
-                viewer.write_more(folder, target.stem)
+        with contextlib.closing(_opened(files, ids, viewer, reading, skipped)) as shown:
+            summary.images = look_through(viewer, shown, _keeper(folder))
         if not summary.images:
             raise InputError(
                 f"{source}: none of its {len(files)} images can be read; the first: "
@@ -127,38 +108,58 @@ def predict_files(
 
 
 def _opened(
-    rows: Iterable[tuple[Path, int | str]],
+    files: Sequence[Path],
+    ids: Sequence[int | str],
     viewer: Viewer,
-    pixel_limit: int,
+    reading: Reading,
     skipped: list[str] | None,
-) -> Iterator[Opened]:
+) -> Generator[Shown, None, None]:
     """Images that can be read; others are noted, or refused if `skipped` is None."""
-    for path, image_id in rows:
+
+    def read(path: Path) -> np.ndarray | InputError:
         try:
-            image = read_image(path, viewer.orientation, pixel_limit)
-            viewer.check(path, image_id, image)
+            return read_image(path, reading.orientation, reading.pixel_limit)
         except InputError as error:
-            if skipped is None:
-                raise
-            logger.warning("skipped: %s", error)
-            skipped.append(str(error))
-            continue
-        yield path, image_id, image
+            return error
+
+    images = ahead(read, files, WAITING, weigh=_pixels, limit=PIXELS_TOGETHER)
+    bar = progress_bar(
+        zip(files, ids, images, strict=True),
+        total=len(files),
+        unit="image",
+        shown=skipped is not None,
+    )
+    with contextlib.closing(images):
+        for path, image_id, image in bar:
+            try:
+                if isinstance(image, InputError):
+                    raise image
+                viewer.check(path, image_id, image)
+            except InputError as error:
+                if skipped is None:
+                    raise
+                logger.warning("skipped: %s", error)
+                skipped.append(str(error))
+                continue
+            yield Shown(path.name, image_id, image)
 
 
-def in_groups(opened: Iterable[Opened], most: int) -> Iterator[list[Opened]]:
-    """Images that are seen at once: few enough, and not too large together."""
-    group: list[Opened] = []
-    pixels = 0
-    for each in opened:
-        own = each[2].shape[0] * each[2].shape[1]
-        if group and (len(group) == most or pixels + own > PIXELS_TOGETHER):
-            yield group
-            group, pixels = [], 0
-        group.append(each)
-        pixels += own
-    if group:
-        yield group
+def _pixels(image: Any) -> int:
+    """Of an image; what is none has none."""
+    return image.shape[0] * image.shape[1] if isinstance(image, np.ndarray) else 0
+
+
+def _keeper(folder: Path) -> Callable[[Shown, More, np.ndarray], None]:
+    """Writes pictures to a folder, and what else is known of their images."""
+
+    def keep(shown: Shown, more: More, picture: np.ndarray) -> None:
+        target = folder / f"{Path(shown.name).stem}.jpg"
+        if target.exists():  # a.jpg and a.png may lie in one folder
+            target = folder / f"{shown.name}.jpg"
+        write_image(target, picture)
+        more(folder, target.stem)
+
+    return keep
 
 
 def check_entries(entries: list[dict[str, Any]]) -> None:
@@ -210,17 +211,20 @@ def list_images(source: Path) -> list[Path]:
 
 
 def look_at_video(
-    source: Path, target: Path, look: Look, reading: Reading = UPRIGHT
-) -> None:
-    """Show every frame to `look(name, number, image)` and write the frames it returns.
+    viewer: Viewer, source: Path, target: Path, reading: Reading = UPRIGHT
+) -> int:
+    """Show every frame of a video to a viewer, and write the pictures of them.
 
     A video that ends before the number of frames that it promises is told of.
 
     Args:
+        viewer: looks at the frames; their ids are numbers from 0.
         source: the video.
         target: the one to write.
-        look: gives the frame to write.
         reading: how frames are turned, and how large they may be.
+
+    Returns:
+        How many frames there were.
 
     Raises:
         InputError: if OpenCV cannot read the video or write one.
@@ -229,13 +233,19 @@ def look_at_video(
     # Some kinds of files do not say how many; then it is nothing or less.
     total = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
     rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
-    bar = progress_bar(_frames(capture), total=total, unit="frame")
+    frames = _ahead(_frames(capture))
+    bar = progress_bar(frames, total=total, unit="frame")
+    shown = (Shown(source.name, number, frame) for number, frame in enumerate(bar))
     with writing(target) as partial:
         video = VideoFile(partial, rate)
+
+        def keep(shown: Shown, more: More, picture: np.ndarray) -> None:
+            video.write(picture)
+
         try:
-            for number, frame in enumerate(bar):
-                video.write(look(source.name, number, frame))
+            look_through(viewer, shown, keep)
         finally:
+            frames.close()
             capture.release()
             video.release()
         if not video.frames:
@@ -248,6 +258,24 @@ def look_at_video(
             total,
             video.frames,
         )
+    return video.frames
+
+
+def _ahead(frames: Iterator[np.ndarray]) -> Generator[np.ndarray, None, None]:
+    """The frames, some of them read before they are asked for, in another thread."""
+    read = ahead(
+        lambda _: next(frames, None),
+        itertools.repeat(None),
+        WAITING,
+        threads=1,
+        weigh=_pixels,
+        limit=PIXELS_TOGETHER,
+    )
+    with contextlib.closing(read):
+        for frame in read:
+            if frame is None:
+                return
+            yield frame
 
 
 def _open_video(source: Path, reading: Reading) -> Any:

@@ -57,6 +57,7 @@ ONE_LANE = {
     "test_opencv",
     "test_packages",
     "test_parts",
+    "test_pipelines",
     "test_plots",
     "test_plugins",
     "test_png",

@@ -126,3 +126,25 @@ class BehindDetector:
         if boxes is None:
             boxes, box_scores = self.boxes_in(opened)
         return self.predictor.predict(opened, boxes, box_scores)
+
+    def predict_several(
+        self,
+        images: Sequence[ImageSource],
+        boxes: Sequence[Any] | None = None,
+        box_scores: Sequence[Any] | None = None,
+    ) -> list[Any]:
+        """What the predictor says of several images, all at once.
+
+        Args:
+            images: each as `predict` takes it.
+            boxes: of each image, None: the detector's; None: of all of them.
+            box_scores: of each image.
+        """
+        opened = [self.predictor.opened(image) for image in images]
+        nothing = [None] * len(opened)
+        places = list(nothing if boxes is None else boxes)
+        scores = list(nothing if box_scores is None else box_scores)
+        for index, image in enumerate(opened):
+            if places[index] is None:
+                places[index], scores[index] = self.boxes_in(image)
+        return self.predictor.predict_several(opened, places, scores)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hrnet_tf.tasks.base.viewer import Viewer
+from hrnet_tf.tasks.base.finding_viewer import FindingViewer, Shown
 from hrnet_tf.tasks.bottom_up.config import BottomUpEvaluate
 from hrnet_tf.tasks.bottom_up.predictor import BottomUpPredictor
 from hrnet_tf.tasks.bottom_up.result import PeoplePose
 from hrnet_tf.tasks.keypoints.drawing import show_pose
 
 
-class BottomUpViewer(Viewer):
+class BottomUpViewer(FindingViewer):
     """Finds everyone; the entries are those of a COCO result file.
 
     Args:
@@ -36,24 +36,23 @@ class BottomUpViewer(Viewer):
         super().__init__(predictor, settings=settings)
         self.threshold = threshold
         self.scores = scores
-        self.seen: list[tuple[np.ndarray, PeoplePose]] = []
 
     @property
     def together(self) -> int:
-        """How many images `see` is given at once: as many as an evaluation."""
+        """How many images `find` is given at once: as many as an evaluation."""
         return (self.settings or BottomUpEvaluate()).batch_size
 
-    def see(self, images: Sequence[np.ndarray]) -> None:
+    def find(self, shown: Sequence[Shown]) -> list[PeoplePose]:
         """Find everyone in several images: those of one size in one batch."""
-        found = self.predictor.predict_several(images)
-        self.seen = list(zip(images, found, strict=True))
+        return self.predictor.predict_several([each.image for each in shown])
 
-    def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
-        """Find everyone; see `Viewer`."""
-        known = [people for seen, people in self.seen if seen is image]
-        people = known[0] if known else self.predictor.predict(image)
-        self.entries.extend(people.to_coco(image_id))
-        return show_pose(image, people, self.threshold, scores=self.scores)
+    def note(self, shown: Shown, found: PeoplePose) -> None:
+        """See `FindingViewer`."""
+        self.entries.extend(found.to_coco(shown.image_id))
+
+    def draw(self, image: np.ndarray, found: PeoplePose) -> np.ndarray:
+        """See `FindingViewer`."""
+        return show_pose(image, found, self.threshold, scores=self.scores)
 
     def count(self) -> str:
         """How many people."""

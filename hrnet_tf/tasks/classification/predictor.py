@@ -69,11 +69,17 @@ class ImageClassifier(Predictor):
         Raises:
             InputError: if the image has another shape or type.
         """
-        crop = central_crop_of(
-            self.opened(image), self.manifest.input.size, self.manifest.crop_share
-        )
-        (probabilities,) = self.classify(crop[None])
-        return Classification(probabilities, self.manifest.classes)
+        return self.predict_several([image])[0]
+
+    def predict_several(self, images: Sequence[ImageSource]) -> list[Classification]:
+        """Classify several images, at least one, all at once.
+
+        Args and errors are those of `predict`.
+        """
+        size, share = self.manifest.input.size, self.manifest.crop_share
+        crops = [central_crop_of(self.opened(image), size, share) for image in images]
+        classes = self.manifest.classes
+        return [Classification(row, classes) for row in self.classify(np.stack(crops))]
 
 
 def decode_predictions(

@@ -1,7 +1,7 @@
 """Whole images to answers for every pixel: views, network, what they say together."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from hrnet_tf.images.preprocess import preprocess_input, resized
 from hrnet_tf.networks.layers import resize_bilinear, resize_like
 from hrnet_tf.tasks.base.predictor import Network, Predictor
 from hrnet_tf.tasks.dense.manifest import DenseManifest
+
+PIXELS_AT_ONCE = 2**20  # of images that are seen together, if they are several
 
 
 def answers_at_pixels(
@@ -124,46 +126,72 @@ class DensePredictor(Predictor, ABC):
         return seen
 
     def sum_of_views(self, image: np.ndarray) -> np.ndarray:
-        """The sum of what is seen at all scales, float32 `(height, width, channels)`.
+        """The sum of what is seen of one image, float32 `(height, width, channels)`."""
+        return self.sums_of_views([image])[0]
+
+    def sums_of_views(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The sum of what is seen of each of several images at all scales.
+
+        Those of one size are seen together, as long as they are not large.
 
         Args:
-            image: uint8 RGB, `(height, width, 3)`.
+            images: uint8 RGB, each `(height, width, 3)`.
+
+        Returns:
+            float32 `(height, width, channels)`, one each.
 
         Source: the official test program of segmentation: scales, windows, mirrored
         images.
         """
-        given = image.shape[:2]
-        total = np.zeros((*given, self.channels), np.float32)
+        together: dict[tuple[int, ...], list[int]] = {}
+        for index, image in enumerate(images):
+            together.setdefault(image.shape[:2], []).append(index)
+        sums: dict[int, np.ndarray] = {}
+        for (height, width), indices in together.items():
+            at_once = max(1, PIXELS_AT_ONCE // (height * width))
+            for first in range(0, len(indices), at_once):
+                some = indices[first : first + at_once]
+                found = self._sums([images[index] for index in some])
+                sums |= dict(zip(some, found, strict=True))
+        return [sums[index] for index in range(len(images))]
+
+    def _sums(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """The sums of views of images of one size, `(n, height, width, channels)`."""
+        given = images[0].shape[:2]
+        total = np.zeros((len(images), *given, self.channels), np.float32)
         for scale in self.manifest.views.scales:
             size, factor = size_of_look(given, self.manifest, scale)
-            seen = resized(self._view(resized(image, size)), given)
-            total += self.in_original(seen, factor)
+            views = self._views(np.stack([resized(image, size) for image in images]))
+            for row, view in zip(total, views, strict=True):
+                row += self.in_original(resized(view, given), factor)
         return total
 
-    def _view(self, image: np.ndarray) -> np.ndarray:
+    def _views(self, images: np.ndarray) -> np.ndarray:
         if not self.manifest.input.any_size or self.manifest.views.window:
-            return self._slide(image)
-        return self.answer(image[None])[0]
+            return self._slide(images)
+        return self.answer(images)
 
-    def _slide(self, image: np.ndarray) -> np.ndarray:
+    def _slide(self, images: np.ndarray) -> np.ndarray:
         """A window of the manifest's size at all places; where several look: the mean.
 
         What is smaller than the window is padded with black, below and on the right.
         """
-        window, (height, width) = self.manifest.input.size, image.shape[:2]
+        window, (height, width) = self.manifest.input.size, images.shape[1:3]
         below, right = (
             max(0, w - n) for w, n in zip(window, (height, width), strict=True)
         )
-        image = np.pad(image, ((0, below), (0, right), (0, 0)))
-        total = np.zeros((*image.shape[:2], self.channels), np.float32)
-        looks = np.zeros((*image.shape[:2], 1), np.float32)
+        images = np.pad(images, ((0, 0), (0, below), (0, right), (0, 0)))
+        total = np.zeros((*images.shape[:3], self.channels), np.float32)
+        looks = np.zeros((*images.shape[1:3], 1), np.float32)
         share = self.manifest.views.stride_share
-        for top in _places(image.shape[0], window[0], share):
-            for left in _places(image.shape[1], window[1], share):
+        for top in _places(images.shape[1], window[0], share):
+            for left in _places(images.shape[2], window[1], share):
                 place = np.s_[top : top + window[0], left : left + window[1]]
-                total[place] += self.answer(image[place][None])[0]
+                total[(slice(None), *place)] += self.answer(
+                    images[(slice(None), *place)]
+                )
                 looks[place] += 1
-        return (total / looks)[:height, :width]
+        return (total / looks)[:, :height, :width]
 
 
 def _places(side: int, window: int, share: float) -> list[int]:

@@ -1,6 +1,6 @@
 """Images and boxes to points in each box: crop, network, decoding, and back again."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,45 +63,67 @@ class BoxedPredictor(Predictor):
         """Heatmap cells `(n, k, 2)` to pixels of the image of the boxes."""
         raise NotImplementedError
 
-    def look(
-        self, image: ImageSource, boxes: Any, box_scores: Any, count: int
-    ) -> Boxed:
-        """Find the points in each box.
+    def look_into(
+        self,
+        images: Sequence[ImageSource],
+        boxes: Sequence[Any] | None,
+        box_scores: Sequence[Any] | None,
+        count: int,
+    ) -> list[Boxed]:
+        """Find the points in each box of several images, all at once.
 
         Args:
-            image: see `hrnet_tf.open_image`.
-            boxes: `(n, 4)`, x, y, width, height in image pixels; None: one that fills
-                the image.
-            box_scores: `(n,)`; None: 1.
+            images: see `hrnet_tf.open_image`.
+            boxes: of each image, `(n, 4)`, x, y, width, height in its pixels; None: one
+                that fills the image.
+            box_scores: of each image, `(n,)`; None: 1.
             count: points in each box.
 
         Returns:
-            float32: points `(n, count, 2)` in pixels of the image, their scores `(n,
-            count)`, boxes `(n, 4)` and their scores `(n,)`.
+            Of each image float32: points `(n, count, 2)` in its pixels, their scores
+            `(n, count)`, boxes `(n, 4)` and their scores `(n,)`.
 
         Raises:
-            InputError: if the image or the boxes have another shape or type, or a box
-                is not finite, has no area, or lies outside the image or far beyond it.
+            InputError: if an image or its boxes have another shape or type, or a box is
+                not finite, has no area, or lies outside its image or far beyond it.
         """
-        image = self.opened(image)
-        height, width = image.shape[:2]
-        whole = [[0, 0, width, height]]
-        boxes = check_boxes(whole if boxes is None else boxes, width, height)
-        sure = np.ones(len(boxes)) if box_scores is None else box_scores
-        sure = check_scores(sure, len(boxes))
-        points, scores = np.zeros((0, count, 2)), np.zeros((0, count))
-        if len(boxes):
-            crops = self.crops(image, boxes)
-            starts = range(0, len(crops), CHUNK)
-            parts = [self.locate(crops[start : start + CHUNK]) for start in starts]
-            cells, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
-            points = self.to_image(cells, boxes)
-        return (
-            points.astype(np.float32),
-            scores.astype(np.float32),
-            boxes.astype(np.float32),
-            sure.astype(np.float32),
-        )
+        nothing = [None] * len(images)
+        every = nothing if boxes is None else boxes
+        all_scores = nothing if box_scores is None else box_scores
+        given, crops = [], []
+        for image, own, sure in zip(images, every, all_scores, strict=True):
+            opened = self.opened(image)
+            height, width = opened.shape[:2]
+            whole = [[0, 0, width, height]]
+            own = check_boxes(whole if own is None else own, width, height)
+            sure = check_scores(np.ones(len(own)) if sure is None else sure, len(own))
+            given.append((own, sure))
+            if len(own):
+                crops.append(self.crops(opened, own))
+        cells, scores = self._located(crops, count)
+        ends = np.cumsum([len(own) for own, _ in given])[:-1]
+        found = zip(given, np.split(cells, ends), np.split(scores, ends), strict=True)
+        return [
+            (
+                (self.to_image(place, own) if len(own) else place).astype(np.float32),
+                values.astype(np.float32),
+                own.astype(np.float32),
+                sure.astype(np.float32),
+            )
+            for (own, sure), place, values in found
+        ]
+
+    def _located(
+        self, crops: Sequence[np.ndarray], count: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Cells `(n, count, 2)` and scores `(n, count)` of the crops of all images."""
+        if not crops:
+            return np.zeros((0, count, 2)), np.zeros((0, count))
+        every = np.concatenate(crops)
+        starts = range(0, len(every), CHUNK)
+        parts = [self.locate(every[start : start + CHUNK]) for start in starts]
+        cells, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return cells, scores
 
     def locate_batches(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.boxes import check_place
 from hrnet_tf.tasks.base.behind_detector import BehindDetector
-from hrnet_tf.tasks.base.viewer import Viewer
+from hrnet_tf.tasks.base.finding_viewer import FindingViewer, Shown
 from hrnet_tf.tasks.keypoints.coco_doubts import box_doubts
 from hrnet_tf.tasks.keypoints.coco_files import find_category, read_annotations
 from hrnet_tf.tasks.keypoints.detections import Detections, check_detection
@@ -20,7 +20,7 @@ from hrnet_tf.tasks.keypoints.named_points import NamedPoints
 logger = logging.getLogger(__name__)
 
 
-class BoxedViewer(Viewer):
+class BoxedViewer(FindingViewer):
     """Looks at boxes of images; the entries are those of a COCO result file.
 
     Args:
@@ -131,6 +131,15 @@ class BoxedViewer(Viewer):
             boxes.append(box)
             scores.append(score)
         return np.array(boxes, np.float64).reshape(-1, 4), np.array(scores, np.float64)
+
+    def look_into_boxes(self, shown: Sequence[Shown]) -> list[Any]:
+        """What the predictor says of the boxes of several images."""
+        boxes = [self.boxes_of(each.name, each.image_id, each.image) for each in shown]
+        return self.predictor.predict_several(
+            [each.image for each in shown],
+            [own for own, _ in boxes],
+            [scores for _, scores in boxes],
+        )
 
     def finish(self) -> None:
         """See `Viewer`."""

@@ -1,6 +1,6 @@
 """Images and boxes to faces: crop, network, decoding, back to image pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,9 +69,26 @@ class LandmarkPredictor(BoxedPredictor):
             InputError: if the image or the boxes have another shape or type, or a box
                 is not finite, has no area, or lies outside the image or far beyond it.
         """
-        landmarks = self.manifest.landmarks
-        found = self.look(image, boxes, box_scores, len(landmarks))
-        return FaceLandmarks(*found, landmarks)
+        return self.predict_several([image], [boxes], [box_scores])[0]
+
+    def predict_several(
+        self,
+        images: Sequence[ImageSource],
+        boxes: Sequence[Any] | None = None,
+        box_scores: Sequence[Any] | None = None,
+    ) -> list[FaceLandmarks]:
+        """Find the landmarks of faces in several images, all at once.
+
+        Args:
+            images: each as `predict` takes it.
+            boxes: of each image, as `predict` takes them; None: of all of them None.
+            box_scores: of each image; None: of all of them None.
+
+        Errors are those of `predict`.
+        """
+        points = self.manifest.landmarks
+        every = self.look_into(images, boxes, box_scores, len(points))
+        return [FaceLandmarks(*found, points) for found in every]
 
     def views(self, boxes: np.ndarray) -> Views:
         """How faces in boxes `(n, 4)` are looked at."""

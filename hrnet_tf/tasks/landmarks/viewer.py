@@ -1,15 +1,18 @@
 """Files to faces: what is found, drawn and written."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from hrnet_tf.tasks.base.behind_detector import BehindDetector
+from hrnet_tf.tasks.base.finding_viewer import Shown
 from hrnet_tf.tasks.base.viewer import check_finite
 from hrnet_tf.tasks.keypoints.boxed_viewer import BoxedViewer
 from hrnet_tf.tasks.landmarks.config import LandmarkEvaluate
 from hrnet_tf.tasks.landmarks.drawing import show_landmarks
 from hrnet_tf.tasks.landmarks.predictor import LandmarkPredictor
+from hrnet_tf.tasks.landmarks.result import FaceLandmarks
 
 
 class LandmarkViewer(BoxedViewer):
@@ -51,11 +54,19 @@ class LandmarkViewer(BoxedViewer):
             settings=settings,
         )
 
-    def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
-        """Find the landmarks of faces; see `Viewer`."""
-        found = self.predictor.predict(image, *self.boxes_of(name, image_id, image))
-        check_finite(found.scores, found.landmarks)
-        self.entries.extend(found.to_coco(image_id, self.category))
+    def find(self, shown: Sequence[Shown]) -> list[FaceLandmarks]:
+        """Find the landmarks of the faces in several images."""
+        every: list[FaceLandmarks] = self.look_into_boxes(shown)
+        for found in every:
+            check_finite(found.scores, found.landmarks)
+        return every
+
+    def note(self, shown: Shown, found: FaceLandmarks) -> None:
+        """See `FindingViewer`."""
+        self.entries.extend(found.to_coco(shown.image_id, self.category))
+
+    def draw(self, image: np.ndarray, found: FaceLandmarks) -> np.ndarray:
+        """See `FindingViewer`."""
         return show_landmarks(image, found, self.threshold, self.detected)
 
     def count(self) -> str:

@@ -1,6 +1,6 @@
 """Images and boxes to people: crop, network, decoding, back to image pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,9 +75,26 @@ class PosePredictor(BoxedPredictor):
             InputError: if the image or the boxes have another shape or type, or a box
                 is not finite, has no area, or lies outside the image or far beyond it.
         """
-        keypoints = self.manifest.keypoints
-        found = self.look(image, boxes, box_scores, len(keypoints))
-        return Pose(*found, keypoints)
+        return self.predict_several([image], [boxes], [box_scores])[0]
+
+    def predict_several(
+        self,
+        images: Sequence[ImageSource],
+        boxes: Sequence[Any] | None = None,
+        box_scores: Sequence[Any] | None = None,
+    ) -> list[Pose]:
+        """Find the keypoints of people in several images, all at once.
+
+        Args:
+            images: each as `predict` takes it.
+            boxes: of each image, as `predict` takes them; None: of all of them None.
+            box_scores: of each image; None: of all of them None.
+
+        Errors are those of `predict`.
+        """
+        points = self.manifest.keypoints
+        every = self.look_into(images, boxes, box_scores, len(points))
+        return [Pose(*found, points) for found in every]
 
     def crops(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """See `BoxedPredictor`."""

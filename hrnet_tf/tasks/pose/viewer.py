@@ -1,15 +1,31 @@
 """Files to people: what is found, drawn and written."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from hrnet_tf.tasks.base.behind_detector import BehindDetector
+from hrnet_tf.tasks.base.finding_viewer import Shown
 from hrnet_tf.tasks.base.viewer import check_finite
 from hrnet_tf.tasks.keypoints.boxed_viewer import BoxedViewer
 from hrnet_tf.tasks.keypoints.drawing import show_pose
+from hrnet_tf.tasks.keypoints.result import Pose
 from hrnet_tf.tasks.pose.config import EvaluateSection
 from hrnet_tf.tasks.pose.predictor import PosePredictor, choose_people
+
+
+class Reported(NamedTuple):
+    """People who are reported of an image.
+
+    Attributes:
+        pose: of them.
+        totals: float `(people,)`, how sure each one is.
+    """
+
+    pose: Pose
+    totals: np.ndarray
 
 
 class PoseViewer(BoxedViewer):
@@ -54,9 +70,11 @@ class PoseViewer(BoxedViewer):
         )
         self.scores = scores
 
-    def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
-        """Find people; see `Viewer`."""
-        pose = self.predictor.predict(image, *self.boxes_of(name, image_id, image))
+    def find(self, shown: Sequence[Shown]) -> list[Reported]:
+        """Find the people in several images; those seen twice are left out."""
+        return [self._reported(pose) for pose in self.look_into_boxes(shown)]
+
+    def _reported(self, pose: Pose) -> Reported:
         check_finite(pose.scores, pose.keypoints)
         chosen, totals = choose_people(
             pose.keypoints,
@@ -67,9 +85,16 @@ class PoseViewer(BoxedViewer):
             self.settings,
         )
         chosen = np.sort(chosen)
-        pose = pose.take(chosen)
-        self.entries.extend(pose.to_coco(image_id, self.category, totals[chosen]))
-        return show_pose(image, pose, self.threshold, self.detected, self.scores)
+        return Reported(pose.take(chosen), totals[chosen])
+
+    def note(self, shown: Shown, found: Reported) -> None:
+        """See `FindingViewer`."""
+        entries = found.pose.to_coco(shown.image_id, self.category, found.totals)
+        self.entries.extend(entries)
+
+    def draw(self, image: np.ndarray, found: Reported) -> np.ndarray:
+        """See `FindingViewer`."""
+        return show_pose(image, found.pose, self.threshold, self.detected, self.scores)
 
     def count(self) -> str:
         """How many people."""

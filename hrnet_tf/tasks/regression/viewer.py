@@ -1,20 +1,20 @@
 """Files to numbers of pixels: what is found, drawn and written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hrnet_tf.common.files import writing
-from hrnet_tf.tasks.base.viewer import Viewer
+from hrnet_tf.tasks.base.finding_viewer import FindingViewer, Shown
 from hrnet_tf.tasks.regression.channels import robust_spans
 from hrnet_tf.tasks.regression.drawing import as_text, draw_map
 from hrnet_tf.tasks.regression.predictor import RegressionPredictor
 from hrnet_tf.tasks.regression.result import DenseMap
 
 
-class MapViewer(Viewer):
+class MapViewer(FindingViewer):
     """Finds numbers of pixels; the entries hold their range and mean, by channel.
 
     Args:
@@ -25,7 +25,6 @@ class MapViewer(Viewer):
 
     def __init__(self, predictor: RegressionPredictor, *, settings: Any = None):
         super().__init__(predictor, settings=settings)
-        self._last: DenseMap | None = None
         self.spans = predictor.manifest.spans
         self._source = "the training data"
 
@@ -37,14 +36,20 @@ class MapViewer(Viewer):
             self.spans = robust_spans(found, channels)
             self._source = "a look at some of the images"
 
-    def look(self, name: str, image_id: int | str, image: np.ndarray) -> np.ndarray:
-        """Find numbers; see `Viewer`."""
-        answer = self.predictor.predict(image)
-        self._last = answer
-        found = answer.statistics()
-        self.entries.append({"file_name": name, "image_id": image_id, "values": found})
+    def find(self, shown: Sequence[Shown]) -> list[DenseMap]:
+        """Find the numbers of several images: those of one size together."""
+        return self.predictor.predict_several([each.image for each in shown])
+
+    def note(self, shown: Shown, found: DenseMap) -> None:
+        """See `FindingViewer`."""
+        values, name = found.statistics(), shown.name
+        entry = {"file_name": name, "image_id": shown.image_id, "values": values}
+        self.entries.append(entry)
+
+    def draw(self, image: np.ndarray, found: DenseMap) -> np.ndarray:
+        """See `FindingViewer`."""
         titles = self.predictor.manifest.channels.titles
-        return draw_map(image, answer, self.spans or None, titles)
+        return draw_map(image, found, self.spans or None, titles)
 
     def count(self) -> str:
         """From where to where the numbers of each channel go."""
@@ -61,9 +66,7 @@ class MapViewer(Viewer):
         colors = f" (colours from {', '.join(spans)}, by {self._source})"
         return ", ".join(parts) + (colors if spans else "")
 
-    def write_more(self, folder: Path, stem: str) -> None:
+    def write_found(self, folder: Path, stem: str, found: DenseMap) -> None:
         """Write the numbers, `.npy`, at the size of the image."""
-        if self._last is not None:
-            target = folder / "values" / f"{stem}.npy"
-            with writing(target) as partial:
-                np.save(partial, self._last.values)
+        with writing(folder / "values" / f"{stem}.npy") as partial:
+            np.save(partial, found.values)

@@ -1,6 +1,6 @@
 """Whole images to a label for every pixel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -74,5 +74,14 @@ class SegmentationPredictor(DensePredictor):
         Raises:
             InputError: if the image has another shape or type.
         """
-        labels, confidence = label_pixels(self.sum_of_views(self.opened(image)))
-        return LabelMap(labels.numpy(), confidence.numpy(), self.manifest.classes)
+        return self.predict_several([image])[0]
+
+    def predict_several(self, images: Sequence[ImageSource]) -> list[LabelMap]:
+        """Label the pixels of several images; those of one size are seen together.
+
+        Args and errors are those of `predict`.
+        """
+        sums = self.sums_of_views([self.opened(image) for image in images])
+        found = (label_pixels(scores) for scores in sums)
+        classes = self.manifest.classes
+        return [LabelMap(x.numpy(), sure.numpy(), classes) for x, sure in found]

@@ -17,6 +17,7 @@ from hrnet_tf.export.signatures import serving_function
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.tasks import make_experiment, read_manifest
 from hrnet_tf.tasks.base.manifest import ImageInput
+from hrnet_tf.tasks.dense import predictor as dense
 from hrnet_tf.tasks.dense.manifest import Views
 from hrnet_tf.tasks.segmentation.classes import ClassSet
 from hrnet_tf.tasks.segmentation.drawing import draw_labels, write_labels
@@ -298,6 +299,27 @@ def test_a_window_sees_what_the_whole_image_shows(picture):
     assert slid.shape == whole.shape
     inside = np.s_[4:-4, 4:-4]
     assert (slid.argmax(-1) == whole.argmax(-1))[inside].mean() > 0.95
+
+
+@pytest.mark.parametrize("window", [False, True])
+def test_several_images_are_seen_as_one_by_one(window, picture, monkeypatch):
+    sizes = []
+
+    def counted(images):
+        sizes.append(len(images))
+        return shades(images)
+
+    manifest = predictor_of(Views(scales=(0.5, 1.0), window=window)).manifest
+    several = SegmentationPredictor.from_network(counted, manifest)
+    monkeypatch.setattr(dense, "PIXELS_AT_ONCE", 2 * picture.shape[0] * 88)
+    other = np.ascontiguousarray(picture[:40, :60])
+    images = [picture, other, picture[::-1].copy(), 255 - picture]
+    found = several.predict_several(images)
+    assert max(sizes) == 2  # as many as may be
+    for image, answer in zip(images, found, strict=True):
+        alone = several.predict(image)
+        np.testing.assert_array_equal(answer.labels, alone.labels)
+        np.testing.assert_allclose(answer.confidence, alone.confidence, rtol=1e-5)
 
 
 def test_a_small_image_is_padded_to_the_window(picture):
