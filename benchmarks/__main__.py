@@ -21,6 +21,7 @@ BENCHMARKS = {
     "export": "exports against those of Keras, TensorFlow and tf2onnx",
     "whole_export": "all that an export of the largest pose network costs",
     "reading": "a checkpoint against its file's bytes, and the memory it takes",
+    "epochs": "epochs whose state is kept against epochs without it",
     "training": "steps of a narrow network, by batch norm and by threads",
     "input_pipeline": "training batches against a PyTorch-style loader",
 }

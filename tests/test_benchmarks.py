@@ -5,7 +5,7 @@ import pytest
 
 import hrnet_tf
 from benchmarks import __main__ as command
-from benchmarks import detection, detector_steps, reading, runtime, serving
+from benchmarks import detection, detector_steps, epochs, reading, runtime, serving
 from benchmarks.input_pipeline import OurBatches
 from benchmarks.loader import WorkerLoader
 from benchmarks.photographs import draw_people
@@ -182,3 +182,25 @@ def test_the_memory_of_training_steps_is_measured(
     detector_steps.measure_memory({**TINY, **heads}, (64, 64))
     before, peak = map(int, capsys.readouterr().out.split())
     assert peak > before > 1e8
+
+
+def test_epochs_whose_state_is_kept_take_turns_with_others(
+    monkeypatch, shallow, eagerly
+):
+    monkeypatch.setattr(epochs, "SECONDS", 1e-9)
+    monkeypatch.setattr(epochs, "CROPS", (1, 32, 32))
+    monkeypatch.setattr(epochs, "TURNS", 1)
+    kept = []
+    take = epochs.States.take
+    monkeypatch.setattr(
+        epochs.States,
+        "take",
+        lambda self, path, file: (kept.append(path.stem), take(self, path, file)),
+    )
+    (result,) = epochs.run()
+    assert kept == [
+        name for number in range(1, 5) for name in ("best", f"epoch_{number:04d}")
+    ]
+    with_state, without = result.measured.values()
+    assert result.value == without / with_state
+    assert with_state > without > 0

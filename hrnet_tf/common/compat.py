@@ -10,8 +10,6 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
-from hrnet_tf.common.files import writing
-
 KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
 
 # For layers that change images; those of Keras 2 are channels last in any case.
@@ -145,15 +143,26 @@ def tensorflow_variable(variable: Any) -> tf.Variable:
     return variable
 
 
-def save_legacy_optimizer(model: keras.Model, path: Path) -> None:
-    """Write an optimizer's state that `.keras` leaves out (tensorflow-addons')."""
-    if _has_legacy_optimizer(model):
-        with writing(path) as partial:
-            np.savez(partial, *model.optimizer.get_weights())
+def own_variables(model: keras.Model) -> list[Any]:
+    """All variables that are saved with a model, once each."""
+    optimizer = getattr(model, "optimizer", None)
+    found = [] if optimizer is None else optimizer.variables
+    found = [*model.variables, *(found() if callable(found) else found)]
+    if not KERAS_3:
+        found += [each for metric in model.metrics for each in metric.variables]
+    return list({id(variable): variable for variable in found}.values())
+
+
+def legacy_state(model: keras.Model) -> dict[str, np.ndarray] | None:
+    """An optimizer's state that `.keras` leaves out (tensorflow-addons'), by names."""
+    if not _has_legacy_optimizer(model):
+        return None
+    values = model.optimizer.get_weights()
+    return {f"arr_{number}": value for number, value in enumerate(values)}
 
 
 def load_legacy_optimizer(model: keras.Model, path: Path) -> None:
-    """Give such an optimizer its state back."""
+    """Give such an optimizer the state back that `legacy_state` has found."""
     if _has_legacy_optimizer(model):
         model.optimizer._create_all_weights(model.trainable_variables)
         saved = np.load(path)

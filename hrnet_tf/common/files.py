@@ -47,12 +47,19 @@ def scratch_beside(path: Path) -> Iterator[Path]:
     Raises:
         OSError: of what is done in it, with the name of the finished file.
     """
-    try:
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             dir=path.parent, prefix=SCRATCH, ignore_cleanup_errors=True
         ) as scratch:
             yield Path(scratch)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError without a name that is raised in here has that of this file."""
+    try:
+        yield
     except OSError as error:
         if error.errno is not None and error.filename is None:
             error.filename = str(path)

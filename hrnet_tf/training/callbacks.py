@@ -1,14 +1,15 @@
 """What happens between epochs: validation, averaged weights, checkpoints, pictures."""
 
 import logging
+import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.common.compat import averaged_values, loss_scale, save_legacy_optimizer
+from hrnet_tf.common.compat import averaged_values, loss_scale
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.finite import not_finite
 from hrnet_tf.common.history import ADVICE, read_history, write_history
@@ -16,13 +17,14 @@ from hrnet_tf.images.pictures import write_image
 from hrnet_tf.images.plots import draw_curves
 from hrnet_tf.tasks.base.experiment import Evaluator
 from hrnet_tf.training.run import Run
+from hrnet_tf.training.states import Better, States
+from hrnet_tf.training.waiting import WAITED
 
 logger = logging.getLogger(__name__)
 
 # Of mixed precision: it begins at 32768 and halves with each step that is left out.
 SMALLEST_SCALE = 1.0
-
-Better = Literal["max", "min"]  # which of two scores
+DRAWING = 0.01  # the largest share of a training's time that curves take
 
 
 class StaysFinite(keras.callbacks.Callback):
@@ -34,11 +36,13 @@ class StaysFinite(keras.callbacks.Callback):
 
     Args:
         run: what is trained.
+        states: what is being kept of it.
     """
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run, states: States):
         super().__init__()
         self.run = run
+        self.states = states
         self.epoch = 0
         self._before = np.zeros(0)
 
@@ -74,6 +78,7 @@ class StaysFinite(keras.callbacks.Callback):
         return tf.convert_to_tensor(self.model.trainable_variables[-1]).numpy()
 
     def _stop(self, found: str) -> None:
+        self.states.wait()
         _, done = self.run.last()
         kept = f"the state after epoch {done} is kept" if done else "nothing is kept"
         best = f", and {self.run.best}" if self.run.best.is_file() else ""
@@ -151,39 +156,18 @@ class AveragedWeights(keras.callbacks.Callback):
             average.assign(value)
 
 
-class BestNetwork(keras.callbacks.ModelCheckpoint):
-    """Keeps the network inside the training model whenever validation was best."""
-
-    def __init__(self, run: Run, monitor: str, best_so_far: float, better: Better):
-        super().__init__(
-            str(run.best.with_suffix(".partial.keras")),
-            monitor=monitor,
-            mode=better,
-            save_best_only=True,
-            initial_value_threshold=best_so_far,
-        )
-
-    def set_model(self, model):
-        """Save the network, not what surrounds it in training."""
-        super().set_model(network_in(model))
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Save, if this epoch was judged and is the best."""
-        if self.monitor in (logs or {}):
-            super().on_epoch_end(epoch, logs)
-
-
 class EpochLog(keras.callbacks.Callback):
     """Writes `history.csv`; epochs count from 1, as in the progress bar.
 
     Args:
         history: the file; what is in it stays.
         monitor: the validation score, whose cell is empty where nothing was judged.
+        states: of the epochs; the history is one epoch ahead of them at most.
     """
 
-    def __init__(self, history: Path, monitor: str):
+    def __init__(self, history: Path, monitor: str, states: States):
         super().__init__()
-        self.history, self.monitor = history, monitor
+        self.history, self.monitor, self.states = history, monitor, states
         self.rows: list[dict[str, str]] = []
 
     def on_train_begin(self, logs=None):
@@ -192,10 +176,11 @@ class EpochLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Write all rows and a new one."""
-        columns = self.rows[0] if self.rows else {*(logs or {}), self.monitor}
+        columns = self.rows[0] if self.rows else {*(logs or {}), self.monitor, WAITED}
         values = {"epoch": epoch + 1, **(logs or {})}
         names = ["epoch", *sorted(name for name in columns if name != "epoch")]
         self.rows.append({name: _cell(values.get(name)) for name in names})
+        self.states.wait()
         write_history(self.history, self.rows)
 
 
@@ -207,27 +192,26 @@ class Board(keras.callbacks.TensorBoard):
         super().on_epoch_end(epoch + 1, logs)
 
 
-class Publish(keras.callbacks.Callback):
-    """Gives finished checkpoints their names, drops outdated ones, draws the curves.
+class Curves(keras.callbacks.Callback):
+    """Draws `curves.png`, after the last epoch and as often as takes little time.
 
-    Checkpoints are written under other names first, so that a kill leaves no half of
-    one.
+    Args:
+        run: whose history is drawn.
     """
 
     def __init__(self, run: Run):
         super().__init__()
         self.run = run
+        self._next = -np.inf
 
     def on_epoch_end(self, epoch, logs=None):
-        """Rename what was written."""
-        state = self.run.state_file(epoch + 1)
-        save_legacy_optimizer(self.model, state.with_suffix(".npz"))
-        for partial in self.run.checkpoints.glob("*.partial.keras"):
-            partial.replace(partial.with_name(partial.name.replace(".partial", "")))
-        for old in self.run.checkpoints.glob("epoch_*"):
-            if old.stem != state.stem:
-                old.unlink()
+        """Draw, if it is time."""
+        begin = time.monotonic()
+        if begin < self._next and epoch + 1 < self.params["epochs"]:
+            return
         draw_curves(self.run.history, self.run.folder / "curves.png")
+        end = time.monotonic()
+        self._next = end + (end - begin) / DRAWING
 
 
 def _cell(value: Any) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from hrnet_tf.common.arrays import read_arrays
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.files import is_scratch
 from hrnet_tf.common.finite import not_finite
 from hrnet_tf.common.typed_yaml import differences, write_config
 from hrnet_tf.tasks import make_experiment, read_manifest
@@ -145,10 +147,9 @@ class Run:
         """Crops and an image that exports are checked on."""
         return self.folder / "samples.npz"
 
-    def state_file(self, epochs: int | str) -> Path:
+    def state_file(self, epochs: int) -> Path:
         """The whole state of the training after so many epochs."""
-        number = epochs if isinstance(epochs, str) else f"{epochs:04d}"
-        return self.checkpoints / f"epoch_{number}.keras"
+        return self.checkpoints / f"epoch_{epochs:04d}.keras"
 
     def last(self) -> tuple[Path | None, int]:
         """The newest state of the training, and how many epochs it has behind it."""
@@ -157,12 +158,23 @@ class Run:
 
     @contextlib.contextmanager
     def no_partial_files(self) -> Iterator[None]:
-        """Leave no checkpoint that is not whole, however this ends."""
+        """Leave no checkpoint that is not whole, however this ends.
+
+        What a training has left that was killed goes first: files that shall be
+        written need the room.
+        """
+        self._remove_partial_files()
         try:
             yield
         finally:
-            for partial in self.checkpoints.glob("*.partial*"):
-                partial.unlink(missing_ok=True)
+            self._remove_partial_files()
+
+    def _remove_partial_files(self) -> None:
+        for path in list(self.checkpoints.iterdir()):
+            if is_scratch(path):
+                shutil.rmtree(path, ignore_errors=True)
+            elif ".partial" in path.suffixes:
+                path.unlink(missing_ok=True)
 
     def read_samples(self) -> dict[str, np.ndarray]:
         """What `samples` holds.

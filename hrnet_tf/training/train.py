@@ -24,11 +24,9 @@ from hrnet_tf.tasks.base.experiment import Evaluator, Experiment, answering
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.training.callbacks import (
     AveragedWeights,
-    BestNetwork,
-    Better,
     Board,
+    Curves,
     EpochLog,
-    Publish,
     StaysFinite,
     Validation,
     forget_epochs,
@@ -37,6 +35,8 @@ from hrnet_tf.training.callbacks import (
 from hrnet_tf.training.configs import Config
 from hrnet_tf.training.recipe import make_optimizer, steps_in_epoch
 from hrnet_tf.training.run import Run
+from hrnet_tf.training.states import BestNetwork, Better, States, WholeState
+from hrnet_tf.training.waiting import DataWait
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,8 @@ def _train(run: Run, held: contextlib.ExitStack) -> None:
 
     steps = steps_in_epoch(config.train, len(data))
     count = steps * config.train.accumulate
-    batches = data.batches(range(done, config.train.epochs), count)
+    wait = DataWait(count, cache=getattr(config.data, "cache", "") is None)
+    batches = wait.noted(data.batches(range(done, config.train.epochs), count))
     keras.utils.set_random_seed(config.seed + done)
     model = prepare_model(run, experiment, manifest, steps)
     samples = evaluator.samples()
@@ -116,7 +117,7 @@ def _train(run: Run, held: contextlib.ExitStack) -> None:
         )
     write_arrays(run.samples, samples)
     logger.info("%s at epoch %d of %d", run.folder, done, config.train.epochs)
-    with data.errors_explained(), run.no_partial_files():
+    with data.errors_explained(), run.no_partial_files(), States(run) as states:
         model.fit(
             batches,
             initial_epoch=done,
@@ -124,7 +125,10 @@ def _train(run: Run, held: contextlib.ExitStack) -> None:
             steps_per_epoch=count,
             shuffle=False,  # the batches are random as they come
             verbose="auto" if moves(sys.stdout) else 2,  # a line an epoch
-            callbacks=make_callbacks(run, experiment, evaluator, model, best_so_far),
+            callbacks=[
+                wait,
+                *make_callbacks(run, experiment, evaluator, model, best_so_far, states),
+            ],
         )
 
 
@@ -238,28 +242,30 @@ def make_callbacks(
     evaluator: Evaluator,
     model: keras.Model,
     best_so_far: float,
+    states: States,
 ) -> list[keras.callbacks.Callback]:
     """Between epochs, in this order; see `hrnet_tf.training.callbacks`."""
     settings = run.config.train
+    network = network_in(model)
     predictor = experiment.predictor.from_training(
-        answering(network_in(model), evaluator.manifest.output.name),
+        answering(network, evaluator.manifest.output.name),
         evaluator.manifest,
     )
     score = monitor(evaluator)
     judged: list[Any] = [
         Validation(evaluator, predictor, run.folder, settings.validate_every, score),
-        BestNetwork(run, score, best_so_far, better(evaluator)),
+        BestNetwork(states, network, score, best_so_far, better(evaluator)),
     ]
     if settings.ema is not None:
         swap = AveragedWeights()
         judged = [swap, *judged, swap]
     return [
-        StaysFinite(run),
+        StaysFinite(run, states),
         *judged,
         Board(str(run.folder / "logs"), write_graph=False),
-        EpochLog(run.history, score),
-        keras.callbacks.ModelCheckpoint(str(run.state_file("{epoch:04d}.partial"))),
-        Publish(run),
+        EpochLog(run.history, score, states),
+        Curves(run),
+        WholeState(states),
     ]
 
 
