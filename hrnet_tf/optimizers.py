@@ -1,6 +1,6 @@
 """Optimizers by the paths that configurations name them by."""
 
 from hrnet_tf.networks.accumulation import Accumulated
-from hrnet_tf.networks.optimizers import CoupledSGD
+from hrnet_tf.networks.optimizers import SGD, Adam, AdamW, CoupledSGD
 
-__all__ = ["Accumulated", "CoupledSGD"]
+__all__ = ["SGD", "Accumulated", "Adam", "AdamW", "CoupledSGD"]

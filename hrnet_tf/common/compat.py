@@ -1,5 +1,7 @@
 """What differs between the lanes: Keras 3 on the newest TensorFlow, Keras 2.15."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +113,105 @@ if KERAS_3:
             return tf.equal(count, context.num_replicas_in_sync)
 
 
+def outside_of_graphs(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call something that makes variables, if need be while a graph is traced.
+
+    TensorFlow traces a step again that has made variables, also within `init_scope`. A
+    thread of its own is in no graph. It is in no strategy either, whose variables are
+    therefore made as they come.
+    """
+    traced = tf.compat.v1.get_default_graph().building_function
+    if not traced or tf.distribute.has_strategy():
+        return call(*arguments)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call, *arguments).result()
+
+
+class FusedOptimizer(keras.optimizers.Optimizer):
+    """An optimizer that computes the numbers of a step once for all variables.
+
+    Subclasses, which have an optimizer of Keras beside this one, state `numbers` and
+    `update`.
+    """
+
+    def numbers(self, rate: Any) -> tuple[Any, ...]:
+        """What `update` takes besides a gradient and its variable.
+
+        Args:
+            rate: the learning rate of the step.
+        """
+        raise NotImplementedError
+
+    def update(self, gradient: Any, variable: tf.Variable, *numbers: Any) -> None:
+        """Change one variable, and what the optimizer has for it."""
+        raise NotImplementedError
+
+    def by_keras(self, gradient: Any, variable: tf.Variable, rate: Any) -> None:
+        """Change one variable as the optimizer of Keras does."""
+        super().update_step(gradient, variable, *[rate] * KERAS_3)
+
+    def place(self, variable: tf.Variable) -> int:
+        """Of a variable among those that the optimizer was built with."""
+        if KERAS_3:
+            return self._get_variable_index(variable)
+        return self._index_dict[self._var_key(variable)]
+
+    def build(self, variables: Any) -> None:
+        """Make the variables of the optimizer, outside of the graph of a step."""
+        outside_of_graphs(super().build, variables)
+
+    def update_step(self, gradient, variable, *numbers):
+        """One step of one variable; Keras 3 hands on what is shared by all."""
+        decay, *others = numbers[0] if KERAS_3 else self._shared
+        if decay is not None and self._use_weight_decay(variable):
+            variable.assign_sub(variable * tf.cast(decay, variable.dtype))
+        self.update(gradient, variable, *others)
+
+    def _apply_weight_decay(self, variables):
+        """Nothing: `update_step` does it, by a rate that is computed once a step."""
+
+    def _with_decay(self, rate):
+        rate = tf.convert_to_tensor(rate)
+        decay = rate * self.weight_decay if self.weight_decay else None
+        return decay, *self.numbers(rate)
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        # Of Keras 3.
+        numbers = self._with_decay(learning_rate)
+        super()._backend_update_step(grads, trainable_variables, numbers)
+
+    def _distributed_apply_gradients_fn(self, distribution, grads_and_vars, **more):
+        # Of Keras 2, like the one below.
+        self._shared = self._with_decay(self.learning_rate)
+        return super()._distributed_apply_gradients_fn(
+            distribution, grads_and_vars, **more
+        )
+
+    def _update_step_xla(self, gradient, variable, key):
+        """Without a function of its own, which one operation does not need."""
+        self._update_step(gradient, variable)
+
+
 def build_optimizer(model: keras.Model) -> None:
-    """Make the variables of a compiled model's optimizer, as Keras 2 does by itself."""
-    if KERAS_3 and not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+    """Make the variables of a compiled model's optimizer."""
+    begin_inner_optimizer(model.optimizer, model.trainable_variables)
+
+
+def build_losses(model: keras.Model) -> None:
+    """Make what keeps the means of a compiled model's losses, one for each output.
+
+    Keras makes it in the first step, which is traced twice then. With one loss there is
+    none.
+    """
+    if KERAS_3:
+        losses = model._compile_loss
+        known = losses is not None and not losses.built and losses._user_loss
+    else:
+        losses, known = model.compiled_loss, model.loss
+    names = model.output.keys() if isinstance(model.output, dict) else set()
+    if isinstance(known, dict) and len(known) > 1 and known.keys() <= names:
+        # Only names are asked of what would be targets.
+        losses.build(*[model.output] * (2 if KERAS_3 else 1))
 
 
 def begin_inner_optimizer(optimizer: Any, variables: list[Any]) -> None:

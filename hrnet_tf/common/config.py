@@ -151,7 +151,7 @@ class TrainSection:
     drop_at: tuple[int, ...] = ()  # steps: epochs (from 0) at which the rate drops
     drop_factor: float = 0.1
     optimizer: Component = field(
-        default_factory=lambda: Component("keras.optimizers.Adam", {"epsilon": 1e-8})
+        default_factory=lambda: Component("hrnet_tf.optimizers.Adam", {"epsilon": 1e-8})
     )
     loss: Component | None = None  # in place of the task's own
     freeze_body: bool = False  # learn the head only

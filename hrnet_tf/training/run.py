@@ -23,6 +23,11 @@ from hrnet_tf.training.configs import Config, read_run_config
 logger = logging.getLogger(__name__)
 
 EPOCHS = "train.epochs: "
+# Optimizers that take the same steps and have the same state.
+ALIKE = {
+    f"keras.optimizers.{name}": f"hrnet_tf.optimizers.{name}"
+    for name in ("Adam", "AdamW", "SGD")
+}
 SAMPLES_ADVICE = "copy it from where the run was trained, or train again"
 
 
@@ -85,7 +90,7 @@ class Run:
     def _check_same(self, old: Config, done: int) -> None:
         """Raise an InputError unless the run can go on under these settings."""
         new = dataclasses.replace(self.config, output=old.output)
-        changes = differences(old, new)
+        changes = differences(_by_our_optimizer(old), _by_our_optimizer(new))
         if not changes:
             return
         others = [change for change in changes if not change.startswith(EPOCHS)]
@@ -214,3 +219,12 @@ class Run:
                 "train.learning_rate or train.clip_norm=1.0."
             )
         return network
+
+
+def _by_our_optimizer(config: Config) -> Config:
+    """The same with an optimizer of Keras by the name of ours that takes its steps."""
+    optimizer = config.train.optimizer
+    path = ALIKE.get(optimizer.class_path, optimizer.class_path)
+    ours = dataclasses.replace(optimizer, class_path=path)
+    train = dataclasses.replace(config.train, optimizer=ours)
+    return dataclasses.replace(config, train=train)

@@ -11,7 +11,11 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.common.arrays import DAMAGES, write_arrays
-from hrnet_tf.common.compat import build_optimizer, load_legacy_optimizer
+from hrnet_tf.common.compat import (
+    build_losses,
+    build_optimizer,
+    load_legacy_optimizer,
+)
 from hrnet_tf.common.components import find
 from hrnet_tf.common.config import Component, TrainSection
 from hrnet_tf.common.errors import InputError
@@ -177,6 +181,7 @@ def prepare_model(
         )
         # Variables that a step makes while it is traced have it traced twice.
         build_optimizer(model)
+        build_losses(model)
     return model
 
 

@@ -3,15 +3,17 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from hrnet_tf.common.compat import KERAS_3, averaged_values
+from hrnet_tf.common.compat import averaged_values
 from hrnet_tf.common.config import Component, TrainSection
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.typed_yaml import write_config
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.pose.experiment import PoseExperiment, weighted
@@ -181,7 +183,6 @@ def test_a_resumed_training_has_the_configured_loss(configured, eagerly, shallow
     assert float(model.loss.loss(point, 0 * point)) == pytest.approx(0.5 * 1.75)
 
 
-@pytest.mark.skipif(not KERAS_3, reason="Keras 2 makes them outside of the trace")
 def test_a_step_finds_the_variables_of_its_optimizer(configured):
     """One that made them while it is traced would be traced twice."""
     config = configured("train.optimizer.class_path=keras.optimizers.Adam")
@@ -189,6 +190,21 @@ def test_a_step_finds_the_variables_of_its_optimizer(configured):
     model = prepare_model(Run.prepare(config), tied, tied.make_manifest(), steps=1)
     pairs = 2 * len(model.trainable_variables)  # both moments
     assert len(model.optimizer.variables) >= pairs
+
+
+def test_a_training_goes_on_by_our_optimizer_in_place_of_keras(configured):
+    path, epsilon = "train.optimizer.class_path=keras.optimizers.", "{epsilon: 1e-8}"
+    theirs, other = (
+        configured(f"{path}{name}", f"train.optimizer.arguments={epsilon}")
+        for name in ("Adam", "Nadam")
+    )
+    run = Run(Path(theirs.output), theirs)
+    run.checkpoints.mkdir(parents=True)
+    write_config(theirs, run.settings)
+    run.state_file(1).touch()
+    assert Run.prepare(configured()).last()[1] == 1
+    with pytest.raises(InputError, match=r"train.optimizer.class_path: .*Nadam"):
+        Run.prepare(other)
 
 
 def test_a_misspelt_optimizer_is_reported_with_the_nearest_name(configured):

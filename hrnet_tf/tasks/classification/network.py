@@ -99,6 +99,6 @@ def HRNetClassifier(
         model.compile(
             SGD(0.05, momentum=0.9, nesterov=True),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
+            metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
         )
     return model

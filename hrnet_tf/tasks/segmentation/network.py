@@ -3,6 +3,7 @@
 import keras
 from typing_extensions import Unpack
 
+from hrnet_tf.common.compat import build_losses
 from hrnet_tf.networks.constructors import (
     Arguments,
     ImageShape,
@@ -110,4 +111,5 @@ def HRNetV2(
             loss_weights={"auxiliary": 0.4, "logits": 1.0} if ocr else None,
             metrics={"logits": metrics} if ocr else metrics,
         )
+        build_losses(model)
     return model

@@ -35,7 +35,7 @@ def test_the_defaults_are_a_configuration(configured):
     assert config == expected
     assert config.data.channel_set.names == ("depth",)
     assert (config.data.unit_size, config.data.missing) == (1.0, None)
-    assert config.train.optimizer.class_path == "keras.optimizers.Adam"
+    assert config.train.optimizer.class_path == "hrnet_tf.optimizers.Adam"
 
 
 def test_a_file_says_what_numbers_mean(configured):
