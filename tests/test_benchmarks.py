@@ -1,15 +1,26 @@
+import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 
 import hrnet_tf
 from benchmarks import __main__ as command
-from benchmarks import detection, detector_steps, epochs, reading, runtime, serving
+from benchmarks import (
+    detection,
+    detector_steps,
+    epochs,
+    reading,
+    runtime,
+    serving,
+    steps,
+)
 from benchmarks.input_pipeline import OurBatches
 from benchmarks.loader import WorkerLoader
 from benchmarks.photographs import draw_people
 from benchmarks.report import Result, table
+from hrnet_tf.networks.batch_norm import BatchNorm
 from support.served import TINY
 
 FAST = Result("adding", {"ours": 2.0, "theirs": 3.0}, "ms", 1.5, 1.35)
@@ -205,3 +216,27 @@ def test_epochs_whose_state_is_kept_take_turns_with_others(
     with_state, without = result.measured.values()
     assert result.value == without / with_state
     assert min(with_state, without) > 0
+
+
+@pytest.mark.parametrize("side", steps.SIDES)
+def test_sides_of_training_steps_differ_by_optimizer_and_batch_norm(side):
+    case = dataclasses.replace(steps.CASES["pose"], width="18_small_v1")
+    network = steps.make_network(case, side)
+    source = keras if side == steps.THEIRS else hrnet_tf
+    assert type(network.optimizer) is source.optimizers.Adam
+    norm = keras.layers.BatchNormalization if side == steps.THEIRS else BatchNorm
+    assert type(network.get_layer("bn1")) is norm
+    assert network.loss is not None
+
+
+def test_training_steps_are_judged_by_medians_of_processes(monkeypatch):
+    numbers = {steps.THEIRS: [80.0, 1200.0, 4000.0], steps.OURS: [20.0, 1000.0, 3000.0]}
+    monkeypatch.setattr(steps, "_in_process", lambda name, side: numbers[side])
+    found = steps.run()
+    assert len(found) == 3 * len(steps.CASES)
+    assert [(result.value, result.ok) for result in found[:3]] == [
+        (4.0, True),
+        (1.2, True),
+        (pytest.approx(4 / 3), False),
+    ]
+    assert found[0].title == "HRNetV1 W32, 8 of 256x192: until the first step ends"
