@@ -67,6 +67,7 @@ setup(
     extras_require={
         "export": REQUIREMENTS["export"],
         "serving": REQUIREMENTS["serving"],
+        "kubernetes": REQUIREMENTS["kubernetes"],
         "all": EXTRAS,
         # The addons lane, Python 3.10 or 3.11: the last TensorFlow with
         # tensorflow-addons.

@@ -99,6 +99,18 @@ def parser() -> argparse.ArgumentParser:
 
     command = add("train", train_command, GOES_ON)
     command.add_argument("config", help="YAML file, or a name of hrnet-tf configs")
+    command.add_argument(
+        "--cluster",
+        default="auto",
+        help="which processes train together: tf_config, slurm, kubernetes:LABEL=VALUE "
+        "or none; default: those of TF_CONFIG, or of a step of Slurm",
+    )
+    command.add_argument(
+        "--workers",
+        type=positive,
+        metavar="COUNT",
+        help="how many they must be; for kubernetes, which waits for so many pods",
+    )
     add_settings(command, "train.epochs=20")
 
     command = add("evaluate", evaluate_command, ANEW)

@@ -38,7 +38,7 @@ def train_command(arguments: argparse.Namespace) -> None:
     hrnet_tf.import_public_names()
     from hrnet_tf.training.train import train
 
-    run = train(config)
+    run = train(config, arguments.cluster, arguments.workers)
     print(f"{run.folder}: weights in checkpoints/best.keras, curves in curves.png")
     print(
         f"next: hrnet-tf evaluate {run.folder}; hrnet-tf export {run.folder} --format "

@@ -14,6 +14,7 @@ EXTRAS = {
     "ai_edge_litert": "export",
     "ai_edge_quantizer": "export",
     "tensorflow_serving": "serving",
+    "kubernetes": "kubernetes",
 }
 
 # What runs an exported file, by its ending.

@@ -92,13 +92,18 @@ def write_config(config: Any, path: str | Path) -> None:
 
 def differences(old: Any, new: Any) -> list[str]:
     """What changed between two configurations, such as `train.epochs: 2 -> 3`."""
-    before, after = _flatten(dataclasses.asdict(old)), _flatten(dataclasses.asdict(new))
+    before, after = flattened(old), flattened(new)
     keys = sorted(before.keys() | after.keys())
     return [
         f"{key}: {before.get(key)} -> {after.get(key)}"
         for key in keys
         if before.get(key) != after.get(key)
     ]
+
+
+def flattened(config: Any) -> dict[str, Any]:
+    """The values of a configuration by keys such as `train.epochs`."""
+    return _flatten(dataclasses.asdict(config))
 
 
 def load_yaml(path: Path, schema: type | None = None) -> DictConfig:

@@ -9,12 +9,16 @@ from hrnet_tf.common.config import ColorSection
 
 def recolor_batch(
     settings: ColorSection,
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The step that changes the colours of a batch: of a key and uint8 images."""
+) -> Callable[..., tf.Tensor]:
+    """The step that changes the colours of a batch.
+
+    It is a function of a key, uint8 images, and the place of the first one in the batch
+    of that key, which is 0 unless they are a later part of it.
+    """
     if not settings.changes_colors:
-        return lambda key, images: images
+        return lambda key, images, first=0: images
     change = _recolored(settings)
-    return lambda key, images: one_by_one(change, key, images)
+    return lambda key, images, first=0: one_by_one(change, key, images, first)
 
 
 def batch_key(seed: int, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
@@ -27,8 +31,12 @@ def one_by_one(
     change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     key: tf.Tensor,
     images: tf.Tensor,
+    first: tf.Tensor | int = 0,
 ) -> tf.Tensor:
-    """Apply `change`, of a key and float32 0..1, to each of some uint8 images."""
+    """Apply `change`, of a key and float32 0..1, to each of some uint8 images.
+
+    The `first` of them has this place in the batch that the key belongs to.
+    """
 
     def one(pair):
         image, number = pair
@@ -36,7 +44,8 @@ def one_by_one(
         image = change(tf.random.fold_in(key, number), image)
         return tf.image.convert_image_dtype(image, tf.uint8, saturate=True)
 
-    pairs = (images, tf.range(tf.shape(images)[0]))
+    numbers = tf.range(tf.shape(images)[0]) + tf.cast(first, tf.int32)
+    pairs = (images, numbers)
     # Batches already run in parallel.
     changed = tf.map_fn(one, pairs, fn_output_signature=tf.uint8, parallel_iterations=1)
     return tf.ensure_shape(changed, images.shape)

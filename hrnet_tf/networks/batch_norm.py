@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from hrnet_tf.common.compat import KERAS_3
+from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks.replicas import total
 
 # What TensorFlow's operation computes in; others go Keras's way.
@@ -82,3 +83,23 @@ class BatchNormalization(layers.BatchNormalization):
 
 # Keras 2's own is fused, but for a synchronized one.
 BatchNorm = BatchNormalization if KERAS_3 else layers.BatchNormalization
+
+
+def synchronize(network: keras.Model) -> None:
+    """Let a network that was saved by one device share its statistics over several.
+
+    Args:
+        network: all of its batch norm is this package's.
+
+    Raises:
+        InputError: if it was saved by one device under Keras 2, whose layer for that
+            cannot change.
+    """
+    for layer in network.layers:
+        if isinstance(layer, BatchNormalization):
+            layer.synchronized = True
+        elif isinstance(layer, BatchNorm):
+            raise InputError(
+                "This training began on one device, and under Keras 2 it goes on with "
+                "one device only."
+            )

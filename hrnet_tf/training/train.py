@@ -22,6 +22,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.messages import keep_in
 from hrnet_tf.common.progress import moves
 from hrnet_tf.common.run_lock import training_in
+from hrnet_tf.networks.batch_norm import synchronize
 from hrnet_tf.networks.fine_tuning import freeze_body, freeze_layers
 from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.base.experiment import Evaluator, Experiment, answering
@@ -36,7 +37,9 @@ from hrnet_tf.training.callbacks import (
     forget_epochs,
     network_in,
 )
+from hrnet_tf.training.cluster import Alone, Cluster, join
 from hrnet_tf.training.configs import Config
+from hrnet_tf.training.hosts import AUTO, find_hosts
 from hrnet_tf.training.recipe import make_optimizer, steps_in_epoch
 from hrnet_tf.training.run import Run
 from hrnet_tf.training.states import BestNetwork, Better, States, WholeState
@@ -45,11 +48,15 @@ from hrnet_tf.training.waiting import DataWait
 logger = logging.getLogger(__name__)
 
 
-def train(config: Config) -> Run:
+def train(config: Config, cluster: str = AUTO, workers: int | None = None) -> Run:
     """Train a network, or go on where the same training was interrupted.
 
     Args:
         config: the experiment; `config.output` is the run's folder.
+        cluster: which processes train together, on one host or many; see
+            `hrnet_tf.training.hosts.find_hosts`. By itself: those of TF_CONFIG, or of
+            a step of Slurm.
+        workers: how many they must be; None: as many as there are.
 
     Returns:
         The run: `config.yaml`, `manifest.json`, `history.csv`, `curves.png`,
@@ -66,20 +73,36 @@ def train(config: Config) -> Run:
         pose = hrnet_tf.load(run.folder).predict(image)
         ```
     """
+    hosts = find_hosts(cluster, workers)
+    if hosts is not None:
+        limit_threads(config.train)  # before there is anything to compute
+    joined = join(hosts, config.train)
+    with joined.losses_explained(config.output):
+        return train_with(joined, config)
+
+
+def train_with(cluster: Alone | Cluster, config: Config) -> Run:
+    """Train as one of several processes, or alone; see `train`.
+
+    Args:
+        cluster: who trains together.
+        config: the experiment.
+    """
     run = Run.prepare(config)
+    cluster.agree(run)
     with contextlib.ExitStack() as held:
-        if run.folder.is_dir():
+        if cluster.chief and run.folder.is_dir():
             held.enter_context(training_in(run.folder))
             run = Run.prepare(config)  # another training may just have ended in it
         _, done = run.last()
         if done >= config.train.epochs:
             logger.info("%s is finished (%d epochs)", run.folder, done)
             return run
-        _train(run, held)
+        _train(run, held, cluster)
     return run
 
 
-def _train(run: Run, held: contextlib.ExitStack) -> None:
+def _train(run: Run, held: contextlib.ExitStack, cluster: Alone | Cluster) -> None:
     """Train; `held` keeps the folder, which is made once all is found to be good."""
     config, (_, done) = run.config, run.last()
     limit_threads(config.train)
@@ -90,16 +113,69 @@ def _train(run: Run, held: contextlib.ExitStack) -> None:
     with data.errors_explained():
         data.check()
     evaluator.check()
-    best_so_far = forget_epochs(
-        run.history, done, monitor(evaluator), better(evaluator)
-    )
+    best_so_far = None
+    if cluster.chief:
+        best_so_far = forget_epochs(
+            run.history, done, monitor(evaluator), better(evaluator)
+        )
 
     steps = steps_in_epoch(config.train, len(data))
     count = steps * config.train.accumulate
+    epochs = range(done, config.train.epochs)
     wait = DataWait(count, cache=getattr(config.data, "cache", "") is None)
-    batches = wait.noted(data.batches(range(done, config.train.epochs), count))
+    size = config.train.batch_size
+    batches = cluster.batches(data, epochs, count, size, wait.noted)
     keras.utils.set_random_seed(config.seed + done)
-    model = prepare_model(run, experiment, manifest, steps)
+    model = prepare_model(run, experiment, manifest, steps, cluster.strategy)
+    states = States(run)
+    callbacks: list[keras.callbacks.Callback] = [wait, StaysFinite(run, states)]
+    if best_so_far is not None:
+        begin(run, held, manifest, evaluator)
+        callbacks += cluster.by_chief(
+            make_callbacks(run, experiment, evaluator, model, best_so_far, states)
+        )
+    cluster.see(run.folder)
+    if config.train.accumulate > 1:
+        together = config.train.batch_size * config.train.accumulate
+        logger.info(
+            "%d batches an epoch, %d for each step: as with train.batch_size=%d",
+            count,
+            config.train.accumulate,
+            together,
+        )
+    logger.info("%s at epoch %d of %d", run.folder, done, config.train.epochs)
+    shown = "auto" if moves(sys.stdout) else 2  # a line an epoch
+    with contextlib.ExitStack() as training:
+        training.enter_context(cluster.training())
+        training.enter_context(data.errors_explained())
+        if cluster.chief:
+            training.enter_context(run.no_partial_files())
+        training.enter_context(states)
+        model.fit(
+            batches,
+            initial_epoch=done,
+            epochs=config.train.epochs,
+            steps_per_epoch=count,
+            shuffle=False,  # the batches are random as they come
+            verbose=shown if cluster.chief else 0,
+            callbacks=callbacks,
+        )
+
+
+def begin(
+    run: Run, held: contextlib.ExitStack, manifest: TaskManifest, evaluator: Evaluator
+) -> None:
+    """Make the run's folder with what stands in it before the first epoch.
+
+    Args:
+        run: what is trained.
+        held: keeps the folder.
+        manifest: its facts.
+        evaluator: has samples to check exports on.
+
+    Raises:
+        InputError: if another training has taken the folder.
+    """
     samples = evaluator.samples()
     if not run.folder.is_dir():
         run.folder.mkdir(parents=True, exist_ok=True)
@@ -111,33 +187,15 @@ def _train(run: Run, held: contextlib.ExitStack) -> None:
             )
     run.create(manifest)
     keep_in(run.folder)
-    if config.train.accumulate > 1:
-        together = config.train.batch_size * config.train.accumulate
-        logger.info(
-            "%d batches an epoch, %d for each step: as with train.batch_size=%d",
-            count,
-            config.train.accumulate,
-            together,
-        )
     write_arrays(run.samples, samples)
-    logger.info("%s at epoch %d of %d", run.folder, done, config.train.epochs)
-    with data.errors_explained(), run.no_partial_files(), States(run) as states:
-        model.fit(
-            batches,
-            initial_epoch=done,
-            epochs=config.train.epochs,
-            steps_per_epoch=count,
-            shuffle=False,  # the batches are random as they come
-            verbose="auto" if moves(sys.stdout) else 2,  # a line an epoch
-            callbacks=[
-                wait,
-                *make_callbacks(run, experiment, evaluator, model, best_so_far, states),
-            ],
-        )
 
 
 def prepare_model(
-    run: Run, experiment: Experiment, manifest: TaskManifest, steps: int
+    run: Run,
+    experiment: Experiment,
+    manifest: TaskManifest,
+    steps: int,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> keras.Model:
     """The model to train: a new one, or the one that was interrupted.
 
@@ -146,12 +204,14 @@ def prepare_model(
         experiment: what it does.
         manifest: its facts.
         steps: changes of weights in an epoch.
+        strategy: of several processes; None: of the devices of this one.
 
     Returns:
         A compiled model from uint8 images; the network is its last layer.
     """
     settings = run.config.train
-    strategy = choose_strategy(settings)
+    if strategy is None:
+        strategy = choose_strategy(settings)
     replicas = strategy.num_replicas_in_sync
     if settings.batch_size % replicas:
         raise InputError(
@@ -166,6 +226,8 @@ def prepare_model(
         if last is not None:
             model = load_state(last)
             optimizer = model.optimizer
+            if replicas > 1 and run.config.model.normalization is None:
+                synchronize(network_in(model))
         else:
             network = experiment.build_network(
                 manifest, run.config.model.weights, synchronized=replicas > 1
@@ -249,7 +311,7 @@ def make_callbacks(
     best_so_far: float,
     states: States,
 ) -> list[keras.callbacks.Callback]:
-    """Between epochs, in this order; see `hrnet_tf.training.callbacks`."""
+    """What writes the run, in this order; see `hrnet_tf.training.callbacks`."""
     settings = run.config.train
     network = network_in(model)
     predictor = experiment.predictor.from_training(
@@ -265,7 +327,6 @@ def make_callbacks(
         swap = AveragedWeights()
         judged = [swap, *judged, swap]
     return [
-        StaysFinite(run, states),
         *judged,
         Board(str(run.folder / "logs"), write_graph=False),
         EpochLog(run.history, score, states),

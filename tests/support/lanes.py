@@ -39,6 +39,7 @@ ONE_LANE = {
     "test_history",
     "test_hostile_arrays",
     "test_hostile_checkpoints",
+    "test_hosts",
     "test_image_files",
     "test_images",
     "test_labels",

@@ -109,9 +109,10 @@ class ImageFiles:
             crops, weights = tf.numpy_function(
                 self.read, [chosen], [tf.uint8, tf.float32], stateful=False
             )
-            crops = tf.ensure_shape(crops, (size, *self.config.model.size, 3))
+            rows = chosen.shape[0]
+            crops = tf.ensure_shape(crops, (rows, *self.config.model.size, 3))
             targets = tf.gather(tf.constant(self.targets), chosen)
-            return crops, targets, tf.ensure_shape(weights, (size,))
+            return crops, targets, tf.ensure_shape(weights, (rows,))
 
         every = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(indices)
         return in_parallel(every, size, load).prefetch(AHEAD)

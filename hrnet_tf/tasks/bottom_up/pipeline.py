@@ -163,6 +163,7 @@ def training_batches(
     def load(*columns):
         *planned, cells, flips, factors = columns
         images, good = reader.in_graph(*planned)
+        rows = cells.shape[0]
         types = [tf.float32] * len(names) + [tf.uint8] * len(names)
         given = [planned[0], cells, flips, factors]
         found = tf.numpy_function(answers, given, types, stateful=False)
@@ -170,8 +171,8 @@ def training_batches(
         good = tf.cast(good, tf.float32)  # a broken image weighs nothing
         for number, (name, own) in enumerate(targets.sides.items()):
             persons, mask = found[number], found[len(names) + number]
-            persons.set_shape((batch_size, *shape))
-            mask.set_shape((batch_size, own, own))
+            persons.set_shape((rows, *shape))
+            mask.set_shape((rows, own, own))
             people[name] = persons * good[:, None, None, None]
             weights[name] = tf.cast(mask, tf.float32) * good[:, None, None]
         return images, people, weights

@@ -14,11 +14,8 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.data.colors import one_by_one, recolor_batch
 from hrnet_tf.tasks.classification.config import ImageAugmentation
 
-# (key, images, labels, weights) -> (images, labels, weights)
-Augment = Callable[
-    [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor],
-    tuple[tf.Tensor, tf.Tensor, tf.Tensor],
-]
+# (key, images, labels, weights, first=0) -> (images, labels, weights)
+Augment = Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
 
 # The parts of Keras's RandAugment. Called as a whole it runs all of them on a batch and
 # keeps one, the same for every image: here each image gets its own, ten times faster.
@@ -46,7 +43,8 @@ def augment_batch(settings: ImageAugmentation, classes: int) -> Augment:
 
     Returns:
         A function of an integer key `(2,)`, uint8 images `(batch, height, width, 3)`,
-        int32 labels `(batch,)` and float32 weights `(batch,)`. It returns images alike;
+        int32 labels `(batch,)`, float32 weights `(batch,)` and, of a later part of a
+        batch, the place of its first image. It returns images alike;
         labels, as shares of each class, float32 `(batch, classes)`, where images are
         mixed, else as they came; and weights: 0 also where an image of weight 0 is
         mixed in.
@@ -69,10 +67,10 @@ def augment_batch(settings: ImageAugmentation, classes: int) -> Augment:
     each = [_randomly_augmented(settings)] if settings.randaugment else []
     mix = _mixed(settings) if settings.mixes else None
 
-    def augment(key, images, labels, weights):
-        images = recolor(tf.random.fold_in(key, 0), images)
+    def augment(key, images, labels, weights, first=0):
+        images = recolor(tf.random.fold_in(key, 0), images, first)
         for number, change in enumerate(each, start=1):
-            images = one_by_one(change, tf.random.fold_in(key, number), images)
+            images = one_by_one(change, tf.random.fold_in(key, number), images, first)
         if mix is None:
             return images, labels, weights
         shares = tf.one_hot(labels, classes)

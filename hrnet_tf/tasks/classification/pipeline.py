@@ -201,7 +201,7 @@ def training_images(
         )
         ```
     """
-    view = RandomView(size, settings, seed)
+    view = RandomView(size, settings, seed, batch_size)
     augment = augment_batch(settings, len(reader.images.classes))
 
     def samples(epoch):
@@ -211,8 +211,9 @@ def training_images(
     def load(epoch, position, *sample):
         *batch, labels = sample
         pictures, weights = reader.in_graph(view, epoch[0], position[0], tuple(batch))
-        key = batch_key(seed, epoch[0], position[0])
-        return augment(key, pictures, labels, weights)
+        place = position[0] % batch_size  # in the batch: 0, or where a share begins
+        key = batch_key(seed, epoch[0], position[0] - place)
+        return augment(key, pictures, labels, weights, place)
 
     drawn = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(samples)
     return in_parallel(drawn, batch_size, load).prefetch(AHEAD)

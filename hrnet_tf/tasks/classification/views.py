@@ -56,19 +56,26 @@ class RandomView:
         size: height and width of a crop.
         settings: how large and how wide the crops are, and how often mirrored.
         seed: of everything random.
+        batch_size: images a batch; what is drawn for a part of one is what the whole
+            one would have had there. None: what is given is a whole one.
     """
 
     size: tuple[int, int]
     settings: ImageAugmentation
     seed: int = 0
+    batch_size: int | None = None
 
     def plan(
         self, sizes: np.ndarray, epoch: int, position: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `View.plan`; what to do: the crop in its window, and whether mirrored."""
-        rng = np.random.default_rng([self.seed, int(epoch), int(position)])
-        crops = random_windows(sizes, self.settings, rng)
-        flips = rng.random(len(sizes)) < self.settings.flip_probability
+        place = int(position) % self.batch_size if self.batch_size else 0
+        rng = np.random.default_rng([self.seed, int(epoch), int(position) - place])
+        own = slice(place, place + len(sizes))
+        of_batch = np.ones((self.batch_size or len(sizes), 2), np.asarray(sizes).dtype)
+        of_batch[own] = sizes
+        crops = random_windows(of_batch, self.settings, rng)[own]
+        flips = rng.random(len(of_batch))[own] < self.settings.flip_probability
         windows = widened(crops[:, :2], crops[:, :2] + crops[:, 2:], sizes)
         inner = np.concatenate([crops[:, :2] - windows[:, :2], crops[:, 2:]], axis=1)
         what = np.concatenate([inner, flips[:, None]], axis=1)

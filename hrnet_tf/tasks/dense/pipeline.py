@@ -205,9 +205,12 @@ def training_pairs(
         images, targets = tf.numpy_function(
             read, [indices, chances], types, stateful=False
         )
-        images.set_shape((batch_size, *size, 3))
-        targets.set_shape((batch_size, *blank.shape))
-        return recolor(batch_key(seed, epoch[0], position[0]), images), targets
+        rows = indices.shape[0]
+        images.set_shape((rows, *size, 3))
+        targets.set_shape((rows, *blank.shape))
+        place = position[0] % batch_size  # in the batch: 0, or where a share begins
+        key = batch_key(seed, epoch[0], position[0] - place)
+        return recolor(key, images, place), targets
 
     recolor = recolor_batch(section.augmentation)
     drawn = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(samples)

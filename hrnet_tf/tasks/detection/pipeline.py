@@ -279,8 +279,10 @@ def training_batches(
         )
         shapes = [(None, None, 3), (2,), (None, 4), (None,), (None,), (None,) * 3]
         for tensor, own in zip(found, shapes, strict=True):
-            tensor.set_shape((batch_size, *own))
-        images = recolor(batch_key(seed, numbered[0], places[0]), found[0])
+            tensor.set_shape((order.shape[0], *own))
+        place = places[0] % batch_size  # in the batch: 0, or where a share begins
+        key = batch_key(seed, numbered[0], places[0] - place)
+        images = recolor(key, found[0], place)
         return images, *found[1:]
 
     def named(images, sizes, boxes, labels, crowds, packed):
@@ -289,7 +291,7 @@ def training_batches(
         targets = {"boxes": boxes, "labels": labels, "crowds": counted}
         if reader.masks:
             targets["masks"] = unpacked(packed)
-            targets["masks"].set_shape((batch_size, None, None, None))
+            targets["masks"].set_shape((labels.shape[0], None, None, None))
         return {"image": images, "sizes": sizes}, targets
 
     epochs = tf.data.Dataset.range(numbers.start, numbers.stop).flat_map(samples)

@@ -211,8 +211,9 @@ def training_batches(
     def load(*columns):
         types = [tf.uint8, tf.float32]
         crops, targets = tf.numpy_function(cut, columns, types, stateful=False)
-        crops.set_shape((batch_size, size, size, 3))
-        targets.set_shape((batch_size, count, 3))
+        rows = columns[0].shape[0]
+        crops.set_shape((rows, size, size, 3))
+        targets.set_shape((rows, count, 3))
         return crops, targets
 
     epochs = tf.data.Dataset.range(numbers.start, numbers.stop).flat_map(samples)
