@@ -23,6 +23,7 @@ import tensorflow as tf
 from hrnet_tf.common.compat_workers import read_by_one_worker, several_workers
 from hrnet_tf.common.config import TrainSection
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.failures import explain
 from hrnet_tf.common.files import write_text
 from hrnet_tf.common.typed_yaml import flattened
 from hrnet_tf.common.version import __version__
@@ -251,6 +252,8 @@ class Cluster:
         try:
             yield
         except LOST as error:
+            if explain(error) is not None:  # of files or memory
+                raise
             raise InputError(lost(error, self.hosts, run_folder)) from error
 
     def told(self, text: str) -> list[str]:
@@ -316,7 +319,7 @@ def join(hosts: Hosts | None, settings: TrainSection) -> Alone | Cluster:
             f"{workers}, got {settings.batch_size}."
         )
     logger.info(
-        "worker %d of %d, %s; %s",
+        "worker %d of %d, %s, waits for the others; %s",
         hosts.number,
         workers,
         hosts.addresses[hosts.number],
