@@ -5,9 +5,11 @@ leaves open: who reads which rows, who writes the run, that all train the same, 
 sentence what happened when one of them ends.
 """
 
+import atexit
 import contextlib
 import json
 import logging
+import os
 import re
 import time
 import uuid
@@ -25,6 +27,7 @@ from hrnet_tf.common.config import TrainSection
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.failures import explain
 from hrnet_tf.common.files import write_text
+from hrnet_tf.common.messages import STDERR
 from hrnet_tf.common.typed_yaml import flattened
 from hrnet_tf.common.version import __version__
 from hrnet_tf.data.parallel import Share, own_rows, share_of
@@ -254,6 +257,8 @@ class Cluster:
         except LOST as error:
             if explain(error) is not None:  # of files or memory
                 raise
+            # TensorFlow would say it again, at length, while this process ends.
+            atexit.register(os.dup2, os.open(os.devnull, os.O_WRONLY), STDERR)
             raise InputError(lost(error, self.hosts, run_folder)) from error
 
     def told(self, text: str) -> list[str]:
