@@ -18,7 +18,7 @@ from hrnet_tf.common.free_names import free_path
 from hrnet_tf.common.messages import keep_in
 from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.shipped import copy_config, shipped_configs
-from hrnet_tf.export.names import ALL, NAMES, require_packages
+from hrnet_tf.export.names import NAMES, require_packages
 from hrnet_tf.tasks import TASKS, make_viewer, predict_options
 from hrnet_tf.training.configs import RUN_FILE, read_config, read_run_config
 
@@ -174,13 +174,12 @@ def verify_command(arguments: argparse.Namespace) -> None:
 def convert_command(arguments: argparse.Namespace) -> None:
     """Write a PyTorch checkpoint as a Keras model, with its facts beside it."""
     must_exist(arguments.file, "a .pth, .safetensors or .npz file")
-    require_packages(_formats(arguments.export or []))
+    require_packages(arguments.export or [])
     align = {None: None, "yes": True, "no": False}[arguments.align_corners]
 
     hrnet_tf.import_public_names()
     from hrnet_tf.conversion.convert import convert
     from hrnet_tf.export.converted import export_converted
-    from hrnet_tf.export.formats import FORMATS
 
     files = convert(
         arguments.file,
@@ -195,13 +194,10 @@ def convert_command(arguments: argparse.Namespace) -> None:
     )
     print("{}, with its facts in {} and what was loaded in {}".format(*files))
     if arguments.export:
-        formats = arguments.export
-        if ALL in arguments.export and not arguments.calibration:
-            formats = [name for name in FORMATS if not FORMATS[name].calibrated]
         _print_artefacts(
             export_converted(
                 files[0],
-                formats,
+                arguments.export,
                 arguments.labels,
                 arguments.calibration,
                 arguments.encoding,
@@ -277,10 +273,6 @@ def newest_run(parent: str | Path = "saved_models") -> Path:
             "or name one with --model."
         )
     return newest.parents[1]
-
-
-def _formats(chosen: list[str]) -> list[str]:
-    return list(NAMES) if ALL in chosen else chosen
 
 
 def _print_artefacts(artefacts: dict[str, Path]) -> None:

@@ -87,12 +87,16 @@ def export_run(
     return export_model(model, manifest, run.read_samples(), targets, options)
 
 
-def chosen_formats(formats: Sequence[str], manifest: TaskManifest) -> list[str]:
+def chosen_formats(
+    formats: Sequence[str], manifest: TaskManifest, calibrated: bool = True
+) -> list[str]:
     """The formats to write, of those that are asked for.
 
     Args:
         formats: names from `FORMATS`, or `names.ALL`: those that the task has.
         manifest: the model's facts.
+        calibrated: whether there are images for calibration; without them `ALL` leaves
+            out what needs some.
 
     Raises:
         InputError: if boxes would have to come out of whole numbers.
@@ -100,11 +104,13 @@ def chosen_formats(formats: Sequence[str], manifest: TaskManifest) -> list[str]:
     named = list(FORMATS) if ALL in formats else list(formats)
     known = [name for name in named if name in FORMATS]  # `targets_of` tells the others
     whole = [name for name in known if FORMATS[name].calibrated]
-    if not whole or decoder_of(manifest).differences is None:
-        return named
-    if ALL in formats:
-        logger.info("left out: %s, which detectors do not have", ", ".join(whole))
+    detects = decoder_of(manifest).differences is not None
+    if ALL in formats and (detects or not calibrated):
+        why = "detectors do not have" if detects else "need images for calibration"
+        logger.info("left out: %s, which %s", ", ".join(whole), why)
         return [name for name in named if name not in whole]
+    if not whole or not detects:
+        return named
     raise InputError(
         f"{whole[0]}: detectors do not compute in whole numbers, since with 8 bits a "
         "box in an image of a thousand pixels would be off by pixels; name other "

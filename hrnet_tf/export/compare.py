@@ -157,7 +157,7 @@ def differences(
     """
     own = decoder_of(manifest).differences
     if own is not None:
-        return own(expected, found)
+        return own(expected, found, manifest)
     return {
         name: share_of_range(manifest, name, value, found[name])
         for name, value in expected.items()

@@ -40,7 +40,7 @@ def export_converted(
     Args:
         path: the `.keras` file; its manifest lies beside it.
         formats: names from `hrnet_tf.export.formats.FORMATS`, or `names.ALL`: those
-            that the task has.
+            that the task has, without calibration those that need none.
         labels: what the outputs mean: a keypoint set for pose (None: COCO's), a
             landmark set (None: the published one of so many points), a class set for
             labels of pixels or for objects (of 80 classes of objects None: COCO's), a
@@ -72,7 +72,8 @@ def export_converted(
     model = check_converted(path)
     facts = read_json(path.with_suffix(".json"))
     manifest = _manifest(facts, labels, path, encoding)
-    targets = {name: targets[name] for name in chosen_formats(formats, manifest)}
+    chosen = chosen_formats(formats, manifest, calibration is not None)
+    targets = {name: targets[name] for name in chosen}
     model = answering(model, manifest.output.name)
     options = Options()
     if calibration is not None:

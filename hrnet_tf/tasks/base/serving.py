@@ -20,9 +20,10 @@ from hrnet_tf.tasks.base.predictor import Network, behind_normalising
 Answers = dict[str, tf.Tensor]
 Request = dict[str, np.ndarray]
 
-# Of expected and found answers by name, by name shares of what they range over.
+# Of expected and found answers by name, and a manifest: by name shares of what they
+# range over.
 Differences = Callable[
-    [Mapping[str, np.ndarray], Mapping[str, np.ndarray]], dict[str, float]
+    [Mapping[str, np.ndarray], Mapping[str, np.ndarray], Any], dict[str, float]
 ]
 
 # While crops are cut out, an image takes 15 bytes a pixel: half a gigabyte at most.

@@ -85,6 +85,7 @@ def _classes(labels: str | None, count: int, path: Path) -> ObjectClasses:
             logger.info("%s: %d classes are taken to be COCO's", path, count)
         return classes
     if labels is None:
+        logger.info("%s: %d classes are numbered; --labels names them", path, count)
         return ObjectClasses("numbered", class_names(None, count))
     raise InputError(
         f"The class set {classes.name} has {len(classes)} classes, {path} has {count}; "

@@ -8,22 +8,24 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hrnet_tf.tasks.detection.suppression import Detecting
+from hrnet_tf.tasks.detection.manifest import LEAST
 
-LEAST = Detecting().least
 PIXELS = 100.0  # a share of 1e-3 is a tenth of a pixel
 MARGIN = 1e-3  # of scores
 
 Arrays = Mapping[str, np.ndarray]
 
 
-def differences(expected: Arrays, found: Arrays) -> dict[str, float]:
+def differences(
+    expected: Arrays, found: Arrays, least: float = LEAST
+) -> dict[str, float]:
     """How far what was found is from what was expected.
 
     Args:
         expected: `boxes` `(n, most, 4)`, `scores` and `labels` `(n, most)`, `counts`
             `(n,)` and maybe `masks` `(n, most, h, w)`.
         found: the same, and what else there is.
+        least: scores are higher.
 
     Returns:
         By name the largest difference between partners, one another's nearest of a
@@ -41,7 +43,8 @@ def differences(expected: Arrays, found: Arrays) -> dict[str, float]:
             _of_image({name: of[name] for name in expected}, row)
             for of in (expected, found)
         )
-        pairs, alone = _partners(own, other, expected["scores"].shape[1])
+        most = expected["scores"].shape[1]
+        pairs, alone = _partners(own, other, most, least)
         without += alone
         total += max(len(own["scores"]), len(other["scores"]))
         for name in told.keys() - {"labels"}:
@@ -64,7 +67,7 @@ def _of_image(answers: Arrays, row: int) -> dict[str, np.ndarray]:
 
 
 def _partners(
-    own: dict[str, np.ndarray], other: dict[str, np.ndarray], most: int
+    own: dict[str, np.ndarray], other: dict[str, np.ndarray], most: int, least: float
 ) -> tuple[np.ndarray, int]:
     """Pairs `(n, 2)`, and how many have no partner that should have one.
 
@@ -85,7 +88,7 @@ def _partners(
     found = np.array(pairs, int).reshape(-1, 2)
     alone = 0
     full = [each["scores"] for each in (own, other) if len(each["scores"]) == most]
-    margin = max([LEAST, *(scores.min() for scores in full)]) + MARGIN
+    margin = max([least, *(scores.min() for scores in full)]) + MARGIN
     for side, column in ((own, 0), (other, 1)):
         left = np.delete(side["scores"], found[:, column])
         alone += int(np.sum(~(left <= margin)))

@@ -17,6 +17,7 @@ from hrnet_tf.tasks.detection.config import DetectionConfig
 from hrnet_tf.tasks.detection.detector import behind_normalisation
 from hrnet_tf.tasks.detection.evaluator import DetectionEvaluator, judged_objects
 from hrnet_tf.tasks.detection.manifest import (
+    LEAST,
     DetectionManifest,
     ObjectInput,
     ObjectOutput,
@@ -64,6 +65,7 @@ class DetectionExperiment:
             self._training_part().classes,
             data.scale,
             model.masks,
+            LEAST if model.detections.least is None else model.detections.least,
             versions=versions(),
         )
 

@@ -7,6 +7,8 @@ from hrnet_tf.tasks.base.manifest import ImageInput, Manifest, Output
 from hrnet_tf.tasks.detection.classes import ObjectClasses
 from hrnet_tf.tasks.detection.config import LEAST_SIDE, MULTIPLE
 
+LEAST = 0.05  # of scores, published
+
 
 @dataclass(frozen=True)
 class ObjectInput(ImageInput):
@@ -39,6 +41,7 @@ class DetectionManifest(Manifest):
     # Largest longer and shorter side that images are brought to, in pixels.
     scale: tuple[int, int] = (1333, 800)
     masks: bool = False  # whether the pixels of each object are found too
+    least: float = LEAST  # scores are higher
     task: Literal["detection"] = "detection"
     versions: dict[str, str] = field(default_factory=dict)
 

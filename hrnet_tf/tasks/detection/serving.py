@@ -150,6 +150,6 @@ DECODER = Decoder(
         "masks": Answer("How likely each part of a box belongs to the object."),
     },
     by_name,
-    differences,
+    lambda expected, found, manifest: differences(expected, found, manifest.least),
 )
 SIGNATURE = Signature("detect", (IMAGES,), serve_objects, LIMITS)

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from hrnet_tf.common.config import positive, share
 from hrnet_tf.tasks.detection.boxes import decode
+from hrnet_tf.tasks.detection.manifest import LEAST
 
 NOT_REAL = -1e9  # score of what is no box
 NO_SCORE = NOT_REAL / 2  # real ones are above
@@ -31,7 +32,7 @@ class Detecting:
         most: boxes an image.
     """
 
-    least: float = 0.05
+    least: float = LEAST
     overlap: float = 0.5
     most: int = 100
 

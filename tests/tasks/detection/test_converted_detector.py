@@ -11,6 +11,7 @@ from hrnet_tf.conversion.convert import check_converted, convert
 from hrnet_tf.export.compare import warn_of_nothing
 from hrnet_tf.export.converted import export_converted
 from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.loading import load
 from hrnet_tf.export.names import ALL
 from hrnet_tf.tasks.detection import checkpoint
@@ -80,8 +81,12 @@ def test_a_checkpoint_becomes_the_detector(network, checked):
         np.testing.assert_allclose(levels[name], level, atol=1e-5)
 
 
-def test_classes_are_named_or_numbered(converted, written, tmp_path):
-    export_converted(converted, ["onnx"])
+def test_classes_are_named_or_numbered(converted, written, caplog, tmp_path):
+    with caplog.at_level("INFO"):
+        every = export_converted(converted, ["all"])
+    assert "3 classes are numbered; --labels names them" in caplog.text
+    assert "tflite_float16" in every
+    assert not any(FORMATS[name].calibrated for name in every)
     names = tmp_path / "toys.txt"
     names.write_text("person\nball\nbox\n")
     export_converted(converted, ["onnx"], str(names))

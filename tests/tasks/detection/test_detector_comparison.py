@@ -63,6 +63,7 @@ def test_other_detections_are_told(scores, boxes, labels):
 def test_what_is_hardly_good_enough_may_be_missing():
     most = answers([0.9, 0.0505], [A, B], [0, 1])
     assert differences(most, answers([0.9], [A], [0]))["labels"] == 0
+    assert differences(most, answers([0.9], [A], [0]), least=0.01)["labels"] == 0.5
     full = answers([0.9, 0.8, 0.7, 0.6], [A, B, C, C], [0, 1, 2, 0])
     other = answers([0.9, 0.8, 0.7, 0.6], [A, B, C, A], [0, 1, 2, 1])
     assert differences(full, other)["labels"] == 0
