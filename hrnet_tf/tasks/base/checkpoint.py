@@ -113,6 +113,15 @@ class NetworkKind:
         return self.constructor.__name__
 
 
+def check_class_set(name: str, found: int, count: int) -> None:
+    """Raise an InputError unless a set of classes has as many as the model."""
+    if found != count:
+        raise InputError(
+            f"The class set {name} has {found} classes, the model has {count}; name "
+            "another set or its file with --labels."
+        )
+
+
 def class_names(file: str | None, count: int) -> tuple[str, ...]:
     """Names of the classes of a converted checkpoint.
 

@@ -5,8 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hrnet_tf.common.errors import InputError
-from hrnet_tf.tasks.base.checkpoint import Given, Head, NetworkKind, class_names
+from hrnet_tf.tasks.base.checkpoint import (
+    Given,
+    Head,
+    NetworkKind,
+    check_class_set,
+    class_names,
+)
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
 from hrnet_tf.tasks.detection.classes import ObjectClasses
 from hrnet_tf.tasks.detection.config import DetectionData, DetectorModel
@@ -80,17 +85,14 @@ def _manifest(
 def _classes(labels: str | None, count: int, path: Path) -> ObjectClasses:
     """The classes that `--labels` names, or those of COCO if there are as many."""
     classes = ObjectClasses.read(labels or COCO)
-    if len(classes) == count:
-        if labels is None:
-            logger.info("%s: %d classes are taken to be COCO's", path, count)
+    if labels is not None:
+        check_class_set(classes.name, len(classes), count)
         return classes
-    if labels is None:
-        logger.info("%s: %d classes are numbered; --labels names them", path, count)
-        return ObjectClasses("numbered", class_names(None, count))
-    raise InputError(
-        f"The class set {classes.name} has {len(classes)} classes, {path} has {count}; "
-        "name another set or its file with --labels."
-    )
+    if len(classes) == count:
+        logger.info("%s: %d classes are taken to be COCO's", path, count)
+        return classes
+    logger.info("%s: %d classes are numbered; --labels names them", path, count)
+    return ObjectClasses("numbered", class_names(None, count))
 
 
 NETWORK = NetworkKind(

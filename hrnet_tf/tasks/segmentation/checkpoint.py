@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.tasks.base.checkpoint import Given, Head, NetworkKind, class_names
+from hrnet_tf.tasks.base.checkpoint import (
+    Given,
+    Head,
+    NetworkKind,
+    check_class_set,
+    class_names,
+)
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
 from hrnet_tf.tasks.segmentation.classes import ClassSet
 from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
@@ -55,11 +61,7 @@ def _class_set(source: str | None, count: int) -> ClassSet:
     if source is None:
         return ClassSet("numbered", class_names(None, count))
     classes = ClassSet.read(source)
-    if len(classes) != count:
-        raise InputError(
-            f"The class set {classes.name} has {len(classes)} classes, the model has "
-            f"{count}; name another set or its file with --labels."
-        )
+    check_class_set(classes.name, len(classes), count)
     return classes
 
 

@@ -32,6 +32,10 @@ model:
   blocks: 1
   stem: [[8, 2], [8, 2]]
   masks: true
+  features: 16
+  hidden: 32
+  proposals: {{before: 40, most: 20}}
+  detections: {{least: 0.02}}
 data:
   train:
     annotations: {data_folder}/annotations/instances_train.json
@@ -48,6 +52,7 @@ train:
   steps_per_epoch: 1
   drop_at: []
   learning_rate: 0.001
+  learning: {{before: 40, proposals: 20, anchors: 16, regions: 8}}
 """
     )
     return path
@@ -77,6 +82,7 @@ def test_a_run_is_trained_and_its_losses_are_told(run):
     manifest = read_manifest(run.manifest)
     assert manifest.classes.names == ("person", "ball", "box")
     assert manifest.masks
+    assert manifest.least == 0.02  # as the model has it, for comparisons of exports
     assert manifest.scale == (64, 64)
     assert run.read_samples()["crops"].shape[1:] == (64, 96, 3)
     assert list((run.folder / "overlays").glob("*.jpg"))
@@ -182,4 +188,6 @@ def test_numbers_are_those_of_the_configuration(settings):
     assert model.heads.proposals.hidden.filters == 8
     assert model.heads.boxes[0].hidden[0].units == 16
     assert model.parts.choosing.proposals.most == 30
-    assert model.learning == Learning(regions=20, rescue=True)
+    assert model.learning == Learning(
+        before=40, proposals=20, anchors=16, regions=20, rescue=True
+    )
