@@ -22,7 +22,8 @@ def checked_images(
 
     Returns:
         The images. Where they are evaluated, the graph fails with InvalidArgument if
-        they have another shape, no pixels, or exceed the limits.
+        they have another shape, no pixels, sides that the network does not take, or
+        exceed the limits.
     """
     name = manifest.input.name
     images = tf.ensure_shape(images, (None, *manifest.input.shape, 3), name=name)
@@ -45,6 +46,17 @@ def checked_images(
                 (height > 0) & (width > 0) & fits,
                 f"`{name}` has images of {{}}x{{}} pixels (width x height); from 1 up "
                 f"to {pixels} in all are taken.",
+                *(width, height),
+            )
+        )
+        multiple = manifest.input.multiple
+        least = max(multiple, manifest.input.least)
+        whole = (height % multiple == 0) & (width % multiple == 0)
+        checks.append(
+            require(
+                whole & (height >= least) & (width >= least),
+                f"`{name}` has images of {{}}x{{}} pixels (width x height); each side "
+                f"must be a multiple of {multiple}, and at least {least}.",
                 *(width, height),
             )
         )

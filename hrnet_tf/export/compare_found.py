@@ -37,7 +37,7 @@ def compare_found(
     manifest: TaskManifest,
     finder: Finder,
     samples: Mapping[str, np.ndarray],
-) -> None:
+) -> dict[str, np.ndarray]:
     """Ask an artefact about an image in a fresh process, and both networks here.
 
     Who comes first among equals, and who is just sure enough to be looked at, the last
@@ -52,6 +52,10 @@ def compare_found(
         finder: what finds them.
         samples: see `hrnet_tf.export.compare.compare`.
 
+    Returns:
+        What the signature of both answers, by names that begin with its own; see
+        `ask_about_found`.
+
     Raises:
         ExportError: if other people are found, or at other places.
     """
@@ -59,21 +63,16 @@ def compare_found(
     find = constant_graph(fold(finder.model), image_spec(finder.manifest))
     _compare_detector(finder, find, image)
 
-    signature: Signature = signature_of(manifest)  # type: ignore[assignment]
     mean, std = manifest.input.mean, manifest.input.std
-    served = ask_in_fresh_process(
-        artefact,
-        replace(signature, name=finder.signature),
-        {
-            "images": preprocess_input(samples["crops"][:1], mean, std).numpy(),
-            IMAGES.name: image,
-        },
-    )
+    images = preprocess_input(samples["crops"][:1], mean, std).numpy()
+    inputs = {"images": images, IMAGES.name: image}
+    served = ask_about_found(artefact, manifest, finder.signature, inputs)
     network = constant_graph(fold(model), image_spec(manifest))
     both = constant_graph(finder.serve(find, network, manifest), IMAGES)
     wanted = _numbers(both(_one(image)))
     allowed = {"people": 0.0, "boxes": BOXES, "box_scores": TOLERANCE}
     if wanted["people"].any():
+        signature: Signature = signature_of(manifest)  # type: ignore[assignment]
         scale = float(np.abs(wanted["scores"]).max()) or 1.0
         allowed |= signature.allowed(manifest, wanted, TOLERANCE * scale)
     else:
@@ -83,13 +82,39 @@ def compare_found(
             *(finder.name, finder.signature),
         )
     for name, most in allowed.items():
-        own = served.get(f"{finder.signature}/{name}", served.get(name))
+        own = served.get(f"{finder.signature}/{name}")
         apart = np.inf if own is None else largest_difference(wanted[name], own)
         if not apart <= most:
             raise ExportError(
                 f"The {name} of the signature {finder.signature} differ from the "
                 f"networks' by {apart:.2g}, more than {most:.2g}; it was removed."
             )
+    return served
+
+
+def ask_about_found(
+    artefact: Path, manifest: TaskManifest, name: str, inputs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """What a SavedModel's signature of both networks answers, in a fresh process.
+
+    Args:
+        artefact: folder of the SavedModel.
+        manifest: of what looks at boxes.
+        name: of the signature, such as `people`.
+        inputs: what the artefact was asked in its comparison; boxes are not used.
+
+    Returns:
+        Its answers, which are numbers, as `NAME/ANSWER`.
+    """
+    own: Signature = signature_of(manifest)  # type: ignore[assignment]
+    given = {key: inputs[key] for key in ("images", IMAGES.name)}
+    answers = ask_in_fresh_process(artefact, replace(own, name=name), given)
+    # What the network itself answers is told apart by its name alone.
+    return {
+        f"{name}/{key.removeprefix(f'{name}/')}": value
+        for key, value in numbers_of(answers).items()
+        if key != manifest.output.name
+    }
 
 
 def _compare_detector(finder: Finder, find: Network, image: np.ndarray) -> None:

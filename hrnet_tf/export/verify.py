@@ -14,11 +14,12 @@ from hrnet_tf.export.compare import (
     differences,
     numbers_of,
 )
+from hrnet_tf.export.compare_found import ask_about_found
 from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.integrity import RECORD, Changes, beside, changes
 from hrnet_tf.export.records import read_record
 from hrnet_tf.export.signatures import signature_of
-from hrnet_tf.tasks import read_manifest
+from hrnet_tf.tasks import TASKS, read_manifest
 from hrnet_tf.tasks.base.manifest import TaskManifest
 
 # How much integers may differ between processors, as a share of the range.
@@ -114,6 +115,8 @@ def verify(path: str | Path) -> Verification:
         try:
             inputs, recorded = read_record(answers)
             found = ask_in_fresh_process(path, signature_of(manifest), inputs)
+            if both := _of_both(manifest, recorded):
+                found |= ask_about_found(path, manifest, both, inputs)
             apart = _differences(manifest, recorded, found)
         except ExportError as error:
             failure = str(error)
@@ -127,6 +130,13 @@ def verify(path: str | Path) -> Verification:
         tolerance,
         failure,
     )
+
+
+def _of_both(manifest: TaskManifest, recorded: Mapping[str, np.ndarray]) -> str | None:
+    """The signature of a detector and what looks at its boxes, if it was recorded."""
+    looks_at = TASKS[manifest.task].looks_at
+    name = looks_at.several if looks_at is not None else None
+    return name if any(key.startswith(f"{name}/") for key in recorded) else None
 
 
 def _differences(

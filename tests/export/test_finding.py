@@ -16,6 +16,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.export import artefacts
 from hrnet_tf.export import compare_found as comparison
+from hrnet_tf.export import verify as verify_module
 from hrnet_tf.export.compare import ExportError
 from hrnet_tf.export.compare_found import compare_found
 from hrnet_tf.export.finding import Finder
@@ -228,7 +229,13 @@ def test_a_run_is_exported_with_a_detector(
         return finder
 
     monkeypatch.setattr(artefacts.Finder, "open", find)
-    monkeypatch.setattr(artefacts, "compare_found", lambda *x: compared.append(x[3]))
+    answers = {"people/boxes": np.float32([[[20, 30, 40, 50]]])}
+
+    def compare(artefact, model, manifest, finder, samples):
+        compared.append(finder)
+        return answers
+
+    monkeypatch.setattr(artefacts, "compare_found", compare)
     files = artefacts.export_run(
         shallow_run, ["savedmodel"], tmp_path / "out", detector="runs/toys"
     )
@@ -239,6 +246,18 @@ def test_a_run_is_exported_with_a_detector(
     signatures = saved_model_pb2.SavedModel.FromString(saved).meta_graphs[0]
     assert {"serving_default", "keypoints", "people"} <= set(signatures.signature_def)
     assert not changes(files["savedmodel"], tmp_path / "out" / "1.json").lines()
+    asked = []
+
+    def ask(artefact, manifest, name, inputs):
+        asked.append((name, {"images", "image_bytes"} <= inputs.keys()))
+        return answers
+
+    monkeypatch.setattr(verify_module, "ask_about_found", ask)
+    result = verify_module.verify(files["savedmodel"])
+    assert asked == [("people", True)]
+    assert result.differences["people/boxes"] == 0
+    answers["people/boxes"] = answers["people/boxes"] + 1
+    assert not verify_module.verify(files["savedmodel"]).ok
 
 
 @pytest.mark.slow
@@ -260,6 +279,10 @@ def test_two_runs_become_one_saved_model(
     assert len(expected.boxes)
     np.testing.assert_allclose(answers["boxes"][0], expected.boxes, atol=0.1)
     np.testing.assert_allclose(answers["box_scores"][0], expected.box_scores, atol=1e-3)
+    result = verify_module.verify(files["savedmodel"])
+    assert result.ok, result.report()
+    told = {"boxes", "box_scores", "people", "keypoints", "scores"}
+    assert {f"people/{name}" for name in told} <= result.differences.keys()
 
 
 # Compared

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from dataclasses import replace
 
 import grpc
 import numpy as np
@@ -11,6 +12,9 @@ import tensorflow as tf
 from hrnet_tf.export.checked_images import checked_images
 from hrnet_tf.images.header import PNG
 from hrnet_tf.images.limits import Limits
+from hrnet_tf.tasks.base.serving import CROPPED
+from hrnet_tf.tasks.detection.manifest import ObjectInput
+from support.bright import bright_manifest
 from support.served import BOXED, FILES, SIGNATURES, ask_anything, megabytes
 
 SENTENCE = r"not compatible with expected|must (hold|have)|images of \d+x\d+ pixels"
@@ -110,6 +114,15 @@ def test_images_of_any_size_keep_to_the_limits(shape, sentence, networks):
     assert checked_images(tf.zeros((5, 32, 32, 3)), manifest, limits).shape[0] == 5
     with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
         checked_images(tf.zeros(shape), manifest, limits)
+
+
+@pytest.mark.parametrize("sides", [(96, 65), (40, 96), (32, 96)])
+def test_sides_that_a_network_does_not_take_are_refused(sides):
+    given = ObjectInput(64, 96, any_size=True)
+    manifest = replace(bright_manifest(), input=given)
+    assert checked_images(tf.zeros((1, 64, 128, 3)), manifest, CROPPED).shape[0] == 1
+    with pytest.raises(tf.errors.InvalidArgumentError, match="multiple of 32, and at"):
+        checked_images(tf.zeros((1, *sides, 3)), manifest, CROPPED)
 
 
 # Files that say more than they hold
