@@ -12,6 +12,8 @@ from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.bottom_up.predictor import BottomUpPredictor
 from hrnet_tf.tasks.bottom_up.targets import draw_heatmaps
 from hrnet_tf.training.configs import read_config
+from hrnet_tf.training.evaluate import evaluate_run
+from hrnet_tf.training.train import train
 from support.samples import SAMPLES
 
 needs_samples = pytest.mark.skipif(
@@ -78,9 +80,8 @@ class Remembered:
 
 
 def score_of(*settings):
-    config = read_config(
-        "configs/bottom_up/first_try.yaml", ["output=unused", *settings]
-    )
+    once = ("output=unused", "evaluate.scales=[1.0]")
+    config = read_config("configs/bottom_up/first_try.yaml", [*once, *settings])
     experiment = make_experiment(config)
     evaluator = experiment.evaluator(experiment.make_manifest())
     predictor = BottomUpPredictor(Remembered(evaluator), evaluator.manifest)
@@ -146,3 +147,14 @@ def test_only_who_is_masked_needs_an_outline():
         data = experiment.training_data(experiment.make_manifest())
         assert any("no outline" in line for line in data.source.notes) == masks
         assert sum(map(len, data.scenes.keypoints)) == 4
+
+
+@pytest.mark.slow
+@needs_samples
+@PHOTOGRAPHS
+def test_people_in_photographs_are_learnt_by_heart(settings, images, tmp_path):
+    once = (f"output={tmp_path / 'run'}", f"train.batch_size={images}")
+    config = read_config("bottom_up/first_try", [*once, *settings])
+    evaluation, _ = evaluate_run(train(config).folder, progress=False)
+    assert evaluation.statistics["AP"] >= 0.9
+    assert (evaluation.images, evaluation.unread) == (images, ())
