@@ -144,7 +144,7 @@ def test_results_of_another_prediction_are_not_overwritten(
 
 
 def test_an_interruption_says_how_to_go_on(experiment, capsys, monkeypatch):
-    def interrupt(_):
+    def interrupt(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys.modules["hrnet_tf.training.train"], "train", interrupt)
