@@ -27,7 +27,8 @@ def read_requirements():
 
 
 REQUIREMENTS = read_requirements()
-EXTRAS = [line for part in ("export", "serving") for line in REQUIREMENTS[part]]
+PARTS = ("export", "ray", "serving")
+EXTRAS = [line for part in PARTS for line in REQUIREMENTS[part]]
 
 
 class BuildWithConfigs(build_py):
@@ -66,6 +67,7 @@ setup(
     install_requires=REQUIREMENTS[""],
     extras_require={
         "export": REQUIREMENTS["export"],
+        "ray": REQUIREMENTS["ray"],
         "serving": REQUIREMENTS["serving"],
         "kubernetes": REQUIREMENTS["kubernetes"],
         "all": EXTRAS,
@@ -79,6 +81,8 @@ setup(
             "tensorflow-serving-api>=2.15,<2.16",
             "onnx<1.17",
             "opencv-python<4.12",
+            "pyarrow<22",
+            "pandas<3",
         ],
         # The tests look at everything, and build the packages.
         "dev": [

@@ -18,6 +18,7 @@ from hrnet_tf.commands import (
     evaluate_command,
     export_command,
     predict_command,
+    predict_many_command,
     train_command,
     verify_command,
 )
@@ -142,6 +143,8 @@ def parser() -> argparse.ArgumentParser:
         f"{PIXEL_LIMIT}",
     )
     add_settings(command, "evaluate.flip=true; of a run: look as `evaluate` does")
+
+    _add_predict_many(add("predict-many", predict_many_command, GOES_ON))
 
     command = add("export", export_command, "formats that were finished are kept")
     command.add_argument("run", help="folder that training has made")
@@ -295,3 +298,42 @@ def parser() -> argparse.ArgumentParser:
         "--out", default="saved_models/demo", help="default: saved_models/demo"
     )
     return main
+
+
+def _add_predict_many(command: argparse.ArgumentParser) -> None:
+    """What may be written behind `predict-many`."""
+    command.add_argument(
+        "source",
+        help="folder of images, of Parquet or of TFRecord files, one such file, or a "
+        ".txt file with a path or URL a line; a path or URL (file, s3, gs, https, ...)",
+    )
+    command.add_argument("--model", required=True, help="run or exported model")
+    command.add_argument(
+        "--out", required=True, help="folder for the Parquet files; a path or URL"
+    )
+    command.add_argument(
+        "--detector", help="run or exported detector that finds the people or faces"
+    )
+    command.add_argument(
+        "--flip", action="store_true", help="average with the mirrored image"
+    )
+    command.add_argument(
+        "--column", help="of Parquet or TFRecord files, that holds the encoded images"
+    )
+    command.add_argument(
+        "--pixel-limit", type=positive, help="larger images are not decoded"
+    )
+    command.add_argument(
+        "--part-size", type=positive, default=256, help="images a part; default: 256"
+    )
+    command.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="of a Ray cluster, such as auto; default: this machine",
+    )
+    command.add_argument(
+        "--workers",
+        type=positive,
+        help="models at work; default: one a GPU, or one a machine",
+    )
+    add_settings(command, "evaluate.flip=true; of a run: look as `evaluate` does")

@@ -13,13 +13,13 @@ from typing import Any
 import hrnet_tf
 from hrnet_tf.common.arguments import must_exist
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.common.extras import require_runtime
+from hrnet_tf.common.extras import require, require_runtime
 from hrnet_tf.common.free_names import free_path
 from hrnet_tf.common.messages import keep_in
 from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.shipped import copy_config, shipped_configs
 from hrnet_tf.export.names import NAMES, require_packages
-from hrnet_tf.tasks import TASKS, make_viewer, predict_options
+from hrnet_tf.tasks import TASKS, predict_options
 from hrnet_tf.training.configs import RUN_FILE, read_config, read_run_config
 
 # What can be drawn, and the folder of the demo that it goes to.
@@ -76,24 +76,50 @@ def predict_command(arguments: argparse.Namespace) -> None:
         print(f"model: {model} (the newest run; --model names another)")
 
     hrnet_tf.import_public_names()
-    from hrnet_tf.export.loading import load
+    from hrnet_tf.export.loading import load_viewer
     from hrnet_tf.training.media import predict_files
 
-    # A run scores and suppresses people as its evaluation does.
-    predictor = load(
+    viewer = load_viewer(
         model,
-        flip=arguments.flip or None,
-        overrides=arguments.settings,
+        arguments.settings,
         detector=arguments.detector,
+        flip=arguments.flip or None,
+        options=lambda manifest: _options(manifest, arguments),
     )
-    options = _options(predictor.manifest, arguments)
-    viewer = make_viewer(predictor, config and config.evaluate, **options)
     usual = config.data.pixel_limit if config else PIXEL_LIMIT
     limit = arguments.pixel_limit or usual
     summary = predict_files(viewer, arguments.input, arguments.out, limit)
     print(f"{viewer.count()} in {summary.images} images; written to {summary.folder}")
     if summary.skipped:
         print(f"{len(summary.skipped)} images could not be read and were skipped")
+
+
+def predict_many_command(arguments: argparse.Namespace) -> None:
+    """Predict on very many images: to Parquet files, in parts that a restart keeps."""
+    require(["ray", "pyarrow", "fsspec"], "Prediction on many images")
+    must_exist(arguments.model, "the folder of a run or an exported model")
+    if arguments.detector:
+        must_exist(arguments.detector, "the folder of a run or an exported detector")
+    if (Path(arguments.model) / RUN_FILE).is_file():
+        read_run_config(arguments.model, arguments.settings)
+
+    hrnet_tf.import_public_names()
+    from hrnet_tf.bulk.predict_many import Options, predict_many
+
+    options = Options(
+        detector=arguments.detector,
+        settings=tuple(arguments.settings),
+        flip=arguments.flip,
+        pixel_limit=arguments.pixel_limit,
+        column=arguments.column,
+        part_size=arguments.part_size,
+        address=arguments.ray,
+        workers=arguments.workers,
+    )
+    summary = predict_many(arguments.source, arguments.model, arguments.out, options)
+    print(summary.report())
+    if summary.lacking:
+        sys.exit(1)
 
 
 def _options(manifest: Any, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -25,6 +25,7 @@ RANKS = [
     {"tasks"},
     {"training", "conversion"},
     {"export"},
+    {"bulk"},
     {""},
 ]
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}

@@ -15,6 +15,9 @@ EXTRAS = {
     "ai_edge_quantizer": "export",
     "tensorflow_serving": "serving",
     "kubernetes": "kubernetes",
+    "ray": "ray",
+    "pyarrow": "ray",
+    "fsspec": "ray",
 }
 
 # What runs an exported file, by its ending.

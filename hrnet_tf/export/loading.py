@@ -1,6 +1,6 @@
 """Trained models, whatever form they have, to predictors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,19 @@ from hrnet_tf.common.extras import require_runtime
 from hrnet_tf.export.integrity import check_unchanged, find_manifest
 from hrnet_tf.export.processes.runtimes import RUNTIMES, open_artefact
 from hrnet_tf.export.signatures import decoder_of, reader
-from hrnet_tf.tasks import TASKS, make_experiment, parts_of, read_manifest
+from hrnet_tf.tasks import (
+    TASKS,
+    make_experiment,
+    make_viewer,
+    parts_of,
+    read_manifest,
+    usual_options,
+)
 from hrnet_tf.tasks.base.behind_detector import BehindDetector
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.tasks.base.predictor import on_arrays
+from hrnet_tf.tasks.base.viewer import Viewer
+from hrnet_tf.training.configs import RUN_FILE, read_run_config
 from hrnet_tf.training.run import Run
 
 
@@ -63,6 +72,35 @@ def load(
     """
     predictor = _load(Path(path), flip, overrides)
     return predictor if detector is None else with_detector(predictor, detector)
+
+
+def load_viewer(
+    path: str | Path,
+    settings: Sequence[str] = (),
+    *,
+    detector: Any = None,
+    flip: bool | None = None,
+    options: Callable[[TaskManifest], dict[str, Any]] = usual_options,
+) -> Viewer:
+    """What `hrnet-tf predict` and `predict-many` look at images with.
+
+    A run scores and suppresses people as its evaluation does.
+
+    Args:
+        path: of the model; see `load`.
+        settings: of a run, `key=value`.
+        detector: see `load`.
+        flip: see `load`.
+        options: the viewer's options for a manifest.
+
+    Raises:
+        InputError: as `load` does.
+    """
+    is_run = (Path(path) / RUN_FILE).is_file()
+    config = read_run_config(path, settings) if is_run else None
+    predictor = load(path, flip=flip, overrides=settings, detector=detector)
+    given = options(predictor.manifest)
+    return make_viewer(predictor, config and config.evaluate, **given)
 
 
 def with_detector(predictor: Any, detector: Any) -> BehindDetector:

@@ -75,10 +75,19 @@ def read_image(
         raise InputError(
             f"Image {path} does not exist; give the path of a JPEG or PNG file."
         )
+    return decode_named(path, path.read_bytes(), Reading(orientation, pixel_limit))
+
+
+def decode_named(name: str | Path, encoded: bytes, reading: Reading) -> np.ndarray:
+    """Decode an image that has a name; see `decode`.
+
+    Raises:
+        InputError: if it is broken, too large, empty or no image; it says which.
+    """
     try:
-        return decode(path.read_bytes(), Reading(orientation, pixel_limit))
+        return decode(encoded, reading)
     except InputError as error:
-        raise InputError(f"Image {path} cannot be decoded: {_reason(error)}.") from None
+        raise InputError(f"Image {name} cannot be decoded: {_reason(error)}.") from None
 
 
 def decode(

@@ -56,14 +56,19 @@ def open_image(
     if address.scheme == "file":
         path = Path(url2pathname(address.path))
         return read_image(path, orientation, pixel_limit)
-    encoded = _fetched(str(source))
+    encoded = fetched(str(source))
     try:
         return decode(encoded, Reading(orientation, pixel_limit))
     except InputError as error:
         raise InputError(f"{source}: {error}.") from None
 
 
-def _fetched(url: str) -> bytes:
+def fetched(url: str) -> bytes:
+    """What lies at an address of the web.
+
+    Raises:
+        InputError: if it cannot be had.
+    """
     agent = {"User-Agent": f"hrnet_tf/{__version__}"}
     try:
         with urlopen(Request(url, headers=agent), timeout=TIMEOUT) as answer:

@@ -133,6 +133,11 @@ def predict_options() -> list[Option]:
     return list({option.flag: option for option in every}.values())
 
 
+def usual_options(manifest: TaskManifest) -> dict[str, Any]:
+    """Options of a manifest's viewer, by name, where none is given."""
+    return {option.name: option.usual for option in TASKS[manifest.task].options}
+
+
 def read_manifest(path: str | Path) -> TaskManifest:
     """Read a manifest file of any task.
 

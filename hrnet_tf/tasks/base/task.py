@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 if TYPE_CHECKING:  # the command line reads the table before anything heavy is imported
     from hrnet_tf.tasks.base.checkpoint import NetworkKind
+    from hrnet_tf.tasks.base.columns import Columns
     from hrnet_tf.tasks.base.manifest import TaskManifest
     from hrnet_tf.tasks.base.predictor import Predictor
     from hrnet_tf.tasks.base.serving import Decoder, Signature
@@ -56,6 +57,8 @@ class Parts:
         beside: what exports bring along for those who decode in NumPy alone, where
             `decoder.py` beside them does not know the task: files by the names that
             they get there, such as `"people/__init__.py"`.
+        columns: what `predict-many` writes of what the viewer, a `FindingViewer`,
+            finds; None: a column `answer`, the viewer's entries as JSON.
 
     Raises:
         ValueError: if only one of predictor and exports decodes: they would answer
@@ -71,6 +74,7 @@ class Parts:
     network: NetworkKind | None = None
     demo: Demo | None = None
     beside: Mapping[str, Path] = field(default_factory=dict)
+    columns: Columns | None = None
 
     def __post_init__(self):
         from hrnet_tf.tasks.base.predictor import Predictor
@@ -117,6 +121,12 @@ class Option:
     def name(self) -> str:
         """Of the viewer's argument, such as `boxes`."""
         return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def usual(self) -> Any:
+        """Its value where it is not given."""
+        is_switch = self.settings.get("action") == "store_true"
+        return self.settings.get("default", False if is_switch else None)
 
     def given(self, arguments: argparse.Namespace) -> bool:
         """Whether it has been set to something."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hrnet_tf.tasks.base.task import Parts
 from hrnet_tf.tasks.bottom_up.checkpoint import NETWORK
+from hrnet_tf.tasks.bottom_up.columns import COLUMNS
 from hrnet_tf.tasks.bottom_up.experiment import BottomUpExperiment
 from hrnet_tf.tasks.bottom_up.manifest import BottomUpManifest
 from hrnet_tf.tasks.bottom_up.predictor import BottomUpPredictor
@@ -26,4 +27,5 @@ PARTS = Parts(
     DECODER,
     NETWORK,
     beside=BESIDE,
+    columns=COLUMNS,
 )

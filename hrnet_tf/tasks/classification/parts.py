@@ -2,6 +2,7 @@
 
 from hrnet_tf.tasks.base.task import Parts
 from hrnet_tf.tasks.classification.checkpoint import NETWORK
+from hrnet_tf.tasks.classification.columns import COLUMNS
 from hrnet_tf.tasks.classification.experiment import ClassificationExperiment
 from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.classification.predictor import ImageClassifier
@@ -13,6 +14,7 @@ PARTS = Parts(
     experiment=ClassificationExperiment,
     predictor=ImageClassifier,
     viewer=ClassViewer,
+    columns=COLUMNS,
     signature=SIGNATURE,
     decoder=DECODER,
     network=NETWORK,

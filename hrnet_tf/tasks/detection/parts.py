@@ -2,6 +2,7 @@
 
 from hrnet_tf.tasks.base.task import Parts
 from hrnet_tf.tasks.detection.checkpoint import NETWORK
+from hrnet_tf.tasks.detection.columns import COLUMNS
 from hrnet_tf.tasks.detection.experiment import DetectionExperiment
 from hrnet_tf.tasks.detection.manifest import DetectionManifest
 from hrnet_tf.tasks.detection.predictor import DetectionPredictor
@@ -16,4 +17,5 @@ PARTS = Parts(
     SIGNATURE,
     DECODER,
     NETWORK,
+    columns=COLUMNS,
 )

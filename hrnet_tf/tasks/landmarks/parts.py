@@ -2,6 +2,7 @@
 
 from hrnet_tf.tasks.base.task import Parts
 from hrnet_tf.tasks.landmarks.checkpoint import NETWORK
+from hrnet_tf.tasks.landmarks.columns import COLUMNS
 from hrnet_tf.tasks.landmarks.experiment import LandmarkExperiment
 from hrnet_tf.tasks.landmarks.manifest import LandmarkManifest
 from hrnet_tf.tasks.landmarks.predictor import LandmarkPredictor
@@ -13,6 +14,7 @@ PARTS = Parts(
     experiment=LandmarkExperiment,
     predictor=LandmarkPredictor,
     viewer=LandmarkViewer,
+    columns=COLUMNS,
     signature=SIGNATURE,
     decoder=DECODER,
     network=NETWORK,

@@ -2,6 +2,7 @@
 
 from hrnet_tf.tasks.base.task import Parts
 from hrnet_tf.tasks.pose.checkpoint import NETWORK
+from hrnet_tf.tasks.pose.columns import COLUMNS
 from hrnet_tf.tasks.pose.demo import DEMO
 from hrnet_tf.tasks.pose.experiment import PoseExperiment
 from hrnet_tf.tasks.pose.manifest import PoseManifest
@@ -14,6 +15,7 @@ PARTS = Parts(
     experiment=PoseExperiment,
     predictor=PosePredictor,
     viewer=PoseViewer,
+    columns=COLUMNS,
     signature=SIGNATURE,
     decoder=DECODER,
     network=NETWORK,

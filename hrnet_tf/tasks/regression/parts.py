@@ -1,6 +1,7 @@
 """The parts of the task, tied together."""
 
 from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.regression.columns import COLUMNS
 from hrnet_tf.tasks.regression.experiment import RegressionExperiment
 from hrnet_tf.tasks.regression.manifest import RegressionManifest
 from hrnet_tf.tasks.regression.predictor import RegressionPredictor
@@ -12,6 +13,7 @@ PARTS = Parts(
     experiment=RegressionExperiment,
     predictor=RegressionPredictor,
     viewer=MapViewer,
+    columns=COLUMNS,
     signature=SIGNATURE,
     decoder=DECODER,
 )

@@ -82,8 +82,13 @@ def write_labels(path: str | Path, labels: np.ndarray, classes: ClassSet) -> Non
         labels: uint8 `(height, width)`.
         classes: what they mean.
     """
+    write_bytes(path, encode_labels(labels, classes))
+
+
+def encode_labels(labels: np.ndarray, classes: ClassSet) -> bytes:
+    """Labels as an indexed PNG; see `write_labels`."""
     grey = cv2.imencode(".png", labels)[1].tobytes()
-    write_bytes(path, to_indexed(grey, classes.colors.tobytes()))
+    return to_indexed(grey, classes.colors.tobytes())
 
 
 def labels_legend(

@@ -2,6 +2,7 @@
 
 from hrnet_tf.tasks.base.task import Parts
 from hrnet_tf.tasks.segmentation.checkpoint import NETWORK
+from hrnet_tf.tasks.segmentation.columns import COLUMNS
 from hrnet_tf.tasks.segmentation.experiment import SegmentationExperiment
 from hrnet_tf.tasks.segmentation.manifest import SegmentationManifest
 from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
@@ -13,6 +14,7 @@ PARTS = Parts(
     experiment=SegmentationExperiment,
     predictor=SegmentationPredictor,
     viewer=SegmentViewer,
+    columns=COLUMNS,
     signature=SIGNATURE,
     decoder=DECODER,
     network=NETWORK,

@@ -1,0 +1,1 @@
+"""Prediction on very many images: parts that are whole or missing, by Ray Data."""

@@ -1,0 +1,273 @@
+"""Very many images to Parquet files: Ray Data hands parts out, workers do them."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hrnet_tf.bulk.job import BEGUN, Job, digest_of_model
+from hrnet_tf.bulk.places import Folder, local_path
+from hrnet_tf.bulk.sources import Piece, digest_of, find_pieces
+from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.extras import require
+from hrnet_tf.common.progress import progress_bar
+from hrnet_tf.common.reading import PIXEL_LIMIT
+from hrnet_tf.export.integrity import find_manifest
+from hrnet_tf.tasks import check_known_elsewhere, read_manifest
+from hrnet_tf.training.configs import RUN_FILE, read_run_config
+
+logger = logging.getLogger(__name__)
+
+PART_SIZE = 256  # images
+STORE = 2**27  # bytes of Ray's store on this machine; what goes through it is small
+
+# Of Ray on this machine: it tells nobody that it is used, and leaves devices alone.
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@dataclass
+class Summary:
+    """What became of a prediction on many images.
+
+    Attributes:
+        folder: where the parts are.
+        parts: how many there are in all.
+        kept: of these, how many were there before.
+        images: how many rows were written.
+        errors: of these, how many say what is wrong with their image.
+        lacking: parts that have not been written, with the reason.
+    """
+
+    folder: str
+    parts: int = 0
+    kept: int = 0
+    images: int = 0
+    errors: int = 0
+    lacking: dict[str, str] = field(default_factory=dict)
+
+    def report(self) -> str:
+        """The same in words."""
+        lines = [
+            f"{self.images} images in {self.parts - self.kept - len(self.lacking)} "
+            f"parts written to {self.folder}"
+        ]
+        if self.kept:
+            lines.append(f"{self.kept} parts were there already and are kept")
+        if self.errors:
+            lines.append(
+                f"{self.errors} images could not be looked at; column `error` says why"
+            )
+        for name, reason in self.lacking.items():
+            lines.append(f"{name} is missing: {reason}; the same command tries again")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How many images are predicted on.
+
+    Attributes:
+        detector: finds the people or faces that the model looks at.
+        settings: of a run, `key=value`.
+        flip: whether to average with the mirrored image.
+        pixel_limit: larger images are not decoded; None: as the run says.
+        column: of Parquet and TFRecord files, that holds the encoded images.
+        part_size: images in a part.
+        address: of a Ray cluster; None: Ray's engine on this machine.
+        workers: models at work; None: one a GPU, or without any one a machine.
+    """
+
+    detector: str | Path | None = None
+    settings: tuple[str, ...] = ()
+    flip: bool = False
+    pixel_limit: int | None = None
+    column: str | None = None
+    part_size: int = PART_SIZE
+    address: str | None = None
+    workers: int | None = None
+
+
+def predict_many(
+    source: str | Path,
+    model: str | Path,
+    out: str | Path,
+    options: Options | None = None,
+) -> Summary:
+    """Predict on very many images, in parts: Parquet files with a row an image.
+
+    The same call again does what is missing. Images that cannot be read or looked at
+    are rows with an `error`.
+
+    Args:
+        source: folder, list, Parquet or TFRecord file; see `find_pieces`.
+        model: a run or an exported model; workers on other machines must find it at the
+            same path.
+        out: folder for the parts, a path or a URL that fsspec knows.
+        options: how; None: the defaults.
+
+    Raises:
+        InputError: if a package is missing, there is nothing to read, or `out` is of
+            another model, source or settings.
+
+    Example:
+        ```python
+        summary = predict_many("photos", "saved_models/demo", "answers")
+        pandas.read_parquet("answers")  # path, width, height, people, error
+        ```
+    """
+    require(["ray", "pyarrow", "fsspec"], "Prediction on many images")
+    options = options or Options()
+    pieces = find_pieces(str(source), options.part_size, options.column)
+    job = _make_job(str(source), _whole(model), _whole(out), pieces, options)
+    folder = Folder(job.out)
+    job.begin(folder)
+    names = [piece.name(number) for number, piece in enumerate(pieces)]
+    there = folder.names()
+    missing = [row for row in zip(names, pieces, strict=True) if row[0] not in there]
+    summary = Summary(job.out, len(names), len(names) - len(missing))
+    if missing:
+        _forget_deaths(folder, [name for name, _ in missing])
+        with _ray(options.address) as ray:
+            _run(ray, job, missing, options.workers, summary)
+    return summary
+
+
+def _make_job(
+    source: str, model: str, out: str, pieces: Sequence[Piece], options: Options
+) -> Job:
+    """What is to be done, as it is recorded."""
+    _check_task(Path(model))
+    detector = _whole(options.detector or "")
+    return Job(
+        model=model,
+        model_digest=digest_of_model(model),
+        detector=detector,
+        detector_digest=digest_of_model(detector),
+        settings=options.settings,
+        flip=options.flip,
+        pixel_limit=options.pixel_limit or _usual_limit(model, options.settings),
+        source=source,
+        inputs=digest_of(pieces),
+        images=sum(piece.count for piece in pieces),
+        out=out,
+    )
+
+
+def _run(
+    ray: Any,
+    job: Job,
+    missing: Sequence[tuple[str, Piece]],
+    workers: int | None,
+    summary: Summary,
+) -> None:
+    """Have parts done, and count what comes back."""
+    from hrnet_tf.bulk.worker import PartWorker
+
+    rows = [{"name": name, "piece": piece.as_json()} for name, piece in missing]
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # such a part is missing, and told of
+    # A part a block: one that is lost is done again alone.
+    data = ray.data.from_items(rows, override_num_blocks=len(rows))
+    count, resources = _workers(ray, workers)
+    done = data.map_batches(
+        PartWorker,
+        fn_constructor_args=(job,),
+        batch_size=1,
+        concurrency=min(count, len(rows)),
+        **resources,
+    )
+    lacking = {name: "its worker has failed" for name, _ in missing}
+    bar = progress_bar(total=sum(piece.count for _, piece in missing), unit="image")
+    with bar:
+        for row in done.iter_rows():
+            del lacking[row["name"]]
+            if row["lacks"]:
+                summary.lacking[row["name"]] = row["lacks"]
+            summary.images += int(row["images"])
+            summary.errors += int(row["errors"])
+            bar.update(int(row["images"]))
+    summary.lacking.update(lacking)
+
+
+def _workers(ray: Any, asked: int | None) -> tuple[int, dict[str, float]]:
+    """How many workers, and what each of them takes of the cluster."""
+    every = ray.cluster_resources()
+    gpus, cpus = int(every.get("GPU", 0)), int(every.get("CPU", 1))
+    machines = sum(bool(node["Alive"]) for node in ray.nodes())
+    count = asked or gpus or machines
+    if gpus:
+        return count, {"num_gpus": min(1, gpus / count)}
+    return count, {"num_cpus": max(1, cpus // max(count, machines))}
+
+
+@contextlib.contextmanager
+def _ray(address: str | None) -> Iterator[Any]:
+    """Ray, connected; begun here and ended behind it, unless it runs already."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import ray
+    import ray.data
+
+    if ray.is_initialized():
+        yield ray
+        return
+    settings: dict[str, Any] = {
+        "logging_level": logging.WARNING,
+        "log_to_driver": False,
+    }
+    if address is None:
+        own = {"include_dashboard": False, "object_store_memory": STORE}
+        settings = {**settings, **own, "address": "local"}
+    else:
+        settings["address"] = address
+    try:
+        ray.init(**settings)
+    except ConnectionError as error:
+        raise InputError(
+            f"There is no Ray cluster at {address}: {error}. Start one (`ray start "
+            "--head`), or leave --ray away to work on this machine."
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _forget_deaths(folder: Folder, names: Sequence[str]) -> None:
+    """Parts that workers of an earlier call have died with are tried again."""
+    noted = Folder(f"{folder.place.rstrip('/')}/{BEGUN}")
+    for name in sorted(noted.names() & {f"{name}.txt" for name in names}):
+        noted.write_text(name, "1")
+
+
+def _whole(place: str | Path) -> str:
+    """A place as workers find it, whatever folder they are in."""
+    path = local_path(str(place)) if place else None
+    return str(place) if path is None else str(path.absolute())
+
+
+def _check_task(model: Path) -> None:
+    """Raise an InputError if workers would not know the task."""
+    if not model.exists():
+        raise InputError(
+            f"There is no {model}; give the folder of a run or an exported model."
+        )
+    is_run = (model / RUN_FILE).is_file()
+    if is_run:
+        check_known_elsewhere(read_run_config(model).task)
+    else:
+        check_known_elsewhere(read_manifest(find_manifest(model)).task)
+
+
+def _usual_limit(model: str, settings: Sequence[str]) -> int:
+    """Pixels of the largest image that is decoded."""
+    if (Path(model) / RUN_FILE).is_file():
+        return read_run_config(model, settings).data.pixel_limit
+    return PIXEL_LIMIT
