@@ -208,10 +208,12 @@ def build_losses(model: keras.Model) -> None:
         known = losses is not None and not losses.built and losses._user_loss
     else:
         losses, known = model.compiled_loss, model.loss
-    names = model.output.keys() if isinstance(model.output, dict) else set()
-    if isinstance(known, dict) and len(known) > 1 and known.keys() <= names:
+    outputs = getattr(model, "output", None)  # models of other kinds have none
+    if not isinstance(known, dict) or not isinstance(outputs, dict):
+        return
+    if len(known) > 1 and known.keys() <= outputs.keys():
         # Only names are asked of what would be targets.
-        losses.build(*[model.output] * (2 if KERAS_3 else 1))
+        losses.build(*[outputs] * (2 if KERAS_3 else 1))
 
 
 def begin_inner_optimizer(optimizer: Any, variables: list[Any]) -> None:
