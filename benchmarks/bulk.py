@@ -122,7 +122,7 @@ def run() -> list[Result]:
 
 def _memory(scratch: Path) -> Result:
     """Peaks while few and many tiny images go by."""
-    small = (64, 48)
+    small = (64, 32)
     folder = write_run(
         make_network(18, small), make_manifest(18, small), scratch / "small"
     )
