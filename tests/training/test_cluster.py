@@ -164,9 +164,11 @@ def command(experiment, tmp_path):
 
 @pytest.mark.slow
 def test_three_workers_end_as_one_process(command, experiment, tmp_path):
-    statuses, said = ended(start(3, command), 400)
+    size = "train.batch_size=6"
+    workers = start(3, lambda number: [*command(number), size])
+    statuses, said = ended(workers, 400)
     assert statuses == [0, 0, 0], said
-    settings = [*POSE, "train.epochs=3", f"output={tmp_path / 'alone'}"]
+    settings = [*POSE, size, "train.epochs=3", f"output={tmp_path / 'alone'}"]
     with shallow_networks():
         alone = train(hrnet_tf.read_config(experiment, settings))
     together = Run.open(tmp_path / "run")
