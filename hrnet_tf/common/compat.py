@@ -1,6 +1,6 @@
 """What differs between the lanes: Keras 3 on the newest TensorFlow, Keras 2.15."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -240,6 +240,27 @@ def tensorflow_variable(variable: Any) -> tf.Variable:
     if KERAS_3 and isinstance(variable, keras.Variable):
         return variable.value
     return variable
+
+
+def seeded_dropout() -> None:
+    """Have layers that are built from here on draw from what `begin_dropout` sets."""
+    if not KERAS_3:
+        keras.backend.experimental.enable_tf_random_generator()
+
+
+def begin_dropout(model: keras.Model, seed: Sequence[int]) -> None:
+    """Have all layers that draw by chance begin anew, each with numbers of its own."""
+    holder, part = (
+        ("seed_generator", "state") if KERAS_3 else ("_random_generator", "_generator")
+    )
+    drawing = (getattr(layer, holder, None) for layer in model._flatten_layers())
+    found = (getattr(each, part, None) for each in drawing)
+    for number, state in enumerate(each for each in found if each is not None):
+        own = int(np.random.SeedSequence([*seed, number]).generate_state(1)[0] >> 1)
+        if KERAS_3:
+            state.assign([own, 0])
+        else:
+            state.reset_from_seed(own)
 
 
 def own_variables(model: keras.Model) -> list[Any]:

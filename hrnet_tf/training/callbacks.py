@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.common.compat import averaged_values, loss_scale
+from hrnet_tf.common.compat import averaged_values, begin_dropout, loss_scale
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.finite import not_finite
 from hrnet_tf.common.history import ADVICE, read_history, write_history
@@ -93,6 +93,24 @@ class StaysFinite(keras.callbacks.Callback):
             f"{self.epoch + 1}; {kept}{best}. Try {advice}; what the data hold "
             "`hrnet-tf data check` tells."
         )
+
+
+class Chance(keras.callbacks.Callback):
+    """Has dropout begin each epoch from a seed of its own.
+
+    A training that goes on after an interruption draws what it would have drawn.
+
+    Args:
+        seed: of the training.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Set the seeds."""
+        begin_dropout(self.model, (self.seed, epoch))
 
 
 class Validation(keras.callbacks.Callback):

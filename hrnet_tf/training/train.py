@@ -15,6 +15,7 @@ from hrnet_tf.common.compat import (
     build_losses,
     build_optimizer,
     load_legacy_optimizer,
+    seeded_dropout,
 )
 from hrnet_tf.common.components import find
 from hrnet_tf.common.config import Component, TrainSection
@@ -30,6 +31,7 @@ from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.training.callbacks import (
     AveragedWeights,
     Board,
+    Chance,
     Curves,
     EpochLog,
     StaysFinite,
@@ -128,7 +130,11 @@ def _train(run: Run, held: contextlib.ExitStack, cluster: Alone | Cluster) -> No
     keras.utils.set_random_seed(config.seed + done)
     model = prepare_model(run, experiment, manifest, steps, cluster.strategy)
     states = States(run)
-    callbacks: list[keras.callbacks.Callback] = [wait, StaysFinite(run, states)]
+    callbacks: list[keras.callbacks.Callback] = [
+        Chance(config.seed),
+        wait,
+        StaysFinite(run, states),
+    ]
     if best_so_far is not None:
         begin(run, held, manifest, evaluator)
         callbacks += cluster.by_chief(
@@ -221,6 +227,7 @@ def prepare_model(
     last, _ = run.last()
     for component, key in _components(run.config):
         find(component, key)  # importing it also tells Keras how to load it
+    seeded_dropout()
     with strategy.scope(), precision(settings.precision):
         compile_settings = experiment.compile_settings(manifest)
         if last is not None:
