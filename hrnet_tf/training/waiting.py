@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 WAITED = "data_wait"  # the column of the history
 MUCH = 0.1  # a share of the time, above which there is advice
+SHORT = 1.0  # seconds, up to which there is none: few steps say little
 SLACK = 64  # batches that may be made before a step asks for them
 
 
@@ -85,7 +86,7 @@ class DataWait(keras.callbacks.Callback):
         share = waited / max(self._end - begun[first], 1e-9)
         if logs is not None:
             logs[WAITED] = min(float(share), 1.0)
-        if share > MUCH and not self._has_advised:
+        if share > MUCH and waited > SHORT and not self._has_advised:
             self._has_advised = True
             logger.warning(self._advice(share, epoch + 1))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hrnet_tf.training import waiting
 from hrnet_tf.training.waiting import WAITED, DataWait
 
 STEPS = 6
@@ -66,6 +67,13 @@ def shares(model, making, working, steps=STEPS, epochs=2, **arguments):
     return found.found
 
 
+@pytest.fixture
+def advised_at_once(monkeypatch):
+    """However short the time is."""
+    monkeypatch.setattr(waiting, "SHORT", 0.0)
+
+
+@pytest.mark.usefixtures("advised_at_once")
 def test_waiting_is_a_share_of_the_time_and_said_once(model, caplog):
     # 10 ms of work and 40 ms for a batch, side by side: 30 of 40 are waited for.
     first, second = shares(model, making=0.04, working=0.01)
@@ -76,11 +84,19 @@ def test_waiting_is_a_share_of_the_time_and_said_once(model, caplog):
     assert "data.cache" not in said
 
 
+@pytest.mark.usefixtures("advised_at_once")
 def test_a_cache_is_advised_where_there_could_be_one(model, caplog):
     shares(model, making=0.02, working=0.0, epochs=1, cache=True)
     assert "What helps: data.cache=FOLDER" in caplog.text
 
 
+def test_a_short_time_is_not_spoken_of(model, caplog):
+    (share,) = shares(model, making=0.02, working=0.0, epochs=1)
+    assert share > waiting.MUCH
+    assert not ours(caplog)
+
+
+@pytest.mark.usefixtures("advised_at_once")
 def test_data_that_are_there_are_not_waited_for(model, caplog):
     for share in shares(model, making=0.0, working=0.03):
         assert 0 <= share < 0.1
