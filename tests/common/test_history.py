@@ -1,5 +1,7 @@
 """A training's history: epochs counted from 1, in files of before too."""
 
+from types import SimpleNamespace
+
 import pytest
 
 import hrnet_tf
@@ -60,12 +62,18 @@ def test_a_missing_history_is_said(tmp_path, caplog):
 
 
 def test_an_epoch_without_a_judgement_has_an_empty_cell(tmp_path):
-    log = EpochLog(tmp_path / "history.csv", "val_AP")
+    kept = SimpleNamespace(wait=lambda: None)
+    log = EpochLog(tmp_path / "history.csv", "val_AP", kept)
     log.on_train_begin()
     log.on_epoch_end(0, {"loss": 0.5})
     log.on_epoch_end(1, {"loss": 0.25, "val_AP": 1.0})
-    again = EpochLog(tmp_path / "history.csv", "val_AP")
+    again = EpochLog(tmp_path / "history.csv", "val_AP", kept)
     again.on_train_begin()
     again.on_epoch_end(2, {"loss": float("nan")})
     lines = (tmp_path / "history.csv").read_text().splitlines()
-    assert lines == ["epoch,loss,val_AP", "1,0.5,", "2,0.25,1.0", "3,,"]
+    assert lines == [
+        "epoch,data_wait,loss,val_AP",
+        "1,,0.5,",
+        "2,,0.25,1.0",
+        "3,,,",
+    ]
