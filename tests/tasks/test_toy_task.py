@@ -112,7 +112,7 @@ def fails(capsys, *words):
 
 def test_it_is_trained_and_gone_on_with(run, predictor, folder):
     rows = (run / "history.csv").read_text().splitlines()
-    assert rows[0] == "epoch,loss,val_closeness"
+    assert rows[0] == "epoch,data_wait,loss,val_closeness"
     assert len(rows) == 3
     assert len(list((run / "overlays").iterdir())) == 2
     dark, light = (predictor.predict(folder / "val" / f"{n}.png") for n in (0, 1))
