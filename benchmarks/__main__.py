@@ -12,6 +12,7 @@ from benchmarks.report import table
 
 BENCHMARKS = {
     "serving": "an exported SavedModel against tf.function(model)",
+    "memory": "what a process that answers takes, and what its first answer costs",
     "runtime": "an exported ONNX file in onnxruntime, and one in int8",
     "flavours": "TFLite against onnxruntime, integers against float32",
     "predict": "what prediction in Python adds to the network alone",

@@ -151,7 +151,9 @@ def export_command(arguments: argparse.Namespace) -> None:
     from hrnet_tf.export.artefacts import export_run
     from hrnet_tf.export.options import Options
 
-    options = Options(layout=arguments.layout, version=arguments.version)
+    options = Options(
+        layout=arguments.layout, version=arguments.version, weights=arguments.weights
+    )
     _print_artefacts(
         export_run(
             arguments.run,

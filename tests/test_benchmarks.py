@@ -93,7 +93,7 @@ def test_unknown_benchmarks_are_refused(capsys):
     with pytest.raises(SystemExit, match="2"):
         command.main(["speed"])
     assert (
-        "NAME must be one of serving, runtime, flavours, predict"
+        "NAME must be one of serving, memory, runtime, flavours"
         in capsys.readouterr().err
     )
 

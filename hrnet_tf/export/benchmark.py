@@ -27,7 +27,7 @@ from hrnet_tf.export.artefacts import exports_of
 from hrnet_tf.export.compare import differences, shares_of_range
 from hrnet_tf.export.integrity import beside, check_unchanged
 from hrnet_tf.export.loading import open_predictor
-from hrnet_tf.export.processes.runtimes import open_artefact
+from hrnet_tf.export.processes.runtimes import FROZEN_WEIGHTS, open_artefact
 from hrnet_tf.export.signatures import decode, decoder_of, outputs_of
 from hrnet_tf.images.plots import draw_flavours
 from hrnet_tf.images.preprocess import preprocess_input
@@ -269,7 +269,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, **FROZEN_WEIGHTS, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
         self.questions = cast(IO[str], self.process.stdin)
         self.answers = cast(IO[str], self.process.stdout)

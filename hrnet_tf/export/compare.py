@@ -253,7 +253,7 @@ def ask_in_fresh_process(
             str(given),
             str(taken),
         ]
-        quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        quiet = {**os.environ, **runtimes.FROZEN_WEIGHTS, "TF_CPP_MIN_LOG_LEVEL": "3"}
         process = subprocess.run(command, capture_output=True, text=True, env=quiet)
         if process.returncode:
             said = process.stderr.strip().splitlines() or ["it said nothing"]

@@ -1,6 +1,7 @@
 """What the formats of exports are called, and what they need."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from hrnet_tf.common.extras import require
 
@@ -17,6 +18,9 @@ NAMES = (
 )
 
 ALL = "all"  # stands for those that a task has
+
+# How a SavedModel holds them.
+Weights = Literal["constants", "variables"]
 
 # What one exports without naming formats: the network as it is, for every runtime.
 DEFAULTS = ("savedmodel", "tflite", "onnx")

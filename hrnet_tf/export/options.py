@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.export.finding import Finder
+from hrnet_tf.export.names import Weights
 
 
 @dataclass(frozen=True)
@@ -22,25 +23,35 @@ class Options:
             the highest one.
         samples: what a SavedModel is asked when a server loads it, as in `Run.samples`;
             None: nothing.
+        weights: of a SavedModel: `"constants"`, which are fast on CPUs in every
+            process; or `"variables"`, which take a third of the memory and of the time
+            to the first answer, and are about as fast in processes that have
+            `FROZEN_WEIGHTS` of `export/processes/runtimes.py` in their environment.
         detector: what finds the people or faces that the model looks at: a SavedModel
             has one more signature then, which takes images alone; None: it has not.
         shared: what a writer leaves to the others of the same export, so that no work
             is done twice.
 
     Raises:
-        InputError: if the version is no positive number.
+        InputError: if the version is no positive number, or weights are something else.
     """
 
     layout: Literal["NHWC", "NCHW"] = "NHWC"
     calibration: np.ndarray | None = None
     version: int = 1
     samples: Mapping[str, np.ndarray] | None = None
+    weights: Weights = "constants"
     detector: Finder | None = None
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self):
         if self.version < 1:
             raise InputError(f"`version` must be at least 1, got {self.version}.")
+        if self.weights not in get_args(Weights):
+            raise InputError(
+                f"`weights` must be {' or '.join(get_args(Weights))}, got "
+                f"{self.weights!r}."
+            )
 
     def images(self, format_name: str) -> np.ndarray:
         """The images for calibration.

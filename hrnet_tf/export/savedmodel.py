@@ -7,7 +7,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 from hrnet_tf.export.checked_images import checked_images
 from hrnet_tf.export.finding import Finder
@@ -15,6 +14,7 @@ from hrnet_tf.export.integrity import checksums, sealed
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.processes.runtimes import OWN_MANIFEST, as_tensor
 from hrnet_tf.export.requests import request_of
+from hrnet_tf.export.saved_weights import Constants, Variables
 from hrnet_tf.export.signatures import (
     image_spec,
     limits_of,
@@ -24,7 +24,6 @@ from hrnet_tf.export.signatures import (
 )
 from hrnet_tf.export.warmup import write_warmup
 from hrnet_tf.images.preprocess import preprocess_input
-from hrnet_tf.networks.fold import StandIns, constant_graph, fold
 from hrnet_tf.tasks.base.manifest import Artefact, TaskManifest
 from hrnet_tf.tasks.base.serving import IMAGES
 
@@ -43,7 +42,7 @@ def write_savedmodel(
     task says. With a detector in the options there is one more, see `Finder`. In
     `assets.extra` lie a copy of the manifest, with checksums of the other files, the
     detector's manifest if there is one, and, if the options have samples, a warm-up
-    request for each signature.
+    request for each signature. How weights are held, the options say.
 
     Returns:
         The manifest with the limits of the signatures.
@@ -51,32 +50,24 @@ def write_savedmodel(
     path, limits = Path(path), limits_of(manifest)
     manifest = replace(manifest, limits=limits)
     image = image_spec(manifest)
-    stand_ins, finders = StandIns(), StandIns("finder")
-    folded = fold(model, stand_ins.constant)
     signature = signature_of(manifest)
+    graphs = Constants() if options.weights == "constants" else Variables()
     # Calling the same graph, both signatures share its weights.
-    network = constant_graph(folded, image)
+    network = graphs.of_model(model, image)
 
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
         checked = checked_images(image, manifest, limits)
         return outputs_of(network(checked), manifest)
 
-    signatures = {"serving_default": constant_graph(answer, image)}
+    signatures = {"serving_default": graphs.of(answer, image)}
     if signature is not None:
         serve = serving_function(network, manifest)
-        signatures[signature.name] = constant_graph(serve, *signature.inputs)
+        signatures[signature.name] = graphs.of(serve, *signature.inputs)
     if (finder := options.detector) is not None:
-        detector = fold(finder.model, finders.constant)
-        find = constant_graph(detector, image_spec(finder.manifest))
+        find = graphs.of_model(finder.model, image_spec(finder.manifest))
         both = finder.serve(find, network, manifest)
-        signatures[finder.signature] = constant_graph(both, IMAGES)
-    tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
-    saved = path / "saved_model.pb"
-    content = saved_model_pb2.SavedModel.FromString(saved.read_bytes())
-    for weights in (stand_ins, finders):
-        weights.fill_in(content.meta_graphs[0].graph_def)
-    saved.write_bytes(content.SerializeToString())
-    (path / "fingerprint.pb").unlink(missing_ok=True)  # of the stand-ins
+        signatures[finder.signature] = graphs.of(both, IMAGES)
+    graphs.save(path, signatures)
     (path / OWN_MANIFEST).parent.mkdir()
     if options.samples is not None:
         write_warmup(path, _requests(manifest, options.samples, finder))

@@ -17,6 +17,11 @@ import numpy as np
 # Normalised images, float32 (n, height, width, 3), to outputs by name.
 Runtime = Callable[[np.ndarray], dict[str, np.ndarray]]
 
+# In the environment of a process in which no weight ever changes: oneDNN keeps
+# variables in the order that its kernels want, as it does with constants. A process
+# that trains would go on with the weights of its first step.
+FROZEN_WEIGHTS = {"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1"}
+
 # A SavedModel's copy of its manifest, in its folder.
 OWN_MANIFEST = Path("assets.extra", "manifest.json")
 
