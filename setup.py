@@ -70,6 +70,7 @@ setup(
         "ray": REQUIREMENTS["ray"],
         "serving": REQUIREMENTS["serving"],
         "kubernetes": REQUIREMENTS["kubernetes"],
+        "remote": REQUIREMENTS["remote"],
         "all": EXTRAS,
         # The addons lane, Python 3.10 or 3.11: the last TensorFlow with
         # tensorflow-addons.

@@ -18,6 +18,7 @@ from hrnet_tf.common.free_names import free_path
 from hrnet_tf.common.messages import keep_in
 from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.shipped import copy_config, shipped_configs
+from hrnet_tf.data.remote import local_file
 from hrnet_tf.export.names import NAMES, require_packages
 from hrnet_tf.tasks import TASKS, predict_options
 from hrnet_tf.training.configs import RUN_FILE, read_config, read_run_config
@@ -69,7 +70,9 @@ def predict_command(arguments: argparse.Namespace) -> None:
     given = [option for option in predict_options() if option.given(arguments)]
     for option in given:
         if option.file:
-            must_exist(getattr(arguments, option.name), option.file)
+            path = local_file(getattr(arguments, option.name))
+            must_exist(path, option.file)
+            setattr(arguments, option.name, str(path))
     is_run = (model / RUN_FILE).is_file()
     config = read_run_config(model, arguments.settings) if is_run else None
     if not arguments.model:

@@ -20,7 +20,7 @@ from hrnet_tf.export.names import ALL, DEFAULTS, require_packages
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.records import record
 from hrnet_tf.export.signatures import decoder_of
-from hrnet_tf.tasks import make_experiment, parts_of, read_manifest
+from hrnet_tf.tasks import open_experiment, parts_of, read_manifest
 from hrnet_tf.tasks.base.manifest import Artefact, TaskManifest
 from hrnet_tf.training.run import Run
 
@@ -134,7 +134,7 @@ def training_images(run: Run, count: int = CALIBRATED_ON) -> np.ndarray:
     Raises:
         InputError: if the run's data are not there any more.
     """
-    experiment = make_experiment(run.config)
+    experiment = open_experiment(run.config)
     data = experiment.training_data(read_manifest(run.manifest))
     size = run.config.train.batch_size
     found: list[np.ndarray] = []

@@ -31,7 +31,7 @@ from hrnet_tf.export.processes.runtimes import FROZEN_WEIGHTS, open_artefact
 from hrnet_tf.export.signatures import decode, decoder_of, outputs_of
 from hrnet_tf.images.plots import draw_flavours
 from hrnet_tf.images.preprocess import preprocess_input
-from hrnet_tf.tasks import check_known_elsewhere, make_experiment, read_manifest
+from hrnet_tf.tasks import check_known_elsewhere, open_experiment, read_manifest
 from hrnet_tf.tasks.base.manifest import TaskManifest, versions
 from hrnet_tf.training.configs import folder_key
 from hrnet_tf.training.run import Run
@@ -307,7 +307,7 @@ class Judge:
         fields = {field.name for field in dataclasses.fields(config.evaluate)}
         settings = {key: value for key, value in plain.items() if key in fields}
         evaluate = dataclasses.replace(config.evaluate, **settings)
-        experiment = make_experiment(dataclasses.replace(config, evaluate=evaluate))
+        experiment = open_experiment(dataclasses.replace(config, evaluate=evaluate))
         self.evaluator = experiment.evaluator(manifest)
         self.monitor = self.evaluator.monitor
         self.predictor = experiment.predictor

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.typed_yaml import load_yaml, merge
+from hrnet_tf.data.localized import localized
 from hrnet_tf.tasks.base.task import Option, Parts, Task
 from hrnet_tf.tasks.bottom_up import TASK as BOTTOM_UP
 from hrnet_tf.tasks.classification import TASK as CLASSIFICATION
@@ -112,8 +113,17 @@ def parts_of(described: TaskManifest | Config) -> Parts:
 
 
 def make_experiment(config: Config) -> Experiment:
-    """The experiment that a configuration describes."""
+    """The experiment that a configuration describes; for its network alone, say."""
     return parts_of(config).experiment(config)
+
+
+def open_experiment(config: Config) -> Experiment:
+    """The same for those who read its data: what lies elsewhere is copied first.
+
+    Raises:
+        InputError: if it cannot be had; see `hrnet_tf.data.localized`.
+    """
+    return make_experiment(localized(config))
 
 
 def make_viewer(predictor: Any, settings: Any = None, **options: Any) -> Viewer:

@@ -12,7 +12,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.data.survey import Survey
 from hrnet_tf.images.pictures import write_image
-from hrnet_tf.tasks import make_experiment
+from hrnet_tf.tasks import open_experiment
 from hrnet_tf.tasks.base.experiment import TrainingData
 from hrnet_tf.training.configs import Config
 
@@ -44,7 +44,7 @@ def check_data(config: Config, out: str | Path) -> dict[str, Survey]:
         raise InputError(f"{out} holds a survey already; choose another --out.")
     data: Any = dataclasses.replace(config.data, on_error="skip")
     config = dataclasses.replace(config, data=data)
-    experiment = make_experiment(config)
+    experiment = open_experiment(config)
     manifest = experiment.make_manifest()
     training = experiment.training_data(manifest)
     surveys = {

@@ -6,7 +6,7 @@ from pathlib import Path
 from hrnet_tf.common.files import write_text
 from hrnet_tf.common.free_names import place_for
 from hrnet_tf.common.text_files import write_json
-from hrnet_tf.tasks import make_experiment, read_manifest
+from hrnet_tf.tasks import open_experiment, read_manifest
 from hrnet_tf.tasks.base.experiment import Evaluation
 from hrnet_tf.tasks.base.manifest import versions
 from hrnet_tf.training.run import Run
@@ -33,7 +33,7 @@ def evaluate_run(
         InputError: if the run, its data or the settings are no good.
     """
     run = Run.open(folder, overrides)
-    experiment = make_experiment(run.config)
+    experiment = open_experiment(run.config)
     evaluator = experiment.evaluator(read_manifest(run.manifest))
     predictor = experiment.predictor.from_model(run.model(), evaluator.manifest)
     evaluation = evaluator.evaluate(predictor, progress)

@@ -25,7 +25,7 @@ from hrnet_tf.common.progress import moves
 from hrnet_tf.common.run_lock import training_in
 from hrnet_tf.networks.batch_norm import synchronize
 from hrnet_tf.networks.fine_tuning import freeze_body, freeze_layers
-from hrnet_tf.tasks import make_experiment
+from hrnet_tf.tasks import open_experiment
 from hrnet_tf.tasks.base.experiment import Evaluator, Experiment, answering
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.training.callbacks import (
@@ -108,7 +108,7 @@ def _train(run: Run, held: contextlib.ExitStack, cluster: Alone | Cluster) -> No
     """Train; `held` keeps the folder, which is made once all is found to be good."""
     config, (_, done) = run.config, run.last()
     limit_threads(config.train)
-    experiment = make_experiment(config)
+    experiment = open_experiment(config)
     manifest = experiment.make_manifest()
     data, evaluator = experiment.training_data(manifest), experiment.evaluator(manifest)
     logger.info("%d training samples, %d to validate", len(data), len(evaluator))
