@@ -180,7 +180,7 @@ def _run(
         PartWorker,
         fn_constructor_args=(job,),
         batch_size=1,
-        concurrency=min(count, len(rows)),
+        compute=ray.data.ActorPoolStrategy(size=min(count, len(rows))),
         **resources,
     )
     lacking = {name: "its worker has failed" for name, _ in missing}
@@ -215,11 +215,13 @@ def _ray(address: str | None) -> Iterator[Any]:
     import ray
     import ray.data
 
+    # Its plans and advice say nothing to those who wait for answers.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     if ray.is_initialized():
         yield ray
         return
     settings: dict[str, Any] = {
-        "logging_level": logging.WARNING,
+        "logging_level": logging.ERROR,
         "log_to_driver": False,
     }
     if address is None:
