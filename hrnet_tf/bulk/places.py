@@ -6,21 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import SCRATCH, writing
+from hrnet_tf.data.stores import WEB, local_path
 from hrnet_tf.images.sources import fetched
-
-WEB = ("http", "https")
-
-
-def local_path(place: str) -> Path | None:
-    """A path of this machine; None: the place is elsewhere."""
-    address = urlsplit(place)
-    if address.scheme == "file":
-        return Path(url2pathname(address.path))
-    return None if "://" in place else Path(place)
 
 
 def read_bytes(place: str) -> bytes:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from hrnet_tf.bulk.job import BEGUN, Job, digest_of_model
-from hrnet_tf.bulk.places import Folder, local_path
+from hrnet_tf.bulk.places import Folder
 from hrnet_tf.bulk.sources import Piece, digest_of, find_pieces
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.extras import require
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.reading import PIXEL_LIMIT
+from hrnet_tf.data.stores import local_path
 from hrnet_tf.export.integrity import find_manifest
 from hrnet_tf.tasks import check_known_elsewhere, read_manifest
 from hrnet_tf.training.configs import RUN_FILE, read_run_config

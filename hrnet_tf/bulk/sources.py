@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hrnet_tf.bulk.places import (
-    WEB,
     explained,
     file_system,
-    local_path,
     read_bytes,
 )
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.data.stores import WEB, local_path
 from hrnet_tf.images.folders import is_clutter, is_image, walk
 
 PARQUET, TFRECORD, LIST = (".parquet", ".pq"), (".tfrecord", ".tfrecords"), (".txt",)

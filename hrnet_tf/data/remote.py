@@ -10,26 +10,31 @@ import hashlib
 import json
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from filelock import FileLock, Timeout
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import write_text
 from hrnet_tf.common.progress import progress_bar
-from hrnet_tf.data.stores import MissingError, State, Store, below, name_of, store_of
+from hrnet_tf.data.stores import (
+    ADDRESS,
+    MissingError,
+    State,
+    Store,
+    below,
+    local_path,
+    name_of,
+    store_of,
+)
 
 logger = logging.getLogger(__name__)
 
 CACHE = "HRNET_TF_CACHE"  # environment variable
 NOTE, LOCK = "copied.json", "copying.lock"
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 AT_ONCE = 16  # copies
 ASKED = 1000  # files that are asked one by one whether they have changed
 NOTED_EVERY = 500  # copies; what is not noted is copied again
@@ -65,7 +70,7 @@ def local_file(url: str) -> Path:
         local_file("https://example.org/annotations.json").read_text()
         ```
     """
-    if (path := _path(url)) is not None:
+    if (path := local_path(url)) is not None:
         return path
     store = store_of(url)
     with _copy_of(url) as (target, note):
@@ -102,7 +107,7 @@ def local_folder(url: str, names: Iterable[str] | None = None) -> Path:
         InputError: if it cannot be listed and there are no names, or something may not
             be read or breaks off.
     """
-    if (path := _path(url)) is not None:
+    if (path := local_path(url)) is not None:
         return path
     store = store_of(url)
     if not store.listed and names is None:
@@ -236,14 +241,6 @@ def _copy(store: Store, url: str, names: list[str], target: Path, note: _Note) -
             "%s: %d of %d files are not there, such as %s",
             *(url, len(missing), len(names), shown),
         )
-
-
-def _path(url: str) -> Path | None:
-    """The path that a setting or a `file:` address is; None: it is elsewhere."""
-    if not is_remote(url):
-        return Path(url)
-    parts = urlsplit(url)
-    return Path(url2pathname(parts.path)) if parts.scheme.lower() == "file" else None
 
 
 def _stays_inside(name: str) -> bool:

@@ -4,6 +4,7 @@ The web is asked with Python's own client, which needs nothing; it cannot be lis
 Everything else (`s3:`, `gs:`, `memory:`, ...) is fsspec's, the extra `remote`.
 """
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
 from urllib.error import HTTPError
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request, url2pathname, urlopen
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import writing
@@ -24,6 +25,7 @@ T = TypeVar("T")
 State = tuple[int | None, str]
 
 WEB = ("http", "https")
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 TIMEOUT = 60  # seconds without a byte
 CHUNK = 1 << 20  # bytes
 TRIES = 3
@@ -32,6 +34,14 @@ MISSING, FORBIDDEN, NO_HEAD = (404, 410), (401, 403, 407), (405, 501)
 SERVERS_FAULT = 500  # and above: what may go by
 # What fsspec's file systems call a tag or a date, the surest first.
 MARKS = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "updated", "created")
+
+
+def local_path(place: str) -> Path | None:
+    """The path that a place or a `file:` address is; None: it is elsewhere."""
+    parts = urlsplit(place)
+    if parts.scheme == "file":
+        return Path(url2pathname(parts.path))
+    return None if ADDRESS.match(place) else Path(place)
 
 
 class MissingError(InputError):
