@@ -19,7 +19,7 @@ def main(path, count):
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * 2,
     )
-    learning_module._chance = lambda: None  # each device would have its own
+    learning_module._chance = lambda *_: None  # each device would have its own
     strategy = tf.distribute.get_strategy()
     if count > 1:
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -53,7 +53,6 @@ from hrnet_tf.tasks.detection.sample import (
 )
 
 MULTIPLE = 32  # to which each image is padded; anchors beyond are not learnt from
-CHANCE = tf.int32.max  # random seeds are below
 LENGTHS = 8  # heads are given so many different numbers of regions
 
 
@@ -181,7 +180,7 @@ def _of_proposals(step: Step) -> Iterator[tuple[str, tf.Tensor]]:
     usable = tf.concat(valid, axis=1)
     usable &= inside(every, step.sizes, step.learning.border)
     sampling = Sampling(step.learning.anchors, ANCHOR_SAMPLING.share)
-    targets = anchor_targets(every, usable, step.truths, sampling, _chance())
+    targets = anchor_targets(every, usable, step.truths, sampling, _chance(step, 0))
     beta = STAGE_PROPOSAL_BETA if step.heads.cascade else PROPOSAL_BETA
     classes, boxes = proposal_losses(objectness, deltas, targets, beta)
     yield "loss_rpn_cls", tf.reduce_sum(classes)
@@ -204,7 +203,7 @@ def _of_stages(step: Step) -> Iterator[tuple[str, tf.Tensor]]:
     ):
         weight, stds = STAGE_WEIGHTS[stage], STAGE_STDS[stage]
         drawing = Drawing(rule, sampling, step.classes)
-        rois = sample_rois(boxes, real, step.truths, drawing, _chance())
+        rois = sample_rois(boxes, real, step.truths, drawing, _chance(step, 1 + stage))
         rois = _used(rois, rois.real, sampling.total)
         crops = crop(step.features["levels"][: len(CROPPED)], rois.boxes, BOX_SIDE)
         logits, deltas = (by_image(x, rois.labels) for x in heads.boxes[stage](crops))
@@ -251,6 +250,13 @@ def _prefixes(heads: Heads) -> list[str]:
     return [f"s{stage}." for stage in range(len(heads.boxes))]
 
 
-def _chance() -> tf.Tensor:
-    """A random seed, which is another one in each step."""
-    return tf.random.uniform((2,), maxval=CHANCE, dtype=tf.int32)
+def _chance(step: Step, use: int) -> tf.Tensor:
+    """A seed for one use of chance, which is another one in each step.
+
+    It comes of what the network answers, which is never the same while it learns. What
+    `tf.random` draws depends on how many steps the process has had: a training that is
+    interrupted would not end as one that is not.
+    """
+    levels = [tf.cast(level, tf.float32) for level in step.features["objectness"]]
+    total = tf.add_n([tf.reduce_sum(level) for level in levels])
+    return tf.stack([tf.bitcast(tf.stop_gradient(total), tf.int32), use])

@@ -12,6 +12,7 @@ from hrnet_tf.tasks.detection.anchors import (
 )
 from hrnet_tf.tasks.detection.assign import BOX_RULE, STAGE_RULES, Truths
 from hrnet_tf.tasks.detection.boxes import BOX_STDS, STAGE_STDS
+from hrnet_tf.tasks.detection.learning import Step, _chance
 from hrnet_tf.tasks.detection.losses import (
     BOX_BETA,
     PROPOSAL_BETA,
@@ -252,6 +253,20 @@ def test_chance_draws_as_many_of_each_kind_and_others_each_time(rng):
     assert len(both) < 80
     # All over the image, not only its upper part.
     assert np.mean(same.indices[:2]) == pytest.approx(2500, abs=200)
+
+
+def test_answers_that_hardly_differ_draw_as_if_by_chance():
+    sampling, drawn, seeds = Sampling(10, 1.0), np.zeros(40, int), set()
+    for number in range(100):
+        answers = [tf.fill((1, 2, 2, 3), 0.1 + 1e-6 * number), tf.ones((1, 1, 1, 3))]
+        step = Step(None, None, {"objectness": answers}, None, None, None)
+        seed = _chance(step, use=0)
+        seeds |= {tuple(_chance(step, use).numpy().tolist()) for use in (0, 0, 1)}
+        drawn[sample(tf.ones((1, 40), tf.int32), sampling, seed).indices[0]] += 1
+    assert len(seeds) > 2 * 95  # the same again for the same answers
+    assert len(seeds) <= 2 * 100
+    assert drawn.sum() == 1000
+    assert np.all(np.abs(drawn - 25) < 22)  # five standard deviations
 
 
 def test_fewer_anchors_than_are_drawn():

@@ -52,7 +52,7 @@ def steps(given, targets, count):
 
 def lowest(monkeypatch):
     """Draw without chance."""
-    monkeypatch.setattr(learning_module, "_chance", lambda: None)
+    monkeypatch.setattr(learning_module, "_chance", lambda *_: None)
 
 
 def test_it_learns_and_the_curves_tell_what(tmp_path, eagerly, monkeypatch):
