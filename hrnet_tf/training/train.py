@@ -244,13 +244,17 @@ def prepare_model(
                 freeze_body(network_in(model))
             freeze_layers(network_in(model), settings.freeze_layers)
             optimizer = make_optimizer(settings, steps, replicas)
+        xla = _uses_xla(settings, replicas)
         # A loaded model too: not every loss of Keras is saved with its arguments.
-        model.compile(
-            optimizer, **compile_settings, jit_compile=_uses_xla(settings, replicas)
-        )
+        model.compile(optimizer, **compile_settings, jit_compile=xla)
         # Variables that a step makes while it is traced have it traced twice.
         build_optimizer(model)
         build_losses(model)
+    if xla:
+        logger.info(
+            "XLA compiles the first step, for a minute or two; steps are faster then "
+            "(train.xla=false begins at once)"
+        )
     return model
 
 

@@ -20,9 +20,12 @@ SLACK = 64  # batches that may be made before a step asks for them
 class DataWait(keras.callbacks.Callback):
     """Adds to the logs which share of its time an epoch has waited for data.
 
-    Each batch notes when it was there, and each step when it began: what lies between
-    is waited for. Both cost microseconds, whatever the task and its pipeline are. The
-    first step of a training does not count, since TensorFlow traces it.
+    Each batch notes when it was asked for and when it was there, and each step when it
+    began: what lies between is waited for, if not the batch came before the step (one
+    may be asked for ahead) or the step began long before it asked (calling a graph is a
+    good part of a fast GPU's step). Each note costs microseconds, whatever the task and
+    its pipeline are. The first step of a training does not count, since TensorFlow
+    traces it.
 
     Args:
         steps: of an epoch.
@@ -42,8 +45,8 @@ class DataWait(keras.callbacks.Callback):
         # Batches of the next epoch come before the times of this one are read.
         self._size = 2 * steps + SLACK
         with tf.device("CPU:0"):
-            zeros = tf.zeros(self._size, tf.float64)
-            self._ready = tf.Variable(zeros, trainable=False, name="ready")
+            zeros = tf.zeros((self._size, 2), tf.float64)
+            self._times = tf.Variable(zeros, trainable=False, name="asked_and_ready")
         self._steps = 0  # that the training has had
         self._begun: list[float] = []  # in the epoch, seconds
         self._end = 0.0
@@ -51,15 +54,22 @@ class DataWait(keras.callbacks.Callback):
     def noted(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """The same batches, which note when they are there."""
 
-        def note(number: tf.Tensor, batch: Any) -> Any:
-            now = tf.timestamp()
+        def ask(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return number, tf.timestamp()
+
+        def note(request: tuple[tf.Tensor, tf.Tensor], batch: Any) -> Any:
+            number, asked = request
             written = tf.raw_ops.ResourceScatterUpdate(
-                resource=self._ready.handle, indices=number % self._size, updates=now
+                resource=self._times.handle,
+                indices=number % self._size,
+                updates=tf.stack([asked, tf.timestamp()]),
             )
             with tf.control_dependencies([written]):
                 return tf.nest.map_structure(tf.identity, batch)
 
-        return batches.enumerate().map(note)
+        # The first is asked before the second is.
+        requests = tf.data.Dataset.counter().map(ask)
+        return tf.data.Dataset.zip((requests, batches)).map(note)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Begin to count."""
@@ -77,12 +87,12 @@ class DataWait(keras.callbacks.Callback):
         """Add the share; say what to do, once, where it is large."""
         begun = np.array(self._begun)
         numbers = self._steps + np.arange(len(begun))
-        ready = self._ready.numpy()[numbers % self._size]
+        asked, ready = self._times.numpy()[numbers % self._size].T
         first = 1 if self._steps == 0 else 0
         self._steps += len(begun)
         if len(begun) <= first:
             return
-        waited = np.maximum(ready - begun, 0)[first:].sum()
+        waited = np.maximum(ready - np.maximum(asked, begun), 0)[first:].sum()
         share = waited / max(self._end - begun[first], 1e-9)
         if logs is not None:
             logs[WAITED] = min(float(share), 1.0)

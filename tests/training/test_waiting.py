@@ -45,6 +45,13 @@ class Slow(keras.callbacks.Callback):
         time.sleep(self.seconds)
 
 
+class Late(keras.callbacks.Callback):
+    """Steps that ask for their batches late, as a graph does that is slow to call."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        time.sleep(0.1)
+
+
 class Shares(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
@@ -54,13 +61,13 @@ class Shares(keras.callbacks.Callback):
         self.found.append(logs.get(WAITED))
 
 
-def shares(model, making, working, steps=STEPS, epochs=2, **arguments):
+def shares(model, making, working, steps=STEPS, epochs=2, others=(), **arguments):
     wait, found = DataWait(steps, **arguments), Shares()
     model.fit(
         wait.noted(batches(making)),
         epochs=epochs,
         steps_per_epoch=steps,
-        callbacks=[Slow(working), wait, found],
+        callbacks=[Slow(working), wait, *others, found],
         shuffle=False,
         verbose=0,
     )
@@ -75,10 +82,11 @@ def advised_at_once(monkeypatch):
 
 @pytest.mark.usefixtures("advised_at_once")
 def test_waiting_is_a_share_of_the_time_and_said_once(model, caplog):
-    # 10 ms of work and 40 ms for a batch, side by side: 30 of 40 are waited for.
-    first, second = shares(model, making=0.04, working=0.01)
-    assert 0.5 < first < 0.9
-    assert 0.5 < second < 0.9
+    # 50 ms of work and 200 ms for a batch, side by side: 150 of 200 are waited for, and
+    # a machine that has other things to do changes that little.
+    first, second = shares(model, making=0.2, working=0.05, steps=4)
+    assert 0.5 < first < 0.95
+    assert 0.5 < second < 0.95
     (said,) = ours(caplog)
     assert f"epoch 1 have waited for data {100 * first:.0f} % of their time" in said
     assert "data.cache" not in said
@@ -96,11 +104,14 @@ def test_a_short_time_is_not_spoken_of(model, caplog):
     assert not ours(caplog)
 
 
-@pytest.mark.usefixtures("advised_at_once")
-def test_data_that_are_there_are_not_waited_for(model, caplog):
-    for share in shares(model, making=0.0, working=0.03):
-        assert 0 <= share < 0.1
-    assert not ours(caplog)
+def test_data_that_are_there_are_not_waited_for(model):
+    for share in shares(model, making=0.0, working=0.1, steps=4):
+        assert 0 <= share < 0.3
+
+
+def test_what_comes_before_a_batch_is_asked_for_is_no_waiting(model):
+    for share in shares(model, making=0.0, working=0.0, steps=4, others=[Late()]):
+        assert 0 <= share < 0.3
 
 
 def ours(caplog):
