@@ -5,13 +5,14 @@ PYTHONS := python3 python3.13 python3.12 python3.11 python3.10 python
 FITS = 'import sys, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))'
 FITS_ADDONS = 'import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))'
 
-.PHONY: help demo test test-addons nightly lint types benchmarks clean
+.PHONY: help demo test test-addons nightly faults lint types benchmarks clean
 
 help:
 	@echo "make demo         draw data, train, evaluate, export; a few minutes"
 	@echo "make test         the tests, current lane (newest TensorFlow, Keras 3)"
 	@echo "make test-addons  the tests, addons lane (TensorFlow 2.15, needs Python 3.11)"
 	@echo "make nightly      the slow tests too: full-size models"
+	@echo "make faults       trainings of every task, killed 50 times: they end as if they were not"
 	@echo "make lint types   ruff and mypy"
 	@echo "make benchmarks   speed, as ratios"
 
@@ -26,6 +27,9 @@ test-addons: .venv-addons/ready
 
 nightly: .venv/ready
 	.venv/bin/python -m pytest --slow
+
+faults: .venv/ready
+	.venv/bin/python -m pytest --slow tests/training/test_kills.py
 
 lint: .venv/ready
 	.venv/bin/ruff check .

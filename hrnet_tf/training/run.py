@@ -80,12 +80,23 @@ class Run:
         elif (
             run.folder.exists()
             and any(entry.name[0] != "." for entry in run.folder.iterdir())
-            and not run.settings.is_file()
+            and not (run.settings.is_file() or run._was_about_to_begin())
         ):
             raise InputError(
                 f"{run.folder} is not empty and no run; choose another output=FOLDER."
             )
         return run
+
+    def _was_about_to_begin(self) -> bool:
+        """Whether nothing is there but what `create` makes before the settings."""
+        made = (self.checkpoints, self.manifest)
+        return (
+            self.checkpoints.is_dir()
+            and not any(self.checkpoints.iterdir())
+            and all(
+                path in made or path.name[0] == "." for path in self.folder.iterdir()
+            )
+        )
 
     def _check_same(self, old: Config, done: int) -> None:
         """Raise an InputError unless the run can go on under these settings."""

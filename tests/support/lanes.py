@@ -42,6 +42,7 @@ ONE_LANE = {
     "test_hosts",
     "test_image_files",
     "test_images",
+    "test_kills",
     "test_labels",
     "test_landmark_faces",
     "test_landmark_samples",

@@ -34,6 +34,21 @@ def config_for(begun, experiment, *settings):
     return read_config(experiment, [f"output={begun}", *settings])
 
 
+@pytest.mark.parametrize("made", [1, 2])
+def test_a_training_that_was_killed_before_it_was_a_run_begins(
+    made, shallow_run, experiment, tmp_path
+):
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    if made > 1:
+        shutil.copy(shallow_run / "manifest.json", folder)
+    config = config_for(folder, experiment)
+    assert Run.prepare(config).last() == (None, 0)
+    (folder / "checkpoints/best.keras").write_bytes(b"of somebody")
+    with pytest.raises(InputError, match="is not empty and no run"):
+        Run.prepare(config)
+
+
 HOLD = """
 import sys, time
 sys.argv[0] = "hrnet-tf"  # the command imports nothing heavy at once
