@@ -206,9 +206,8 @@ def outcome(output):
 def _plain(part):
     """A part of a model's settings, without what processes name and number."""
     part.pop("shared_object_id", None)  # an address in memory
-    if (
-        part.get("class_name") == "LossScaleOptimizer"
-    ):  # `compile` puts it around what it is given
+    # `compile` puts it around what it is given.
+    if str(part.get("class_name")).startswith("LossScaleOptimizer"):
         return part["config"]["inner_optimizer"]
     if str(part.get("module")).endswith("optimizers"):
         part["config"].pop("name", None)  # adam_1
