@@ -16,8 +16,6 @@ from hrnet_tf.common.arrays import write_arrays
 from hrnet_tf.common.compat import KERAS_3
 from hrnet_tf.drawn.action_folders import write_class_folders
 from hrnet_tf.drawn.figures import draw_data_set
-from hrnet_tf.export import compare, compare_found, verify
-from hrnet_tf.export.processes import runtimes
 from hrnet_tf.tasks.base.manifest import ImageInput
 from hrnet_tf.tasks.keypoints.coco import CocoKeypoints
 from hrnet_tf.tasks.keypoints.config import CocoSection
@@ -27,6 +25,7 @@ from hrnet_tf.tasks.pose.manifest import PoseManifest
 from hrnet_tf.training.configs import read_config
 from hrnet_tf.training.run import Run
 from support import served
+from support.asked import asking_here
 from support.lanes import ONE_LANE
 from support.networks import shallow_networks, with_statistics
 from support.served import TINY
@@ -212,16 +211,7 @@ def asked_here(monkeypatch, tmp_path_factory):
     What runs is what the fresh one runs.
     """
 
-    def ask(artefact, signature, inputs):
-        folder = tmp_path_factory.mktemp("asked")
-        given, taken = folder / "inputs.npz", folder / "outputs.npz"
-        write_arrays(given, inputs)
-        runtimes.main(str(artefact), signature.name, str(given), str(taken))
-        with np.load(taken) as answers:
-            return dict(answers)
-
-    for module in (compare, compare_found, verify):
-        monkeypatch.setattr(module, "ask_in_fresh_process", ask)
+    asking_here(monkeypatch, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

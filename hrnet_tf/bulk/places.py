@@ -8,9 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.common.files import SCRATCH, writing
+from hrnet_tf.common.files import SCRATCH, is_scratch, writing
 from hrnet_tf.data.stores import WEB, local_path
 from hrnet_tf.images.sources import fetched
+
+UNFINISHED = "_unfinished"  # the folder of unfinished files where nothing is local
 
 
 def read_bytes(place: str) -> bytes:
@@ -74,11 +76,12 @@ class Folder:
         self._path = local_path(place)
 
     def names(self) -> set[str]:
-        """Of the files in it."""
+        """Of what is in it, but for what a killed process has left unfinished."""
         if not self.system.exists(self.root):
             return set()
         found = self.system.ls(self.root, detail=False)
-        return {str(name).rstrip("/").rpartition("/")[2] for name in found}
+        names = {str(name).rstrip("/").rpartition("/")[2] for name in found}
+        return {x for x in names if x != UNFINISHED and not is_scratch(Path(x))}
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:
@@ -90,8 +93,8 @@ class Folder:
         with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
             partial = Path(scratch, Path(name).name)
             yield partial
-            unfinished = f"{self.root}/_unfinished/{Path(name).name}"
-            self.system.makedirs(f"{self.root}/_unfinished", exist_ok=True)
+            unfinished = f"{self.root}/{UNFINISHED}/{Path(name).name}"
+            self.system.makedirs(f"{self.root}/{UNFINISHED}", exist_ok=True)
             self.system.put_file(str(partial), unfinished)
             self.system.mv(unfinished, f"{self.root}/{name}")
 

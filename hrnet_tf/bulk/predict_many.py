@@ -65,7 +65,8 @@ class Summary:
                 f"{self.errors} images could not be looked at; column `error` says why"
             )
         for name, reason in self.lacking.items():
-            lines.append(f"{name} is missing: {reason}; the same command tries again")
+            said = reason.rstrip(".")
+            lines.append(f"{name} is missing: {said}; the same command tries again")
         return "\n".join(lines)
 
 

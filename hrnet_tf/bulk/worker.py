@@ -15,6 +15,7 @@ from hrnet_tf.bulk.sources import Piece, encoded_images
 from hrnet_tf.bulk.tables import ENTRIES, Rows
 from hrnet_tf.bulk.trial import Trial
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.failures import explain
 from hrnet_tf.common.pipelines import ahead
 from hrnet_tf.common.reading import Reading
 from hrnet_tf.export.loading import load_viewer
@@ -70,13 +71,15 @@ class PartWorker:
             lacks = f"{before} workers have died with it"
             return {"name": name, "images": 0, "errors": 0, "lacks": lacks}
         whose = f"process {os.getpid()} on {socket.gethostname()}"
-        self.folder.write_text(note, f"{before + 1} {whose}")
         lacks, counts = "", (0, 0)
         try:
+            self.folder.write_text(note, f"{before + 1} {whose}")
             with Trial(self.reading) as trial:
                 counts = self._write(name, piece, trial.check if before else no_check)
         except InputError as error:  # of the file that the images lie in
             lacks = str(error)
+        except OSError as error:  # such as a full disk
+            lacks = str(explain(error))
         self.folder.remove(note)
         return {
             "name": name,

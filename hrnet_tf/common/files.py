@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,10 +69,84 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def put(source: Path, target: Path) -> None:
-    """Move a finished file or folder to its place; what is there is replaced."""
-    if target.is_dir() and source.is_dir():
-        shutil.rmtree(target)
+    """Move a finished file or folder to its place; what is there is replaced.
+
+    A folder is never there by half, neither the old one nor the new one.
+
+    Args:
+        source: in a folder of unfinished files, where an old folder goes meanwhile.
+        target: its place.
+    """
+    with contextlib.ExitStack() as undo:
+        if source.is_dir() and target.is_dir():
+            _move(target, source.with_name(f"{SCRATCH}old"), undo)
+        _move(source, target, undo)
+        undo.pop_all()
+
+
+def put_among(source: Path, target: Path) -> None:
+    """Move the files of a finished folder to their place, where there may be others.
+
+    Args:
+        source: in a folder of unfinished files; it holds no folders.
+        target: the folder where they shall be.
+    """
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        put(source, target)
+        return
+    for file in sorted(source.iterdir()):
+        put(file, target / file.name)
+
+
+@contextlib.contextmanager
+def writing_together(path: str | Path) -> Iterator[Path]:
+    """Write a file with others beside it that belong to it: all of them, or none.
+
+    What is there is replaced once all is finished, and put back if that fails. `path`
+    goes before anything is replaced and comes last, so that a process may be killed at
+    any moment: where this file is, the others are those that were written with it.
+
+    Args:
+        path: the file without which nobody takes the others for good, such as a
+            manifest.
+
+    Yields:
+        A path of the same name, in a folder that lasts no longer. What is written
+        beside it, files and folders, goes beside `path`.
+
+    Raises:
+        OSError: if something cannot be written; it names its final place.
+
+    Example:
+        ```python
+        with writing_together("scores.json") as partial:
+            partial.with_suffix(".txt").write_text("loss 0.1")
+            partial.write_text('{"loss": 0.1}')
+        ```
+    """
+    path = Path(path)
+    with scratch_beside(path) as scratch:
+        yield scratch / path.name
+        written = [x for x in sorted(scratch.iterdir()) if not is_scratch(x)]
+        aside = scratch / f"{SCRATCH}old"
+        aside.mkdir()
+        with contextlib.ExitStack() as undo:
+            if path.is_file():
+                _move(path, aside / path.name, undo)
+            for source in sorted(written, key=lambda x: x.name == path.name):
+                target = path.with_name(source.name)
+                # Of another kind it is somebody else's, and stands in the way.
+                if target.exists() and target.is_dir() == source.is_dir():
+                    _move(target, aside / target.name, undo)
+                _move(source, target, undo)
+            undo.pop_all()
+
+
+def _move(source: Path, target: Path, undo: contextlib.ExitStack) -> None:
+    """Rename a file or a folder, and say how that is undone."""
     os.replace(source, target)
+    undo.callback(os.replace, target, source)
 
 
 def is_scratch(path: Path) -> bool:

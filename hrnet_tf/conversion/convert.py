@@ -12,7 +12,7 @@ from hrnet_tf.checkpoints import limits
 from hrnet_tf.checkpoints.keras_files import require_whole
 from hrnet_tf.checkpoints.published import PUBLISHED, Published
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.common.files import put, scratch_beside, write_text
+from hrnet_tf.common.files import write_text, writing_together
 from hrnet_tf.common.hashing import sha256_of
 from hrnet_tf.common.text_files import read_json, write_json
 from hrnet_tf.conversion.pretrained import Loaded, open_checkpoint
@@ -67,14 +67,12 @@ def convert(
             raise InputError(f"{file} is there already; give another name.")
     loaded = open_checkpoint(path, **loading)
     manifest = _manifest(loaded, Path(path), license_name)
-    with scratch_beside(target) as folder:
-        written = [folder / file.name for file in targets]
+    with writing_together(targets[1]) as partial:
+        written = [partial.with_name(file.name) for file in targets]
         _uncompiled(loaded.model).save(written[0])
         write_json(written[1], manifest)
         write_text(written[2], _report(loaded, manifest))
         check_converted(written[0])
-        for source, file in zip(written, targets, strict=True):
-            put(source, file)
     return targets
 
 

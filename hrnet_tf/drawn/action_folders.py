@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.common.files import write_bytes
+from hrnet_tf.common.files import write_bytes, writing
 from hrnet_tf.common.text_files import read_rows
 
 SPLITS = ("train", "val")
@@ -31,6 +31,15 @@ def write_class_folders(data: str | Path, out: str | Path) -> None:
         ```
     """
     data, out = Path(data), Path(out)
+    if out.is_dir():
+        _fill(data, out)
+        return
+    # Folders of images are a data set as soon as they are there.
+    with writing(out) as partial:
+        _fill(data, partial)
+
+
+def _fill(data: Path, out: Path) -> None:
     for split in SPLITS:
         table = data / "annotations" / f"actions_{split}.csv"
         if not table.is_file():

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hrnet_tf.common.files import write_text
+from hrnet_tf.common.files import put_among, scratch_beside, write_text
 from hrnet_tf.common.opencv import cv2
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import read_rows, write_json, write_rows
@@ -112,7 +112,9 @@ def draw_data_set(
     for number, (split, count) in enumerate((("train", train), ("val", validation))):
         if not _is_drawn(folder, split):
             rng = np.random.default_rng([seed, number])
-            _draw_split(folder, split, count, rng, company)
+            # Images with masks are a data set as soon as they are there.
+            with scratch_beside(folder / "images") as scratch:
+                _draw_split(folder, scratch, split, count, rng, company)
 
 
 def _is_drawn(folder: Path, split: str) -> bool:
@@ -129,6 +131,7 @@ def _is_drawn(folder: Path, split: str) -> bool:
 
 def _draw_split(
     folder: Path,
+    scratch: Path,
     split: str,
     count: int,
     rng: np.random.Generator,
@@ -145,9 +148,9 @@ def _draw_split(
         action = list(ACTIONS)[int(rng.integers(len(ACTIONS)))]
         picture = draw_picture(action, rng, company)
         name = f"{image_id:06d}"
-        write_image(folder / "images" / split / f"{name}.jpg", picture.image)
-        write_image(folder / "masks" / split / f"{name}.png", _semantic(picture))
-        write_image(folder / "depth" / split / f"{name}.png", _depth(picture))
+        write_image(scratch / "images" / f"{name}.jpg", picture.image)
+        write_image(scratch / "masks" / f"{name}.png", _semantic(picture))
+        write_image(scratch / "depth" / f"{name}.png", _depth(picture))
         size = {"width": SIDE, "height": SIDE}
         images.append({"id": image_id, "file_name": f"{name}.jpg", **size})
         actions.append((f"{name}.jpg", action))
@@ -161,6 +164,8 @@ def _draw_split(
                 if annotation is not None:
                     numbers = {"id": len(found) + 1, "image_id": image_id}
                     found.append({**numbers, **annotation})
+    for kind in sorted(scratch.iterdir()):
+        put_among(kind, folder / kind.name / split)
     target = folder / "annotations"
     categories = categories_of(CLASSES, keypoints)
     content = {"images": images, "annotations": annotations, "categories": categories}

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.common.files import put, scratch_beside, write_bytes
+from hrnet_tf.common.files import naming, write_bytes, writing_together
 from hrnet_tf.export import decoder
 from hrnet_tf.export.compare import compare
 from hrnet_tf.export.compare_found import compare_found
@@ -173,8 +173,6 @@ def export_model(
     options = dataclasses.replace(options, samples=samples, shared={})
     for name, target in targets.items():
         _export(model, manifest, samples, name, target, options)
-        if not FORMATS[name].served:
-            _put_beside(target.parent, manifest)
     return targets
 
 
@@ -194,9 +192,10 @@ def _export(
     target: Path,
     options: Options,
 ) -> None:
-    chosen, folder = FORMATS[name], target.parent
-    with scratch_beside(target) as scratch:
-        fresh = scratch / target.name
+    chosen = FORMATS[name]
+    # A manifest without its artefact, or with another one, is nobody's.
+    with writing_together(beside(target, ".json")) as partial, naming(target):
+        fresh = partial.with_name(target.name)
         logger.info("writing %s", target)
         facts = chosen.write(model, manifest, fresh, options)
         known = options.shared.setdefault("answers", {})
@@ -209,9 +208,9 @@ def _export(
         record(answers, found.inputs, answered)
         files = checksums(fresh) | checksums(answers)
         artefact = Artefact(name, files, chosen.operations, chosen.decodes)
-        sealed(facts, artefact).write(beside(fresh, ".json"))
-        for path in (fresh, answers, beside(fresh, ".json")):
-            put(path, folder / path.name)
+        sealed(facts, artefact).write(partial)
+        if not chosen.served:
+            _put_beside(target.parent, manifest)
     limit = "any difference" if chosen.tolerance is None else f"{chosen.tolerance:.0e}"
     logger.info(
         "%s differs from the model by %.1e of its range (allowed: %s)",

@@ -19,7 +19,7 @@ import numpy as np
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.extras import require_runtime
-from hrnet_tf.common.files import write_text
+from hrnet_tf.common.files import write_text, writing_together
 from hrnet_tf.common.free_names import place_for
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_json
@@ -359,18 +359,19 @@ def _write(found: Benchmark, run: Run) -> Path:
     }
     target = place_for(run.folder / "benchmark" / "benchmark.json", told_apart_by)
     facts = {**dataclasses.asdict(found), **told_apart_by, "versions": versions()}
-    write_json(target, facts)
-    write_text(target.with_suffix(".txt"), found.table() + "\n")
-    draw_flavours(
-        {
-            row.format: (row.median_ms, row.score)
-            for row in found.flavours
-            if row.score is not None
-        },
-        f"one image, {found.threads} threads (ms)",
-        found.metric,
-        target.with_suffix(".png"),
-    )
+    with writing_together(target) as partial:
+        write_json(partial, facts)
+        write_text(partial.with_suffix(".txt"), found.table() + "\n")
+        draw_flavours(
+            {
+                row.format: (row.median_ms, row.score)
+                for row in found.flavours
+                if row.score is not None
+            },
+            f"one image, {found.threads} threads (ms)",
+            found.metric,
+            partial.with_suffix(".png"),
+        )
     return target
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.files import writing_together
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.data.survey import Survey
 from hrnet_tf.images.pictures import write_image
@@ -52,15 +53,18 @@ def check_data(config: Config, out: str | Path) -> dict[str, Survey]:
         "validation": experiment.evaluator(manifest).survey(),
     }
     facts = {part: survey.facts() for part, survey in surveys.items()}
-    write_json(out / "survey.json", facts)
     for part, survey in surveys.items():
         if not survey.usable:
+            write_json(out / "survey.json", facts)
             such = f", such as {survey.broken[0]}" if survey.broken else ""
             raise InputError(
                 f"{part}: none of {survey.samples} samples can be used{such}; "
                 f"{out / 'survey.json'} lists what is broken."
             )
-    write_image(out / "samples.jpg", draw_samples(training, config.train.batch_size))
+    with writing_together(out / "survey.json") as partial:
+        write_json(partial, facts)
+        sheet = draw_samples(training, config.train.batch_size)
+        write_image(partial.with_name("samples.jpg"), sheet)
     return surveys
 
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from hrnet_tf.common.files import write_text
+from hrnet_tf.common.files import write_text, writing_together
 from hrnet_tf.common.free_names import place_for
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.tasks import open_experiment, read_manifest
@@ -50,7 +50,8 @@ def evaluate_run(
         "weights": str(run.best),
         "versions": versions(),
     }
-    write_json(target, facts)
-    write_text(target.with_suffix(".txt"), evaluation.table() + "\n")
-    evaluation.write_details(target)
+    with writing_together(target) as partial:
+        write_json(partial, facts)
+        write_text(partial.with_suffix(".txt"), evaluation.table() + "\n")
+        evaluation.write_details(partial)
     return evaluation, target

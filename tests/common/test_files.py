@@ -10,10 +10,11 @@ import tensorflow as tf
 from hrnet_tf.common.arrays import read_arrays, write_arrays
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.failures import explain
-from hrnet_tf.common.files import writing
+from hrnet_tf.common.files import writing, writing_together
 from hrnet_tf.common.text_files import read_json, write_json
 from support.damage import DAMAGES, assert_one_sentence, flipped
 from support.disks import full_disk
+from support.moments import contents, moments
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path):
@@ -43,6 +44,56 @@ def test_a_folder_takes_the_place_of_another(tmp_path):
             partial.mkdir()
             (partial / text).write_text(text)
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["new"]
+
+
+def write_three(folder, text):
+    """A file that a folder and another file belong to."""
+    with writing_together(folder / "a.json") as facts:
+        facts.write_text(text)
+        facts.with_name("b.txt").write_text(text)
+        facts.with_name("model").mkdir()
+        facts.with_name("model").joinpath(text).write_text(text)
+
+
+def texts(folder):
+    return {text.decode() for text in contents(folder).values()}
+
+
+def test_files_that_belong_together_are_there_together_at_any_moment(tmp_path):
+    folder = tmp_path / "out"
+    write_three(folder, "old")
+    with moments(folder, snapshots=tmp_path / "moments") as seen:
+        write_three(folder, "new")
+    assert texts(folder) == {"new"}
+    assert {path.name for path in folder.iterdir()} == {"a.json", "b.txt", "model"}
+    found = set()
+    for state in seen.snapshots.iterdir():
+        if (state / "a.json").exists():
+            (text,) = texts(state)
+            found.add(text)
+            assert len(contents(state)) == 3
+        for name in contents(state):
+            assert name in ("a.json", "b.txt", "model/old", "model/new")
+    assert found == {"old", "new"}
+
+
+def test_files_of_before_are_there_again_where_the_disk_is_full(tmp_path):
+    write_three(tmp_path, "old")
+    before = contents(tmp_path)
+    with moments(tmp_path) as seen:
+        write_three(tmp_path / "undisturbed", "new")
+    for number in range(len(seen.made) - 1):
+        with moments(tmp_path, number), pytest.raises(OSError, match="No space"):
+            write_three(tmp_path, "new")
+        assert contents(tmp_path).items() >= before.items()
+
+
+def test_what_is_of_another_kind_stands_in_the_way(tmp_path):
+    (tmp_path / "b.txt").mkdir()
+    (tmp_path / "b.txt" / "mine").write_text("mine")
+    with pytest.raises(IsADirectoryError):
+        write_three(tmp_path, "new")
+    assert list(contents(tmp_path)) == ["b.txt/mine"]
 
 
 def test_arrays_of_a_full_disk_are_not_there(tmp_path):
