@@ -44,11 +44,12 @@ class VideoFile:
             self._writer.release()
 
     def check(self) -> None:
-        """Raise an OSError if a frame is missing in the file: OpenCV says nothing."""
+        """Raise an OSError if the file is not whole: OpenCV says nothing."""
         written = cv2.VideoCapture(str(self.path))
         count = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
         written.release()
-        if count != self.frames:
+        # Its list of frames may be there where the end of that is not.
+        if count != self.frames or not _ends_with_its_boxes(self.path):
             self._refuse()
 
     def _refuse(self) -> None:
@@ -56,3 +57,22 @@ class VideoFile:
             f"{self.path}: OpenCV cannot write this video; the disk may be full, or "
             "the size of its frames beyond what videos may have"
         )
+
+
+def _ends_with_its_boxes(path: Path) -> bool:
+    """Whether an MPEG-4 file is as long as the boxes that it consists of.
+
+    Source: ISO/IEC 14496-12, 4.2.
+    """
+    size, end = path.stat().st_size, 0
+    with open(path, "rb") as file:
+        while end < size:
+            file.seek(end)
+            header = file.read(16)
+            length = int.from_bytes(header[:4], "big")
+            if length == 1:  # too long for four bytes: it stands behind the name
+                length = int.from_bytes(header[8:], "big")
+            if length < 8:
+                return False
+            end += length
+    return end == size

@@ -1,9 +1,6 @@
 """Exported folders as TensorFlow Serving takes them, asked by the client in deploy/."""
 
 import base64
-import logging
-import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -18,22 +15,15 @@ from hrnet_tf.export.warmup import WARMUP
 from hrnet_tf.tasks import parts_of
 from hrnet_tf.tasks.base.behind_detector import BehindDetector
 from support.served import (
-    BOXED,
     BOXES,
     FILES,
     FOUND,
     IMAGES,
     SIGNATURES,
-    megabytes,
     png,
     post,
     samples_of,
 )
-
-logger = logging.getLogger(__name__)
-
-THREADS = 8
-GROWTH = 64  # megabytes; a leak of an image a request would be 200 in a minute
 
 protocols = pytest.mark.parametrize("protocol", ["rest", "grpc"])
 
@@ -305,56 +295,3 @@ def test_limits_of_the_manifest_hold(networks, tmp_path):
     serve = tf.saved_model.load(str(tmp_path / "2")).signatures["classify"]
     with pytest.raises(tf.errors.InvalidArgumentError, match="may hold 1 images, got"):
         serve(image_bytes=tf.constant(FILES))
-
-
-# Many at once
-
-
-def ask_for(seconds, server, client, ask):
-    """Ask by all threads; some requests are malformed.
-
-    Returns:
-        How many requests there were, what went wrong, and the server's memory after a
-        third of the time and at its end, in megabytes.
-    """
-    expected = {
-        task: ask("grpc", task, FILES, BOXES if task in BOXED else None)
-        for task in SIGNATURES
-    }
-    counts, wrong = [0] * THREADS, []
-    end = time.monotonic() + seconds
-
-    def work(number):
-        protocol = ("rest", "grpc")[number % 2]
-        while time.monotonic() < end:
-            task = list(SIGNATURES)[counts[number] % len(SIGNATURES)]
-            try:
-                answer = ask(protocol, task, FILES, BOXES if task in BOXED else None)
-                for name, values in expected[task].items():
-                    if name not in ("label", "names"):
-                        np.testing.assert_allclose(answer[name], values, atol=1e-3)
-                case = list(MALFORMED)[counts[number] % len(MALFORMED)]
-                with pytest.raises(client.ServingError):
-                    ask(protocol, *MALFORMED[case][:3])
-            except BaseException as error:
-                wrong.append(repr(error))
-                raise
-            counts[number] += 1
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    time.sleep(seconds / 3)
-    third = megabytes(server.pid)
-    for thread in threads:
-        thread.join()
-    return 2 * sum(counts), wrong, third, megabytes(server.pid)
-
-
-@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
-def test_threads_are_answered_without_errors_or_growth(seconds, server, client, ask):
-    count, wrong, third, last = ask_for(seconds, server, client, ask)
-    logger.info("%d requests in %d s, %.0f MB, %.0f MB", count, seconds, third, last)
-    assert wrong == []
-    assert count >= 2 * THREADS
-    assert last - third < GROWTH

@@ -58,6 +58,7 @@ ONE_LANE = {
     "test_object_scores",
     "test_objects",
     "test_opencv",
+    "test_outputs",
     "test_packages",
     "test_parts",
     "test_pipelines",
