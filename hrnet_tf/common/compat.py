@@ -93,14 +93,36 @@ def scale_losses(optimizer: Any) -> Any:
     return keras.mixed_precision.LossScaleOptimizer(optimizer)
 
 
+def scaled_if_mixed(optimizer: Any) -> Any:
+    """An optimizer for `compile`, with what `mixed_float16` needs around it.
+
+    Keras 3 would put one around it that makes its variables in the first step, which is
+    traced twice then.
+    """
+    mixed = keras.mixed_precision.global_policy().name == "mixed_float16"
+    return scale_losses(optimizer) if mixed else optimizer
+
+
 if KERAS_3:
+    UNSTARTED = 4  # variables of an optimizer with one around it, before they are built
 
     @keras.saving.register_keras_serializable("hrnet_tf")
     class AllDevicesScale(keras.optimizers.LossScaleOptimizer):
         """Leaves a batch out if gradients of any device are not finite.
 
-        Keras 3's own asks the first device alone, and follows another one into NaN.
+        Keras 3's own asks the first device alone, and follows another one into NaN; and
+        it makes its variables in the graph of the first step, which is traced again.
         """
+
+        def build(self, var_list):
+            """Make the variables, outside of the graph of a step."""
+            outside_of_graphs(super().build, var_list)
+
+        def load_own_variables(self, store):
+            """Take the saved variables, unless the optimizer had not begun."""
+            begun = len(store.keys()) > UNSTARTED
+            if begun or len(self.variables) <= UNSTARTED:
+                super().load_own_variables(store)
 
         def check_finite(self, grads):
             """Whether all gradients of all devices are finite."""
@@ -207,7 +229,8 @@ def build_losses(model: keras.Model) -> None:
         losses = model._compile_loss
         known = losses is not None and not losses.built and losses._user_loss
     else:
-        losses, known = model.compiled_loss, model.loss
+        losses = model.compiled_loss
+        known = not losses._built and model.loss
     outputs = getattr(model, "output", None)  # models of other kinds have none
     if not isinstance(known, dict) or not isinstance(outputs, dict):
         return

@@ -46,13 +46,20 @@ class BatchNormalization(layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         if self.synchronized:
             return self._over_all_devices(inputs)
+        before = {}
+        if self.momentum:
+            before["mean"] = tf.convert_to_tensor(self.moving_mean)
+            before["variance"] = tf.convert_to_tensor(self.moving_variance)
+        # It also goes on with the running statistics, which takes ten operations else.
         output, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
             tf.convert_to_tensor(self.gamma),
             tf.convert_to_tensor(self.beta),
             epsilon=self.epsilon,
+            exponential_avg_factor=1.0 - self.momentum,
+            **before,
         )
-        self._update(mean, variance)
+        self._assign(mean, variance)
         return output
 
     def _over_all_devices(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -68,11 +75,18 @@ class BatchNormalization(layers.BatchNormalization):
         return tf.cast(output, inputs.dtype)
 
     def _update(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
-        for running, now in (
-            (self.moving_mean, mean),
-            (self.moving_variance, variance),
-        ):
-            running.assign(running * self.momentum + now * (1.0 - self.momentum))
+        new = [
+            running * self.momentum + now * (1.0 - self.momentum)
+            for running, now in (
+                (self.moving_mean, mean),
+                (self.moving_variance, variance),
+            )
+        ]
+        self._assign(*new)
+
+    def _assign(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
+        self.moving_mean.assign(mean)
+        self.moving_variance.assign(variance)
 
     def _fits(self, inputs: tf.Tensor) -> bool:
         axis = self.axis if isinstance(self.axis, int) else self.axis[0]

@@ -28,11 +28,17 @@ class _AdamStep(FusedOptimizer):
     """Adam's step as one operation of TensorFlow a variable."""
 
     def numbers(self, rate):
-        """The learning rate, and powers of both betas."""
+        """The learning rate, and by their names what the operation takes besides."""
+        betas = tf.constant(self.beta_1), tf.constant(self.beta_2)
         step = tf.cast(self.iterations + 1, tf.float32)
-        return rate, *(tf.pow(beta, step) for beta in (self.beta_1, self.beta_2))
+        powers = (tf.pow(beta, step) for beta in betas)
+        return rate, {
+            **dict(zip(("beta1", "beta2"), betas, strict=True)),
+            **dict(zip(("beta1_power", "beta2_power"), powers, strict=True)),
+            "epsilon": tf.constant(self.epsilon),
+        }
 
-    def update(self, gradient, variable, rate, first, second):
+    def update(self, gradient, variable, rate, shared):
         """Change one variable and its two moments."""
         if self.amsgrad or not _fits(gradient, variable):
             self.by_keras(gradient, variable, rate)
@@ -42,13 +48,9 @@ class _AdamStep(FusedOptimizer):
             var=variable.handle,
             m=tensorflow_variable(self._momentums[place]).handle,
             v=tensorflow_variable(self._velocities[place]).handle,
-            beta1_power=first,
-            beta2_power=second,
             lr=rate,
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
             grad=tf.cast(gradient, variable.dtype),
+            **shared,
         )
 
 
@@ -102,10 +104,10 @@ class SGD(FusedOptimizer, Unstarted, keras.optimizers.SGD):
     """
 
     def numbers(self, rate):
-        """The learning rate."""
-        return (rate,)
+        """The learning rate, and the momentum."""
+        return rate, tf.constant(float(self.momentum))
 
-    def update(self, gradient, variable, rate):
+    def update(self, gradient, variable, rate, momentum):
         """Change one variable and its momentum, if it has one."""
         if not _fits(gradient, variable):
             self.by_keras(gradient, variable, rate)
@@ -122,7 +124,7 @@ class SGD(FusedOptimizer, Unstarted, keras.optimizers.SGD):
             accum=tensorflow_variable(buffer).handle,
             lr=rate,
             grad=gradient,
-            momentum=self.momentum,
+            momentum=momentum,
             use_nesterov=self.nesterov,
         )
 

@@ -68,6 +68,26 @@ def test_the_running_variance_is_that_of_a_sample(images):
     np.testing.assert_allclose(layer.moving_variance, expected, rtol=1e-5)
 
 
+@needs_keras_3
+@pytest.mark.parametrize("momentum", [0.0, 0.9, 1.0])
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
+def test_graphs_go_on_with_the_running_statistics(images, momentum, how):
+    layer = built(BatchNormalization, images)
+    layer.momentum = momentum
+    before = [value.numpy() for value in (layer.moving_mean, layer.moving_variance)]
+    step = tf.function(lambda x: tf.nn.relu(layer(x, training=True)), **how)
+    output = step(images)
+    flat = images.numpy().reshape(-1, 5)
+    batch = flat.mean(axis=0), flat.var(axis=0, ddof=1)
+    for variable, old, new in zip(
+        (layer.moving_mean, layer.moving_variance), before, batch, strict=True
+    ):
+        expected = momentum * old + (1 - momentum) * new
+        np.testing.assert_allclose(variable, expected, rtol=1e-5)
+    eager = built(layers.BatchNormalization, images)(images, training=True)
+    np.testing.assert_allclose(output, tf.nn.relu(eager), atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
 def test_a_synchronized_one_learns_what_another_does(images, dtype):
     found = []

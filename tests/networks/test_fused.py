@@ -10,7 +10,12 @@ import pytest
 import tensorflow as tf
 
 import hrnet_tf
-from hrnet_tf.common.compat import averaged_values, scale_losses
+from hrnet_tf.common.compat import (
+    averaged_values,
+    loss_scale,
+    scale_losses,
+    scaled_if_mixed,
+)
 from hrnet_tf.networks.accumulation import Accumulated
 from support.fused import (
     CASES,
@@ -180,13 +185,9 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize(
-    "task",
-    ["pose", "ocr", pytest.param("classification", marks=pytest.mark.slow)],
-)
-def test_a_network_is_traced_once_and_its_optimizer_empty_before(task, rng):
-    build, shape = NETWORKS[task]
-    model, traces = build(), []
+def traces_of(model, shape, rng):
+    """How often a step of a network is traced in two of them."""
+    traces = []
     images = rng.normal(size=(2, 64, 64, 3)).astype(np.float32)
     step = model.train_step
 
@@ -196,11 +197,61 @@ def test_a_network_is_traced_once_and_its_optimizer_empty_before(task, rng):
 
     model.train_step = counted
     model(images)
-    assert len(model.optimizer.variables) <= 2  # steps and rate
     for _ in range(2):
         model.train_on_batch(images, np.ones(shape, np.float32))
-    assert len(traces) == 1
+    return len(traces)
+
+
+@pytest.mark.parametrize(
+    "task",
+    ["pose", "ocr", pytest.param("classification", marks=pytest.mark.slow)],
+)
+def test_a_network_is_traced_once_and_its_optimizer_empty_before(task, rng):
+    build, shape = NETWORKS[task]
+    model = build()
+    assert len(model.optimizer.variables) <= 2  # steps and rate
+    assert traces_of(model, shape, rng) == 1
     assert len(model.optimizer.variables) > len(model.trainable_variables)
+
+
+@pytest.fixture
+def half_precision():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    yield
+    keras.mixed_precision.set_global_policy("float32")
+
+
+def test_a_network_of_mixed_precision_is_traced_once(half_precision, rng):
+    build, shape = NETWORKS["pose"]
+    model = build()
+    assert loss_scale(model.optimizer) in (None, 2**15)  # None: not begun
+    assert traces_of(model, shape, rng) == 1
+    assert loss_scale(model.optimizer) <= 2**15
+
+
+def test_a_saved_network_is_traced_once(tmp_path, rng):
+    build, shape = NETWORKS["ocr"]
+    build().save(tmp_path / "ocr.keras")
+    model = keras.models.load_model(tmp_path / "ocr.keras")
+    assert traces_of(model, shape, rng) == 1
+
+
+def test_mixed_precision_is_saved_before_and_after_it_has_begun(
+    half_precision, tmp_path
+):
+    model = network(scaled_if_mixed(hrnet_tf.optimizers.Adam(0.1)))
+    path = tmp_path / "network.keras"
+    for begun in (False, True):
+        if begun:
+            model.train_on_batch(np.ones((2, 3), np.float32), np.ones((2, 1)))
+        model.save(path)
+        again = keras.models.load_model(path)  # without a warning
+        assert type(again.optimizer) is type(model.optimizer)
+        assert int(again.optimizer.iterations) == int(model.optimizer.iterations)
+    assert loss_scale(again.optimizer) == loss_scale(model.optimizer)
+    batch = np.ones((2, 3), np.float32), np.zeros((2, 1), np.float32)
+    assert model.train_on_batch(*batch) == again.train_on_batch(*batch)
+    assert_same(again.get_weights(), model.get_weights())
 
 
 def test_two_devices_learn_what_one_does():

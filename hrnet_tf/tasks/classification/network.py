@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from typing_extensions import Unpack
 
+from hrnet_tf.common.compat import scaled_if_mixed
 from hrnet_tf.networks.constructors import (
     Arguments,
     ImageShape,
@@ -97,7 +98,7 @@ def HRNetClassifier(
     model = network.model(x, "hrnet_c")
     if network.include_top:
         model.compile(
-            SGD(0.05, momentum=0.9, nesterov=True),
+            scaled_if_mixed(SGD(0.05, momentum=0.9, nesterov=True)),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
         )

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import keras
 from typing_extensions import Unpack
 
+from hrnet_tf.common.compat import scaled_if_mixed
 from hrnet_tf.networks.constructors import (
     Arguments,
     ImageShape,
@@ -215,7 +216,7 @@ def HRNetDetector(
         beside={"sizes": sizes},
     )
     model.batch_statistics, model.learning = batch_statistics, learns_from
-    model.compile(CoupledSGD(0.02, 0.9, coupled_weight_decay=1e-4))
+    model.compile(scaled_if_mixed(CoupledSGD(0.02, 0.9, coupled_weight_decay=1e-4)))
     return model
 
 

@@ -3,6 +3,7 @@
 import keras
 from typing_extensions import Unpack
 
+from hrnet_tf.common.compat import scaled_if_mixed
 from hrnet_tf.networks.constructors import (
     Arguments,
     ImageShape,
@@ -78,7 +79,7 @@ def HRNetV1(
     model = network.model(x, "hrnet_v1")
     if network.include_top:
         model.compile(
-            Adam(0.001),
+            scaled_if_mixed(Adam(0.001)),
             loss=KeypointLoss(stride=network.spec.stride),
             metrics=[KeypointAccuracy(stride=network.spec.stride)],
         )

@@ -3,7 +3,7 @@
 import keras
 from typing_extensions import Unpack
 
-from hrnet_tf.common.compat import build_losses
+from hrnet_tf.common.compat import scaled_if_mixed
 from hrnet_tf.networks.constructors import (
     Arguments,
     ImageShape,
@@ -106,10 +106,9 @@ def HRNetV2(
             PixelAccuracy(upsampling=rule),
         ]
         model.compile(
-            SGD(0.01, momentum=0.9),
+            scaled_if_mixed(SGD(0.01, momentum=0.9)),
             loss={"auxiliary": loss, "logits": loss} if ocr else loss,
             loss_weights={"auxiliary": 0.4, "logits": 1.0} if ocr else None,
             metrics={"logits": metrics} if ocr else metrics,
         )
-        build_losses(model)
     return model

@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from hrnet_tf.common.compat import build_losses
+
 
 @keras.saving.register_keras_serializable("hrnet_tf")
 class SharedTargets(keras.Model):
@@ -37,6 +39,16 @@ class SharedTargets(keras.Model):
         """Keras's, with the targets of each output."""
         y, sample_weight = (_for_each(a, y_pred) for a in (y, sample_weight))
         return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def make_train_function(self, force=False):
+        """Keras's; what keeps the means of losses is there before the first step."""
+        build_losses(self)
+        return super().make_train_function(force)
+
+    def make_test_function(self, force=False):
+        """Keras's; see `make_train_function`."""
+        build_losses(self)
+        return super().make_test_function(force)
 
 
 def _for_each(targets, y_pred):
