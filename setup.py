@@ -71,6 +71,7 @@ setup(
         "serving": REQUIREMENTS["serving"],
         "kubernetes": REQUIREMENTS["kubernetes"],
         "remote": REQUIREMENTS["remote"],
+        "peers": REQUIREMENTS["peers"],
         "all": EXTRAS,
         # The addons lane, Python 3.10 or 3.11: the last TensorFlow with
         # tensorflow-addons.

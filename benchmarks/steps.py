@@ -1,21 +1,25 @@
 """Training steps of whole networks: until the first one, each one, and their memory.
 
-Ours as the constructors make and compile it, against Keras's batch norm and Keras's
-optimizer of the same name (Adam for pose, SGD for the others), on made-up batches. Each
-is measured in processes of its own that take turns: CPU seconds from the imported
-package until the end of the first step (the network is built in it), the median time of
-later steps, and the largest memory.
+Ours as the constructors make and compile it, with `hrnet_tf.optimizers.Adam`, against
+Keras's batch norm and `keras.optimizers.Adam`, on made-up batches. Each is measured in
+processes of its own that take turns: CPU seconds from the imported package until the
+end of the first step (the network is built in it), the median time of later steps, and
+the largest memory. Where the extra `peers` has installed PyTorch, the pose network's
+steps stand beside those of PyTorch, channels last (`benchmarks.torch_steps`).
 
-`python -m benchmarks.steps NETWORK SIDE` is the process that is measured.
+`python -m benchmarks.steps NETWORK SIDE [OPTIMIZER]` is the process that is measured;
+classification and segmentation are compiled with SGD, which may be asked for.
 """
 
+import importlib.util
+import json
 import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +29,9 @@ from benchmarks.report import Result
 
 OURS, THEIRS = "ours", "Keras's optimizer and batch norm"
 SIDES = (THEIRS, OURS)
+TORCH, TORCH_CASE = "PyTorch, channels last", "pose"
 TARGETS = {"CPU s": 4.0, "ms": 1.15, "MB": 1 / 0.7}
+TORCH_TARGET = 1.0
 TITLES = {"CPU s": "until the first step ends", "ms": "a step", "MB": "peak memory"}
 PROCESSES = 2  # of each side
 STEPS = 6
@@ -63,11 +69,17 @@ CASES: Mapping[str, Case] = {
 def run() -> list[Result]:
     """Medians over processes that take turns, for each network."""
     results = []
+    with_torch = has_torch()
+    if not with_torch:
+        print("  without PyTorch beside (pip install 'hrnet-tf[peers]')", flush=True)
     for name, case in CASES.items():
-        found: dict[str, list[list[float]]] = {side: [] for side in SIDES}
+        sides_here = (*SIDES, TORCH) if with_torch and name == TORCH_CASE else SIDES
+        found: dict[str, list[list[float]]] = {side: [] for side in sides_here}
         for _ in range(PROCESSES):
-            for side in SIDES:
+            for side in sides_here:
                 found[side].append(_in_process(name, side))
+        if len({process[-1] for each in found.values() for process in each}) > 1:
+            raise RuntimeError(f"{name}: the sides are not the same network: {found}")
         for number, (unit, target) in enumerate(TARGETS.items()):
             sides = {
                 side: statistics.median(process[number] for process in processes)
@@ -80,11 +92,21 @@ def run() -> list[Result]:
             )
             ratio = sides[THEIRS] / sides[OURS]
             results.append(Result(title, sides, unit, ratio, target))
+            if TORCH in sides and unit == "ms":
+                ratio = sides[TORCH] / sides[OURS]
+                title += ", beside PyTorch"
+                both = {side: sides[side] for side in (TORCH, OURS)}
+                results.append(Result(title, both, unit, ratio, TORCH_TARGET))
     return results
 
 
-def make_network(case: Case, side: str) -> Any:
-    """The compiled network of one side."""
+def has_torch() -> bool:
+    """Whether the extra `peers` is installed."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def make_network(case: Case, side: str, optimizer: str = "Adam") -> Any:
+    """The compiled network of one side, with an optimizer of this name."""
     import keras
 
     import hrnet_tf
@@ -97,16 +119,15 @@ def make_network(case: Case, side: str) -> Any:
         normalization=keras.layers.BatchNormalization if theirs else None,
         input_shape=(*case.size, 3),
     )
-    if theirs:
-        own = network.optimizer
-        kind = getattr(keras.optimizers, type(own).__name__)
-        network.optimizer = kind.from_config(own.get_config())
+    kind = getattr(keras.optimizers if theirs else hrnet_tf.optimizers, optimizer)
+    own = network.optimizer
+    same = type(own).__name__ == optimizer
+    network.optimizer = kind.from_config(own.get_config()) if same else kind()
     return network
 
 
-def make_step(case: Case, side: str) -> Callable[[], object]:
-    """A training step of one side on a made-up batch."""
-    network = make_network(case, side)
+def make_step(network: Any, case: Case) -> Callable[[], object]:
+    """A training step of a network on a made-up batch."""
     rng = np.random.default_rng(0)
     images = rng.normal(size=(case.images, *case.size, 3)).astype(np.float32)
     targets = rng.integers(0, case.classes, (case.images, *case.targets))
@@ -114,13 +135,16 @@ def make_step(case: Case, side: str) -> Callable[[], object]:
     return lambda: network.train_on_batch(images, targets)
 
 
-def measure(case: Case, side: str) -> tuple[float, float, float]:
-    """CPU seconds until the first step ends, milliseconds a step, megabytes at most."""
+def measure(
+    case: Case, side: str, optimizer: str = "Adam"
+) -> tuple[float, float, float, int]:
+    """CPU seconds until the first step ends, ms a step, MB at most, weights."""
     import hrnet_tf
 
     hrnet_tf.HRNetV1  # noqa: B018, its import does not count
     begin = time.process_time()
-    step = make_step(case, side)
+    network = make_network(case, side, optimizer)
+    step = make_step(network, case)
     step()
     first = time.process_time() - begin
     times = []
@@ -129,11 +153,28 @@ def measure(case: Case, side: str) -> tuple[float, float, float]:
         step()
         times.append(time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE / MEGABYTE
-    return first, 1000 * statistics.median(times), peak
+    weights = sum(int(np.prod(each.shape)) for each in network.trainable_variables)
+    return first, 1000 * statistics.median(times), peak, weights
+
+
+def torch_case(case: Case) -> str:
+    """What `benchmarks.torch_steps` takes."""
+    from hrnet_tf.networks.backbone import body
+
+    return json.dumps(
+        {
+            "body": asdict(body(case.width)),
+            "images": case.images,
+            "size": case.size,
+            "keypoints": case.classes,
+        }
+    )
 
 
 def _in_process(name: str, side: str) -> list[float]:
     command = [sys.executable, "-m", "benchmarks.steps", name, side]
+    if side == TORCH:
+        command[2:] = ["benchmarks.torch_steps", torch_case(CASES[name])]
     done = subprocess.run(
         command,
         check=True,
@@ -141,8 +182,8 @@ def _in_process(name: str, side: str) -> list[float]:
         text=True,
         cwd=Path(__file__).parents[1],
     )
-    return [float(number) for number in done.stdout.split()[-3:]]
+    return [float(number) for number in done.stdout.split()[-4:]]
 
 
 if __name__ == "__main__":
-    print(*measure(CASES[sys.argv[1]], sys.argv[2]))
+    print(*measure(CASES[sys.argv[1]], *sys.argv[2:]))

@@ -218,20 +218,38 @@ def test_epochs_whose_state_is_kept_take_turns_with_others(
     assert min(with_state, without) > 0
 
 
-@pytest.mark.parametrize("side", steps.SIDES)
-def test_sides_of_training_steps_differ_by_optimizer_and_batch_norm(side):
+@pytest.mark.parametrize(
+    ("side", "name"),
+    [(steps.THEIRS, "Adam"), (steps.OURS, "Adam"), (steps.OURS, "SGD")],
+)
+def test_sides_of_training_steps_differ_by_optimizer_and_batch_norm(side, name):
     case = dataclasses.replace(steps.CASES["pose"], width="18_small_v1")
-    network = steps.make_network(case, side)
+    network = steps.make_network(case, side, name)
     source = keras if side == steps.THEIRS else hrnet_tf
-    assert type(network.optimizer) is source.optimizers.Adam
+    assert type(network.optimizer) is getattr(source.optimizers, name)
     norm = keras.layers.BatchNormalization if side == steps.THEIRS else BatchNorm
     assert type(network.get_layer("bn1")) is norm
     assert network.loss is not None
 
 
-def test_training_steps_are_judged_by_medians_of_processes(monkeypatch):
-    numbers = {steps.THEIRS: [80.0, 1200.0, 4000.0], steps.OURS: [20.0, 1000.0, 3000.0]}
-    monkeypatch.setattr(steps, "_in_process", lambda name, side: numbers[side])
+NUMBERS = {
+    steps.THEIRS: [80.0, 1200.0, 4000.0, 7.0],
+    steps.OURS: [20.0, 1000.0, 3000.0, 7.0],
+    steps.TORCH: [5.0, 900.0, 2000.0, 7.0],
+}
+
+
+@pytest.fixture
+def with_torch(monkeypatch):
+    def set_to(installed):
+        monkeypatch.setattr(steps, "has_torch", lambda: installed)
+        monkeypatch.setattr(steps, "_in_process", lambda name, side: NUMBERS[side])
+
+    return set_to
+
+
+def test_training_steps_are_judged_by_medians_of_processes(with_torch, capsys):
+    with_torch(False)
     found = steps.run()
     assert len(found) == 3 * len(steps.CASES)
     assert [(result.value, result.ok) for result in found[:3]] == [
@@ -240,3 +258,41 @@ def test_training_steps_are_judged_by_medians_of_processes(monkeypatch):
         (pytest.approx(4 / 3), False),
     ]
     assert found[0].title == "HRNetV1 W32, 8 of 256x192: until the first step ends"
+    assert "without PyTorch beside" in capsys.readouterr().out
+
+
+def test_training_steps_stand_beside_those_of_pytorch(with_torch, monkeypatch):
+    with_torch(True)
+    found = steps.run()
+    assert len(found) == 3 * len(steps.CASES) + 1
+    assert list(found[0].measured) == [steps.THEIRS, steps.OURS, steps.TORCH]
+    assert found[2].title == "HRNetV1 W32, 8 of 256x192: a step, beside PyTorch"
+    assert (found[2].value, found[2].ok) == (0.9, False)
+    monkeypatch.setitem(NUMBERS, steps.TORCH, [5.0, 900.0, 2000.0, 8.0])
+    with pytest.raises(RuntimeError, match="pose: the sides are not the same network"):
+        steps.run()
+
+
+def test_pytorch_is_given_the_numbers_of_the_body():
+    given = json.loads(steps.torch_case(steps.CASES["pose"]))
+    assert given == {
+        "body": {
+            "width": 32,
+            "modules": [1, 4, 3],
+            "blocks": 4,
+            "bottlenecks": [4, 64],
+            "stem": [[64, 2], [64, 2]],
+        },
+        "images": 8,
+        "size": [256, 192],
+        "keypoints": 17,
+    }
+
+
+def test_the_network_of_pytorch_has_as_many_weights():
+    pytest.importorskip("torch")
+    from benchmarks import torch_steps
+
+    given = json.loads(steps.torch_case(steps.CASES["pose"]))
+    network = torch_steps.Pose(given["body"], given["keypoints"])
+    assert sum(each.numel() for each in network.parameters()) == 28_536_113

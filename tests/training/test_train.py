@@ -17,6 +17,7 @@ from hrnet_tf.common.typed_yaml import write_config
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.pose.experiment import PoseExperiment, weighted
+from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.training.recipe import make_optimizer
 from hrnet_tf.training.run import Run
 from hrnet_tf.training.train import limit_threads, prepare_model, train
@@ -92,6 +93,42 @@ def fail_at(number, failure):
             failure()
 
     return call
+
+
+def test_steps_and_validations_are_traced_once_in_a_process(
+    configured, shallow, monkeypatch
+):
+    """However many epochs there are, and after an interruption too."""
+    traced = []
+    step, in_graph = keras.Model.train_step, PosePredictor.in_graph
+
+    def counted_step(self, data):
+        traced.append("step")
+        return step(self, data)
+
+    def counted_graph(network, manifest):
+        answer = in_graph(network, manifest)
+
+        def counted(crops):
+            traced.append("validation")
+            return answer(crops)
+
+        return counted
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras.Model, "train_step", counted_step)
+    monkeypatch.setattr(PosePredictor, "in_graph", staticmethod(counted_graph))
+    settings = ("train.steps_per_epoch=2", "train.epochs=3")
+    with monkeypatch.context() as patched:
+        callback = keras.callbacks.TensorBoard
+        patched.setattr(callback, "on_train_batch_begin", fail_at(4, interrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(configured(*settings))
+    assert traced == ["step", "validation"]  # two epochs
+    train(configured(*settings))
+    assert traced == ["step", "validation"] * 2
 
 
 def test_a_finished_run_is_not_trained_again(configured, eagerly, shallow):
