@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import hrnet_tf
 from hrnet_tf.common.compat import (
+    KERAS_3,
     averaged_values,
     loss_scale,
     scale_losses,
@@ -221,7 +222,7 @@ def half_precision():
     keras.mixed_precision.set_global_policy("float32")
 
 
-def test_a_network_of_mixed_precision_is_traced_once(half_precision, rng):
+def test_a_network_of_mixed_precision_is_traced_once(half_precision, shallow, rng):
     build, shape = NETWORKS["pose"]
     model = build()
     assert loss_scale(model.optimizer) in (None, 2**15)  # None: not begun
@@ -229,7 +230,7 @@ def test_a_network_of_mixed_precision_is_traced_once(half_precision, rng):
     assert loss_scale(model.optimizer) <= 2**15
 
 
-def test_a_saved_network_is_traced_once(tmp_path, rng):
+def test_a_saved_network_is_traced_once(shallow, tmp_path, rng):
     build, shape = NETWORKS["ocr"]
     build().save(tmp_path / "ocr.keras")
     model = keras.models.load_model(tmp_path / "ocr.keras")
@@ -241,7 +242,8 @@ def test_mixed_precision_is_saved_before_and_after_it_has_begun(
 ):
     model = network(scaled_if_mixed(hrnet_tf.optimizers.Adam(0.1)))
     path = tmp_path / "network.keras"
-    for begun in (False, True):
+    # Keras 2 cannot open what had not begun.
+    for begun in (False, True) if KERAS_3 else (True,):
         if begun:
             model.train_on_batch(np.ones((2, 3), np.float32), np.ones((2, 1)))
         model.save(path)
