@@ -43,7 +43,7 @@ from hrnet_tf.tasks.landmarks.metrics import CellDistance
 from hrnet_tf.tasks.landmarks.network import HRNetLandmarks
 from hrnet_tf.tasks.landmarks.predictor import LandmarkPredictor
 from hrnet_tf.tasks.landmarks.result import FaceLandmarks
-from hrnet_tf.tasks.pose.network import HRNetV1
+from hrnet_tf.tasks.pose.network import HRNetV1, LiteHRNet
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.regression.channels import ChannelSet
 from hrnet_tf.tasks.regression.drawing import draw_map
@@ -89,6 +89,7 @@ __all__ = [
     "LandmarkLoss",
     "LandmarkPredictor",
     "LandmarkSet",
+    "LiteHRNet",
     "LovaszSoftmax",
     "Option",
     "Parts",

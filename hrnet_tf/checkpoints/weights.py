@@ -11,6 +11,7 @@ from hrnet_tf.common.compat import variable_leaf
 # Keras's names for what PyTorch calls ...
 LEAVES = {
     "kernel": "weight",
+    "depthwise_kernel": "weight",
     "gamma": "weight",
     "bias": "bias",
     "beta": "bias",

@@ -11,7 +11,7 @@ from hrnet_tf.checkpoints.names import BODY
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks.backbone import SMALL_VARIANTS, Body
 from hrnet_tf.tasks import networks
-from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind
+from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind, Numbers
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,9 @@ def infer(
         InputError: if this is no HRNet, or one whose shape no constructor takes, or not
             the one that was asked for.
     """
+    for kind in networks().values():
+        if kind.numbers and (numbers := kind.numbers(tensors, where)):
+            return _with_its_own_body(kind, numbers, tensors, where, asked)
     first, stem = tensors.get(BODY), tensors.get("layer1.0.conv1.weight")
     if first is None or stem is None or first.ndim != 4 or stem.ndim != 4:
         raise InputError(
@@ -98,6 +101,25 @@ def infer(
         spec.modules,
         spec.blocks,
     )
+
+
+def _with_its_own_body(
+    kind: NetworkKind,
+    numbers: Numbers,
+    tensors: Mapping[str, np.ndarray],
+    where: str,
+    asked: str | None,
+) -> Facts:
+    """The facts of a network that alone has such a body."""
+    if asked not in (None, kind.name):
+        raise InputError(f"{where} is no {asked}: it has the body of {kind.name}.")
+    head = next((head for head in kind.heads if _has(tensors, head)), None)
+    if head is None:
+        wanted = " and no ".join(head.tensor for head in kind.heads)
+        raise InputError(
+            f"{where} is a {kind.name} without a head: it has no {wanted}."
+        )
+    return Facts(kind, head, len(tensors[head.tensor]), *numbers)
 
 
 def _found(

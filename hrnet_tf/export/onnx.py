@@ -23,8 +23,9 @@ from hrnet_tf.export.onnx_rules import CHANNELS_FIRST_RULES
 from hrnet_tf.export.onnx_shapes import simplify_shapes
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.signatures import divided, outputs_of
-from hrnet_tf.networks.fold import StandIns, constant_graph, fold
+from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.networks.regions import STANDS_FOR, to_roi_align
+from hrnet_tf.networks.stand_ins import StandIns
 from hrnet_tf.tasks.base.manifest import TaskManifest
 
 # From 18 on tf2onnx does not move transposes past the mean of a classifier's maps.

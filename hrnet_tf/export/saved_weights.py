@@ -10,8 +10,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from hrnet_tf.export.processes.runtimes import FROZEN_WEIGHTS
-from hrnet_tf.networks.fold import StandIns, constant_graph, fold
+from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.networks.shared_weights import SharedWeights
+from hrnet_tf.networks.stand_ins import StandIns
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from hrnet_tf.export.signatures import decode, divided, outputs_of
 from hrnet_tf.export.tflite_metadata import NAME as TFLITE_METADATA
 from hrnet_tf.export.tflite_metadata import append_labels, tflite_metadata
 from hrnet_tf.images.preprocess import preprocess_input
-from hrnet_tf.networks.fold import StandIns, constant_graph, fold
+from hrnet_tf.networks.fold import constant_graph, fold
+from hrnet_tf.networks.stand_ins import StandIns
 from hrnet_tf.tasks.base.manifest import TaskManifest
 
 METADATA = "manifest"  # the manifest's name inside the file

@@ -18,6 +18,7 @@ from keras import layers
 from hrnet_tf.common.compat import freeze
 from hrnet_tf.networks.batch_norm import BatchNormalization
 from hrnet_tf.networks.layers import Upsample, resize_bilinear
+from hrnet_tf.networks.lite_layers import DepthwiseConvolution
 
 Emitter = Callable[[Any], tf.Tensor]
 
@@ -129,67 +130,6 @@ def constant_graph(function: Callable, *signature: tf.TensorSpec) -> Any:
     return freeze(concrete) if concrete.variables else concrete
 
 
-class StandIns:
-    """Constants that get their values only when the graph is finished.
-
-    TensorFlow copies a graph some twenty times while it traces and saves it, and large
-    weights with it. A stand-in has a weight's shape and holds a single number.
-
-    Args:
-        name: what those of one network are called; where several are saved together
-            each needs another one.
-
-    Example:
-        ```python
-        stand_ins = StandIns()
-        graph = constant_graph(fold(model, stand_ins.constant), signature)
-        definition = graph.graph.as_graph_def()
-        stand_ins.fill_in(definition)
-        ```
-    """
-
-    def __init__(self, name: str = "stand_in"):
-        self.name = name
-        self.weights: dict[str, np.ndarray] = {}
-
-    def constant(self, weight: np.ndarray) -> tf.Tensor:
-        """A stand-in for a float32 weight, in the graph that is being traced."""
-        stand_in = tf.constant(0.0, shape=weight.shape, name=self.name)
-        self.weights[stand_in.op.name] = weight
-        return stand_in
-
-    def fill_in(self, definition: Any) -> None:
-        """Put the weights where their stand-ins are, in a `GraphDef`."""
-        functions = definition.library.function
-        nested = [node for function in functions for node in function.node_def]
-        for node in [*definition.node, *nested]:
-            if node.name in self.weights:
-                value = tf.make_tensor_proto(self.weights[node.name])
-                node.attr["value"].tensor.CopyFrom(value)
-
-    def as_inputs(self, definition: Any) -> dict[str, np.ndarray]:
-        """Make inputs of all kernels in a `GraphDef`, and put in the small weights.
-
-        Returns:
-            The kernels by the names of the inputs that stand for them.
-        """
-        kernels = {}
-        for node in definition.node:
-            # Where functions were put inline, their names stand in front.
-            weight = self.weights.get(node.name.rsplit("/", 1)[-1])
-            if weight is None:
-                continue
-            if weight.ndim == 1:
-                node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(weight))
-                continue
-            kernels[node.name] = weight
-            node.op = "Placeholder"
-            del node.attr["value"]
-            shape = tf.TensorShape(weight.shape).as_proto()
-            node.attr["shape"].shape.CopyFrom(shape)
-        return kernels
-
-
 def emitter(
     layer: layers.Layer,
     norm: layers.Layer | None = None,
@@ -197,7 +137,7 @@ def emitter(
 ) -> Emitter:
     """The function that does a layer's work without its variables."""
     rule = RULES.get(type(layer))
-    if rule is convolution:
+    if rule in (convolution, depthwise):
         return rule(layer, norm, constant)
     if rule is dense:
         return rule(layer, constant)
@@ -245,6 +185,37 @@ def convolution(
         )
         y = y if offset is None else tf.nn.bias_add(y, constant(offset))
         return activation(y) if activation else y
+
+    return emit
+
+
+def depthwise(
+    layer: layers.DepthwiseConv2D,
+    norm: layers.BatchNormalization | None,
+    constant: Constant,
+) -> Emitter:
+    """A depthwise convolution with its batch norm folded in, in float64."""
+    kernel, bias = layer.get_weights()[0].astype(np.float64), None
+    if layer.use_bias:
+        bias = np.asarray(layer.bias, np.float64)
+    if norm is not None:
+        scale, shift = _scale_and_shift(norm)
+        kernel = kernel * scale.reshape(kernel.shape[2:])
+        bias = shift if bias is None else bias * scale + shift
+    weights = kernel.astype(np.float32)
+    offset = None if bias is None else bias.astype(np.float32)
+    strides = [1, *layer.strides, 1]
+
+    def emit(x):
+        y = tf.nn.depthwise_conv2d(
+            x,
+            constant(weights),
+            strides,
+            layer.padding.upper(),
+            dilations=layer.dilation_rate,
+        )
+        y = y if offset is None else tf.nn.bias_add(y, constant(offset))
+        return layer.activation(y)
 
     return emit
 
@@ -301,6 +272,8 @@ def activation(layer: layers.Activation) -> Emitter | None:
 
 RULES: dict[type, Callable[..., Emitter | None]] = {
     layers.Conv2D: convolution,
+    layers.DepthwiseConv2D: depthwise,
+    DepthwiseConvolution: depthwise,
     layers.Dense: dense,
     layers.BatchNormalization: normalization,
     BatchNormalization: normalization,
@@ -352,13 +325,14 @@ def _foldable_norms(model: keras.Model, called: list[_Call]) -> dict[int, _Call]
             and readers[id(call.inputs)] == 1
         ):
             producer = producers.get(id(call.inputs))
-            if isinstance(producer, layers.Conv2D) and _takes_in_norm(producer):
+            if _takes_in_norm(producer):
                 found[id(producer)] = call
     return found
 
 
-def _takes_in_norm(layer: layers.Conv2D) -> bool:
-    return type(layer) is layers.Conv2D and _is_linear(layer.activation)
+def _takes_in_norm(layer: layers.Layer | None) -> bool:
+    convolves = RULES.get(type(layer)) in (convolution, depthwise)
+    return layer is not None and convolves and _is_linear(layer.activation)
 
 
 def _is_linear(function: Callable) -> bool:

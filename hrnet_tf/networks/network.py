@@ -1,6 +1,6 @@
 """A network while it is built: what the public constructors do alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from hrnet_tf.checkpoints.published import find_published
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.networks.backbone import Body, Maps, body, hrnet
+from hrnet_tf.networks.backbone import Maps, body, hrnet
 from hrnet_tf.networks.constructors import Arguments, ImageShape
 from hrnet_tf.networks.layers import Conventions, Initializer
 from hrnet_tf.networks.transfer import (
@@ -35,6 +35,7 @@ class Network:
         initializer: see `Conventions`.
         renamed: see `Built`.
         translate: see `Built`.
+        describe: the body's numbers from width, modules, blocks and stem, as `body`.
 
     Attributes:
         spec: the body's numbers.
@@ -54,9 +55,10 @@ class Network:
         initializer: Initializer = "normal",
         renamed: Mapping[str, str] = MappingProxyType({}),
         translate: Translate | None = None,
+        describe: Callable[..., Any] = body,
     ) -> None:
         self._given = given = arguments
-        self.spec = body(given.width, given.modules, given.blocks, given.stem)
+        self.spec = describe(given.width, given.modules, given.blocks, given.stem)
         self.include_top = given.has_head
         self._built = Built(
             constructor,
@@ -75,7 +77,9 @@ class Network:
             given.normalization,
             given.activation,
         )
-        self.image = image_input(given.input_shape, self.spec, given.upsampling)
+        self.image = image_input(
+            given.input_shape, self.spec.largest_stride, given.upsampling
+        )
 
     def body(self, *, high_resolution_only: bool = False) -> Maps:
         """The body's maps, highest resolution first; see `hrnet`."""
@@ -116,7 +120,9 @@ class Network:
         return model
 
 
-def image_input(input_shape: ImageShape, spec: Body, upsampling: str) -> tf.Tensor:
+def image_input(
+    input_shape: ImageShape, largest_stride: int, upsampling: str
+) -> tf.Tensor:
     """The symbolic image, once its size is known to fit.
 
     Raises:
@@ -130,7 +136,7 @@ def image_input(input_shape: ImageShape, spec: Body, upsampling: str) -> tf.Tens
             "`input_shape` must be (height, width, 3), channels last, with None for "
             f"sides that vary; got {shape}."
         )
-    stride = spec.largest_stride
+    stride = largest_stride
     height, width = shape[:2]
     if upsampling == "nearest" and any(
         side is not None and side % stride for side in shape[:2]

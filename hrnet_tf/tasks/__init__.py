@@ -42,9 +42,10 @@ TASKS: dict[str, Task] = {
 OWN = frozenset(TASKS)  # of this package
 DEFAULT = POSE.name  # of configurations that name no task
 
-# Modules of networks that nothing trains yet; their checkpoints can be read. Whatever
-# has a detector's tensors has those of its pyramid, which comes last for that.
-NETWORKS_ALONE = ("detection.pyramid",)
+# Modules of further networks whose checkpoints can be read: a task's second one, and
+# those that nothing trains. Whatever has a detector's tensors has those of its pyramid,
+# which comes last for that.
+FURTHER_NETWORKS = ("pose.lite_checkpoint", "detection.pyramid")
 
 
 def register_task(task: Task) -> None:
@@ -168,7 +169,7 @@ def read_manifest(path: str | Path) -> TaskManifest:
 def networks() -> dict[str, NetworkKind]:
     """Every network of the family whose checkpoints can be read, by its constructor."""
     found = [task.parts().network for task in TASKS.values()]
-    for name in NETWORKS_ALONE:
+    for name in FURTHER_NETWORKS:
         module = importlib.import_module(f"{__name__}.{name}")
         found.append(module.NETWORK)
     return {network.name: network for network in found if network is not None}

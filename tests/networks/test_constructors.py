@@ -59,6 +59,10 @@ SIGNATURES = {
         "(width=32, *, include_top=True, weights=None, input_shape=(None, None, 3), "
         f"upsampling='nearest', {NUMBERS}, {LAYERS})"
     ),
+    "LiteHRNet": (
+        f"(width=18, keypoints=17, *, {HEAD}, input_shape=(256, 192, 3), "
+        f"upsampling='nearest', {NUMBERS}, {LAYERS})"
+    ),
     "HigherHRNet": (
         f"(width=32, keypoints=17, *, resolutions=2, {HEAD}, "
         f"input_shape=(None, None, 3), upsampling='nearest', {NUMBERS}, {LAYERS})"

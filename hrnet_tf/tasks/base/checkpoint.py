@@ -73,6 +73,9 @@ def as_they_are(tensors: Mapping[str, np.ndarray], where: str) -> dict[str, np.n
     return dict(tensors)
 
 
+# Width, modules and blocks, as a constructor takes them.
+Numbers = tuple[int | str, tuple[int, ...], int]
+
 # Of title, input, arguments of the constructor, `--labels`, and the model's file.
 ManifestMaker = Callable[..., TaskManifest]
 
@@ -94,6 +97,8 @@ class NetworkKind:
             errors, to those of this network, where programs differ in more than names;
             those of other networks stay as they are. It refuses networks that look like
             this one and are none.
+        numbers: reads width, modules and blocks off the tensors of a body that is not
+            HRNet's, and None off all others; None: the body is HRNet's.
     """
 
     constructor: Callable[..., keras.Model]
@@ -106,6 +111,7 @@ class NetworkKind:
     translate: Callable[[Mapping[str, np.ndarray], str], dict[str, np.ndarray]] = (
         as_they_are
     )
+    numbers: Callable[[Mapping[str, np.ndarray], str], Numbers | None] | None = None
 
     @property
     def name(self) -> str:

@@ -19,7 +19,7 @@ STRIDE = 4  # crop pixels per heatmap cell, of every published network
 LARGE, LARGE_SIGMA = 384, 3.0
 
 
-def _manifest(
+def pose_manifest(
     title: str,
     given: ImageInput,
     arguments: Mapping[str, Any],
@@ -27,6 +27,7 @@ def _manifest(
     path: Path,
     encoding: Encoding,
 ) -> PoseManifest:
+    """The facts of a converted network that answers with heatmaps of one person."""
     codec = HeatmapCodec(STRIDE, refinement=USUAL[encoding], encoding=encoding)
     found = arguments["keypoints"] / codec.maps_per_keypoint
     keypoints = KeypointSet.read_for(labels or "coco", found, path)
@@ -47,7 +48,7 @@ NETWORK = NetworkKind(
     HRNetV1,
     "pose",
     (Head("final_layer.weight", "keypoints", 4, ("final_layer",)),),
-    manifest=_manifest,
+    manifest=pose_manifest,
     encodings=ENCODINGS,
     for_bodies=True,
 )

@@ -25,7 +25,7 @@ from hrnet_tf.tasks.keypoints.encodings import (
 class PoseModel(NetworkSection):
     """The network."""
 
-    name: Literal["HRNetV1"] = "HRNetV1"
+    name: Literal["HRNetV1", "LiteHRNet"] = "HRNetV1"
     size: tuple[int, int] = (256, 192)  # height and width of a crop
 
 

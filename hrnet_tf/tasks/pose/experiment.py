@@ -33,10 +33,12 @@ from hrnet_tf.tasks.pose.evaluator import (
 )
 from hrnet_tf.tasks.pose.judges import open_part
 from hrnet_tf.tasks.pose.manifest import PoseManifest
-from hrnet_tf.tasks.pose.network import HRNetV1
+from hrnet_tf.tasks.pose.network import HRNetV1, LiteHRNet
 from hrnet_tf.tasks.pose.pipeline import CropReader, random_epochs, training_batches
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.pose.survey import check_people, survey_people
+
+NETWORKS = {network.__name__: network for network in (HRNetV1, LiteHRNet)}
 
 
 class PoseExperiment:
@@ -68,7 +70,8 @@ class PoseExperiment:
         """Normalised crops to heatmaps."""
         section = self.config.model.beginning_with(weights)
         count = len(manifest.keypoints) * manifest.codec.maps_per_keypoint
-        return build_network(HRNetV1, section, count, synchronized=synchronized)
+        constructor = NETWORKS[section.name]
+        return build_network(constructor, section, count, synchronized=synchronized)
 
     def training_data(self, manifest: PoseManifest) -> "PoseTrainingData":
         """Everyone with keypoints."""

@@ -1,4 +1,4 @@
-"""HRNetV1: top-down human pose, one heatmap a keypoint."""
+"""Networks for top-down human pose: one heatmap a keypoint."""
 
 import keras
 from typing_extensions import Unpack
@@ -11,7 +11,9 @@ from hrnet_tf.networks.constructors import (
     constructor,
 )
 from hrnet_tf.networks.heads.heatmap import heatmap_head
+from hrnet_tf.networks.heads.iterative import iterative_head
 from hrnet_tf.networks.layers import Upsampling
+from hrnet_tf.networks.lite import lite_body, lite_hrnet
 from hrnet_tf.networks.network import Network
 from hrnet_tf.networks.optimizers import Adam
 from hrnet_tf.tasks.keypoints.losses import KeypointLoss
@@ -78,9 +80,91 @@ def HRNetV1(
         x = heatmap_head(x, keypoints, network.conventions)
     model = network.model(x, "hrnet_v1")
     if network.include_top:
-        model.compile(
-            scaled_if_mixed(Adam(0.001)),
-            loss=KeypointLoss(stride=network.spec.stride),
-            metrics=[KeypointAccuracy(stride=network.spec.stride)],
-        )
+        _compile(model, network.spec.stride)
     return model
+
+
+@constructor()
+def LiteHRNet(
+    width: int | str = 18,
+    keypoints: int = 17,
+    *,
+    pyramid_outputs: bool = False,
+    input_shape: ImageShape = (256, 192, 3),
+    upsampling: Upsampling = "nearest",
+    **shared: Unpack[Shared],
+) -> keras.Model:
+    """Lite-HRNet: 1.1 or 1.8 million parameters, for the same task as `HRNetV1`.
+
+    The model takes and gives what `HRNetV1` does: normalised RGB crops, float `(batch,
+    height, width, 3)` (see `hrnet_tf.preprocess_input`), sides multiples of 32; float32
+    heatmaps `(batch, height / 4, width / 4, keypoints)`. It is compiled alike.
+
+    Args:
+        width: the variant, 18 or 30 as the paper calls them. Both have 40 channels in
+            the highest resolution; 30 has more modules.
+        keypoints: number of heatmaps.
+        include_top: whether to add the heatmap head; without it the model returns the
+            high-resolution map `(batch, height / 4, width / 4, 40)`, with all
+            resolutions in it, and is not compiled.
+        pyramid_outputs: return features by level in place of heatmaps: the body's maps
+            `{"P2": ..., "P5": ...}`, `Pn` `(batch, height / 2**n, width / 2**n, 40 *
+            2**(n - 2))`. The model then has no head and is not compiled.
+        upsampling: `"nearest"` alone: the others are no part of this network, whose
+            neck is always bilinear with aligned corners.
+        modules: modules in the stages with 2, 3 and 4 branches (18: 2, 4, 2; 30: 3, 8,
+            3).
+        blocks: conditional channel weightings in each module (published: 2).
+        stem: None; the stem is part of the design.
+        **shared: those of all networks; see `Arguments`.
+
+    Returns:
+        A functional `keras.Model`.
+
+    Raises:
+        ValueError: if a size, a number or a name does not fit.
+
+    Source: Yu et al., Lite-HRNet: A Lightweight High-Resolution Network,
+    https://arxiv.org/abs/2104.06403.
+
+    Example:
+        ```python
+        model = hrnet_tf.LiteHRNet(18, keypoints=17)
+        heatmaps = model(hrnet_tf.preprocess_input(images))    # (batch, 64, 48, 17)
+        ```
+    """
+    if upsampling != "nearest":
+        raise ValueError(
+            f'LiteHRNet fuses by nearest upsampling: `upsampling` must be "nearest", '
+            f"got {upsampling!r}."
+        )
+    network = Network(
+        "LiteHRNet",
+        {"keypoints": keypoints},
+        Arguments(
+            width=width,
+            pyramid_outputs=pyramid_outputs,
+            input_shape=input_shape,
+            upsampling=upsampling,
+            **shared,
+        ),
+        describe=lite_body,
+    )
+    maps = lite_hrnet(network.image, network.spec, network.conventions)
+    if pyramid_outputs:
+        return network.model(network.pyramid(maps), "lite_hrnet")
+    x = iterative_head(maps, network.conventions)
+    if network.include_top:
+        x = heatmap_head(x, keypoints, network.conventions)
+    model = network.model(x, "lite_hrnet")
+    if network.include_top:
+        _compile(model, network.spec.stride)
+    return model
+
+
+def _compile(model: keras.Model, stride: int) -> None:
+    model.compile(
+        scaled_if_mixed(Adam(0.001)),
+        loss=KeypointLoss(stride=stride),
+        metrics=[KeypointAccuracy(stride=stride)],
+    )
