@@ -25,6 +25,7 @@ BENCHMARKS = {
     "reading": "a checkpoint against its file's bytes, and the memory it takes",
     "epochs": "epochs whose state is kept against epochs without it",
     "steps": "until the first training step, each one and its memory",
+    "recompute": "steps that compute activations twice, and their memory",
     "training": "steps of a narrow network, by batch norm and by threads",
     "input_pipeline": "training batches against a PyTorch-style loader",
 }

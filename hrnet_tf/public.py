@@ -21,6 +21,7 @@ from hrnet_tf.losses import (
     WeightedSum,
 )
 from hrnet_tf.networks.fine_tuning import freeze_body, freeze_layers, unfreeze
+from hrnet_tf.networks.recomputation import recompute
 from hrnet_tf.networks.transfer import load_body
 from hrnet_tf.optimizers import CoupledSGD
 from hrnet_tf.tasks import register_task
@@ -123,6 +124,7 @@ __all__ = [
     "preprocess_input",
     "read_config",
     "read_image",
+    "recompute",
     "register_task",
     "train",
     "unfreeze",

@@ -1,6 +1,8 @@
 """What differs between the lanes: Keras 3 on the newest TensorFlow, Keras 2.15."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -269,6 +271,51 @@ def seeded_dropout() -> None:
     """Have layers that are built from here on draw from what `begin_dropout` sets."""
     if not KERAS_3:
         keras.backend.experimental.enable_tf_random_generator()
+
+
+def draws_by_chance(layer: Any) -> bool:
+    """Whether a layer, or one inside, has random numbers of its own, as dropout has."""
+    holder = "seed_generator" if KERAS_3 else "_random_generator"
+    flat = layer._flatten_layers()
+    return any(getattr(each, holder, None) is not None for each in flat)
+
+
+_updates = threading.local()  # devices of a strategy trace in threads of their own
+
+
+def updates_held() -> bool:
+    """Whether layers are called within `without_updates`."""
+    return getattr(_updates, "held", False)
+
+
+@contextlib.contextmanager
+def without_updates() -> Iterator[None]:
+    """Layers that are called in here change no variables.
+
+    Under Keras 2 this holds for those that `let_updates_be_held` was given.
+    """
+    before = updates_held()
+    with contextlib.ExitStack() as held:
+        if KERAS_3:
+            held.enter_context(keras.StatelessScope(initialize_variables=False))
+        _updates.held = True
+        try:
+            yield
+        finally:
+            _updates.held = before
+
+
+def let_updates_be_held(layer: Any) -> None:
+    """Have a layer obey `without_updates`; those of Keras 3 do."""
+    if KERAS_3 or "add_update" in vars(layer):
+        return
+    update = layer.add_update
+
+    def unless_held(updates: Any) -> None:
+        if not updates_held():
+            update(updates)
+
+    layer.add_update = unless_held
 
 
 def begin_dropout(model: keras.Model, seed: Sequence[int]) -> None:

@@ -143,6 +143,9 @@ class TrainSection:
     # divided by what counts in a batch (those of detectors and of pixels) or choose in
     # it (hard pixels), and the choice of images of one shape for a detector's batch.
     accumulate: int = 1
+    # Compute activations again for gradients, where memory does not hold them: the same
+    # is learnt. Of detectors body and pyramid, not the heads.
+    recompute: bool = False
     steps_per_epoch: int | None = None  # None: as many as it takes to see everything
     learning_rate: float = 0.001
     schedule: Literal["step", "cosine", "poly"] = "step"

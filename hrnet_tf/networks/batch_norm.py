@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from hrnet_tf.common.compat import KERAS_3
+from hrnet_tf.common.compat import KERAS_3, updates_held
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks.replicas import total
 
@@ -85,6 +85,8 @@ class BatchNormalization(layers.BatchNormalization):
         self._assign(*new)
 
     def _assign(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
+        if updates_held():
+            return
         self.moving_mean.assign(mean)
         self.moving_variance.assign(variance)
 

@@ -17,6 +17,7 @@ from keras import layers
 
 from hrnet_tf.common.compat import freeze
 from hrnet_tf.networks.batch_norm import BatchNormalization
+from hrnet_tf.networks.calls import Call, calls_of, check_connected
 from hrnet_tf.networks.layers import Upsample, resize_bilinear
 from hrnet_tf.networks.lite_layers import DepthwiseConvolution
 
@@ -65,11 +66,8 @@ def fold(
     """
     if own := getattr(model, "folded", None):
         return own(constant, more_rules, runtime)
-    called = [
-        _Call(layer)
-        for layer in model.layers
-        if not isinstance(layer, layers.InputLayer)
-    ]
+    called = calls_of(model)
+    check_connected(model, called)
     norms = _foldable_norms(model, called)
     folded = {id(norm.layer) for norm in norms.values()}
     steps = []
@@ -82,7 +80,6 @@ def fold(
             else:
                 emit = emitter(call.layer, norm and norm.layer, constant)
             steps.append((emit, call.inputs, id(output)))
-    _check_connected(model, steps)
     parts = _parts(model, called, constant, divided)
 
     def network(images: tf.Tensor) -> Any:
@@ -102,7 +99,7 @@ def fold(
 
 def _parts(
     model: keras.Model,
-    called: list["_Call"],
+    called: list[Call],
     constant: Constant,
     divided: Mapping[str, Mapping[str, slice]],
 ) -> dict[str, dict[str, tuple[Emitter, Any]]]:
@@ -286,32 +283,7 @@ RULES: dict[type, Callable[..., Emitter | None]] = {
 }
 
 
-class _Call:
-    """A layer with what it takes and gives (looked up once: Keras is slow)."""
-
-    def __init__(self, layer: layers.Layer):
-        self.layer = layer
-        try:
-            self.inputs, self.output = layer.input, layer.output
-        except (AttributeError, ValueError) as error:
-            raise ValueError(
-                f"Layer {layer.name} is called more than once or belongs to no "
-                "functional graph; only functional models that call every layer once "
-                "can be folded."
-            ) from error
-
-
-def _check_connected(model: keras.Model, steps: list[tuple[Emitter, Any, int]]) -> None:
-    known = {id(model.inputs[0]), *(output for *_, output in steps)}
-    needed = tf.nest.flatten([model.output, *(inputs for _, inputs, _ in steps)])
-    if len(model.inputs) != 1 or any(id(tensor) not in known for tensor in needed):
-        raise ValueError(
-            f"Model {model.name} cannot be folded: it must have one input and call "
-            "every layer once, with no model inside."
-        )
-
-
-def _foldable_norms(model: keras.Model, called: list[_Call]) -> dict[int, _Call]:
+def _foldable_norms(model: keras.Model, called: list[Call]) -> dict[int, Call]:
     """The batch norm that each convolution can take in, as its only reader."""
     readers = Counter(
         id(tensor) for call in called for tensor in tf.nest.flatten(call.inputs)

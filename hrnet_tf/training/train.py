@@ -25,6 +25,7 @@ from hrnet_tf.common.progress import moves
 from hrnet_tf.common.run_lock import training_in
 from hrnet_tf.networks.batch_norm import synchronize
 from hrnet_tf.networks.fine_tuning import freeze_body, freeze_layers
+from hrnet_tf.networks.recomputation import recompute
 from hrnet_tf.tasks import open_experiment
 from hrnet_tf.tasks.base.experiment import Evaluator, Experiment, answering
 from hrnet_tf.tasks.base.manifest import TaskManifest
@@ -244,6 +245,8 @@ def prepare_model(
                 freeze_body(network_in(model))
             freeze_layers(network_in(model), settings.freeze_layers)
             optimizer = make_optimizer(settings, steps, replicas)
+        if settings.recompute:
+            recompute(network_in(model))
         xla = _uses_xla(settings, replicas)
         # A loaded model too: not every loss of Keras is saved with its arguments.
         model.compile(optimizer, **compile_settings, jit_compile=xla)

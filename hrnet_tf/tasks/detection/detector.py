@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hrnet_tf.networks.recomputation import recompute
 from hrnet_tf.tasks.detection.geometry import normalised
 from hrnet_tf.tasks.detection.heads import BOX_SIDE, MASK_SIDE, Heads
 from hrnet_tf.tasks.detection.layers import (
@@ -163,6 +164,11 @@ class Detector(Learner):
         from hrnet_tf.tasks.detection.folding import fold_detector
 
         return fold_detector(self.parts, *settings)
+
+    def recompute(self) -> None:
+        """What `hrnet_tf.networks.recomputation.recompute` does; heads are left out."""
+        # Batch norm may keep its statistics while the detector learns.
+        recompute(self.parts.pyramid, in_inference=True)
 
     @property
     def heads(self) -> Heads:
