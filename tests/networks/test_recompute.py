@@ -57,9 +57,12 @@ def test_the_same_is_averaged_over_steps_of_several_batches():
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_several_devices_learn_the_same(tmp_path):
+@pytest.mark.parametrize(
+    "how", ["open", pytest.param("traced", marks=pytest.mark.slow)]
+)
+def test_several_devices_learn_the_same(how, tmp_path):
     path = tmp_path / "weights.npz"
-    command = [sys.executable, "-m", "support.recompute_child", str(path)]
+    command = [sys.executable, "-m", "support.recompute_child", str(path), how]
     done = subprocess.run(command, capture_output=True, text=True, cwd=TESTS)
     assert not done.returncode, done.stderr[-3000:]
     with np.load(path) as found:

@@ -1,4 +1,7 @@
-"""Learn on two devices with activations that are kept and computed twice: `FILE`."""
+"""Learn on two devices with activations that are kept and computed twice: `FILE HOW`.
+
+Steps are traced or, which begins sooner, open.
+"""
 
 import os
 import sys
@@ -11,7 +14,7 @@ import tensorflow as tf
 from support.recomputed import learn
 
 
-def main(path):
+def main(path, how):
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * 2,
@@ -20,10 +23,12 @@ def main(path):
     found = {}
     for again in (False, True):
         with strategy.scope():
-            model = learn(again, synchronized=True, dropout=False)
+            model = learn(
+                again, eagerly=how == "open", synchronized=True, dropout=False, blocks=2
+            )
         found[str(again)] = np.concatenate([x.ravel() for x in model.get_weights()])
     np.savez(path, **found)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

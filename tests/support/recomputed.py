@@ -15,14 +15,14 @@ IMAGES = RNG.standard_normal((STEPS * BATCH, SIZE, SIZE, 3)).astype(np.float32)
 TARGETS = RNG.standard_normal((STEPS * BATCH, SIZE, SIZE, 2)).astype(np.float32)
 
 
-def network(synchronized=False, dropout=True):
+def network(synchronized=False, dropout=True, blocks=4):
     """Residual blocks, then maybe dropout, then an answer for each pixel."""
     seeded_dropout()
     keras.utils.set_random_seed(0)
     conventions = Conventions(synchronized=synchronized, initializer="kaiming")
     image = keras.Input((SIZE, SIZE, 3))
     x = conventions.conv_bn(image, 8, names=("conv", "bn"))
-    for number in range(4):
+    for number in range(blocks):
         x = basic_block(x, 8, conventions, name=str(number))
     if dropout:
         x = layers.SpatialDropout2D(0.5, name="dropout")(x)

@@ -15,6 +15,7 @@ from hrnet_tf.common.config import Component, TrainSection
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.typed_yaml import write_config
 from hrnet_tf.images.preprocess import preprocess_input
+from hrnet_tf.networks.recomputation import recompute
 from hrnet_tf.tasks import make_experiment
 from hrnet_tf.tasks.pose.experiment import PoseExperiment, weighted
 from hrnet_tf.tasks.pose.predictor import PosePredictor
@@ -404,6 +405,38 @@ def test_batches_are_accumulated_to_what_one_larger_batch_learns(
     for name in ("loss", "accuracy", "val_AP"):
         one, other = ([float(row[name]) for row in of] for of in rows)
         assert one == pytest.approx(other, rel=1e-4), name
+
+
+def test_activations_that_are_computed_twice_change_nothing_of_a_run(
+    configured, eagerly, shallow, tmp_path, monkeypatch
+):
+    networks = []
+
+    def noting(network):
+        networks.append(network)
+        recompute(network)
+
+    monkeypatch.setattr("hrnet_tf.training.train.recompute", noting)
+    settings = (
+        *SHORT,
+        "train.ema=0.5",
+        "train.optimizer.class_path=keras.optimizers.SGD",
+    )
+    runs = [
+        train(
+            configured(
+                *settings,
+                f"train.recompute={again}",
+                f"output={tmp_path / again}",
+            )
+        )
+        for again in ("false", "true")
+    ]
+    assert len(networks) == 1
+    for kept, again in zip(*map(state, runs), strict=True):
+        np.testing.assert_allclose(again, kept, rtol=1e-5, atol=1e-6)
+    kept, again = (history(run)[0]["loss"] for run in runs)
+    assert float(again) == pytest.approx(float(kept), rel=1e-5)
 
 
 @pytest.mark.slow
