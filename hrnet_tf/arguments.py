@@ -110,7 +110,14 @@ def parser() -> argparse.ArgumentParser:
         "--workers",
         type=positive,
         metavar="COUNT",
-        help="how many they must be; for kubernetes, which waits for so many pods",
+        help="how many they must be; for kubernetes, which waits for so many pods; for "
+        "--ray, which begins so many",
+    )
+    command.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="have Ray Train begin the workers: auto or HOST:PORT of a cluster that "
+        "this machine belongs to, or local: an engine on this machine",
     )
     add_settings(command, "train.epochs=20")
 

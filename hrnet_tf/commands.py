@@ -16,6 +16,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.extras import require, require_runtime
 from hrnet_tf.common.free_names import free_path
 from hrnet_tf.common.messages import keep_in
+from hrnet_tf.common.ray_engine import PACKAGES
 from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.shipped import copy_config, shipped_configs
 from hrnet_tf.data.remote import local_file
@@ -35,11 +36,20 @@ DRAWN = {
 def train_command(arguments: argparse.Namespace) -> None:
     """Train from a YAML file."""
     config = read_config(arguments.config, arguments.settings)
+    if arguments.ray:
+        if arguments.cluster != "auto":
+            raise InputError("--ray and --cluster both say who trains: give one.")
+        require(PACKAGES, "Training on Ray")
 
     hrnet_tf.import_public_names()
-    from hrnet_tf.training.train import train
+    if arguments.ray:
+        from hrnet_tf.training.on_ray import train_on_ray
 
-    run = train(config, arguments.cluster, arguments.workers)
+        run = train_on_ray(config, arguments.ray, arguments.workers)
+    else:
+        from hrnet_tf.training.train import train
+
+        run = train(config, arguments.cluster, arguments.workers)
     print(f"{run.folder}: weights in checkpoints/best.keras, curves in curves.png")
     print(
         f"next: hrnet-tf evaluate {run.folder}; hrnet-tf export {run.folder} --format "
@@ -99,7 +109,7 @@ def predict_command(arguments: argparse.Namespace) -> None:
 
 def predict_many_command(arguments: argparse.Namespace) -> None:
     """Predict on very many images: to Parquet files, in parts that a restart keeps."""
-    require(["ray", "pyarrow", "fsspec"], "Prediction on many images")
+    require(PACKAGES, "Prediction on many images")
     must_exist(arguments.model, "the folder of a run or an exported model")
     if arguments.detector:
         must_exist(arguments.detector, "the folder of a run or an exported detector")

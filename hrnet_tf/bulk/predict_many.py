@@ -1,9 +1,7 @@
 """Very many images to Parquet files: Ray Data hands parts out, workers do them."""
 
-import contextlib
 import logging
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from hrnet_tf.bulk.sources import Piece, digest_of, find_pieces
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.extras import require
 from hrnet_tf.common.progress import progress_bar
+from hrnet_tf.common.ray_engine import PACKAGES, quiet, ray_engine
 from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.data.stores import local_path
 from hrnet_tf.export.integrity import find_manifest
@@ -23,13 +22,6 @@ from hrnet_tf.training.configs import RUN_FILE, read_run_config
 logger = logging.getLogger(__name__)
 
 PART_SIZE = 256  # images
-STORE = 2**27  # bytes of Ray's store on this machine; what goes through it is small
-
-# Of Ray on this machine: it tells nobody that it is used, and leaves devices alone.
-ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
 
 
 @dataclass
@@ -123,7 +115,7 @@ def predict_many(
         pandas.read_parquet("answers")  # path, width, height, people, error
         ```
     """
-    require(["ray", "pyarrow", "fsspec"], "Prediction on many images")
+    require(PACKAGES, "Prediction on many images")
     options = options or Options()
     pieces = find_pieces(str(source), options.part_size, options.column)
     job = _make_job(str(source), _whole(model), _whole(out), pieces, options)
@@ -135,7 +127,7 @@ def predict_many(
     summary = Summary(job.out, len(names), len(names) - len(missing))
     if missing:
         _forget_deaths(folder, [name for name, _ in missing])
-        with _ray(options.address) as ray:
+        with ray_engine(options.address) as ray:
             _run(ray, job, missing, options.workers, summary)
     return summary
 
@@ -171,6 +163,7 @@ def _run(
     """Have parts done, and count what comes back."""
     from hrnet_tf.bulk.worker import PartWorker
 
+    quiet("ray.data")
     rows = [{"name": name, "piece": piece.as_json()} for name, piece in missing]
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -207,41 +200,6 @@ def _workers(ray: Any, asked: int | None) -> tuple[int, dict[str, float]]:
     if gpus:
         return count, {"num_gpus": min(1, gpus / count)}
     return count, {"num_cpus": max(1, cpus // max(count, machines))}
-
-
-@contextlib.contextmanager
-def _ray(address: str | None) -> Iterator[Any]:
-    """Ray, connected; begun here and ended behind it, unless it runs already."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    import ray
-    import ray.data
-
-    # Its plans and advice say nothing to those who wait for answers.
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    if ray.is_initialized():
-        yield ray
-        return
-    settings: dict[str, Any] = {
-        "logging_level": logging.ERROR,
-        "log_to_driver": False,
-    }
-    if address is None:
-        own = {"include_dashboard": False, "object_store_memory": STORE}
-        settings = {**settings, **own, "address": "local"}
-    else:
-        settings["address"] = address
-    try:
-        ray.init(**settings)
-    except ConnectionError as error:
-        raise InputError(
-            f"There is no Ray cluster at {address}: {error}. Start one (`ray start "
-            "--head`), or leave --ray away to work on this machine."
-        ) from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
 
 
 def _forget_deaths(folder: Folder, names: Sequence[str]) -> None:

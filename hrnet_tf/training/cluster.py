@@ -52,6 +52,11 @@ LOST = (
 )
 Noted = Callable[[tf.data.Dataset], tf.data.Dataset]
 
+
+class LostWorkerError(InputError):
+    """Another worker has ended, and with it what all of them did."""
+
+
 _TASK = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)")
 
 
@@ -243,7 +248,7 @@ class Cluster:
         """In here Keras trains over all workers; it ends for all at the same time.
 
         Raises:
-            InputError: if another worker is gone.
+            LostWorkerError: if another worker is gone.
         """
         with several_workers():
             yield
@@ -251,7 +256,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def losses_explained(self, run_folder: str | Path) -> Iterator[None]:
-        """In here the loss of a worker is an InputError."""
+        """In here the loss of a worker is a LostWorkerError."""
         try:
             yield
         except LOST as error:
@@ -259,7 +264,7 @@ class Cluster:
                 raise
             # TensorFlow would say it again, at length, while this process ends.
             atexit.register(os.dup2, os.open(os.devnull, os.O_WRONLY), STDERR)
-            raise InputError(lost(error, self.hosts, run_folder)) from error
+            raise LostWorkerError(lost(error, self.hosts, run_folder)) from error
 
     def told(self, text: str) -> list[str]:
         """What each worker says; all must ask at the same point."""
@@ -312,17 +317,7 @@ def join(hosts: Hosts | None, settings: TrainSection) -> Alone | Cluster:
     if hosts is None:
         return Alone()
     workers = len(hosts.addresses)
-    if settings.devices:
-        raise InputError(
-            f"`train.devices` is {list(settings.devices)}, but each of {workers} "
-            "workers takes all GPUs that it sees: leave it away, and choose by the "
-            "variable CUDA_VISIBLE_DEVICES."
-        )
-    if settings.batch_size % workers:
-        raise InputError(
-            f"`train.batch_size` is shared by all workers, so it must be a multiple of "
-            f"{workers}, got {settings.batch_size}."
-        )
+    check_shared(settings, workers)
     logger.info(
         "worker %d of %d, %s, waits for the others; %s",
         hosts.number,
@@ -354,6 +349,29 @@ def join(hosts: Hosts | None, settings: TrainSection) -> Alone | Cluster:
             "not come."
         ) from None
     return Cluster(hosts, strategy)
+
+
+def check_shared(settings: TrainSection, workers: int) -> None:
+    """See that a recipe can be shared out.
+
+    Args:
+        settings: the recipe.
+        workers: how many train together.
+
+    Raises:
+        InputError: if it cannot.
+    """
+    if settings.devices:
+        raise InputError(
+            f"`train.devices` is {list(settings.devices)}, but each of {workers} "
+            "workers takes all GPUs that it sees: leave it away, and choose by the "
+            "variable CUDA_VISIBLE_DEVICES."
+        )
+    if settings.batch_size % workers:
+        raise InputError(
+            f"`train.batch_size` is shared by all workers, so it must be a multiple of "
+            f"{workers}, got {settings.batch_size}."
+        )
 
 
 def lost(error: Exception, hosts: Hosts, folder: str | Path) -> str:
