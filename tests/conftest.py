@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from hrnet_tf.tasks import make_experiment
@@ -14,6 +15,7 @@ import tensorflow as tf
 import hrnet_tf
 from hrnet_tf.common.arrays import write_arrays
 from hrnet_tf.common.compat import KERAS_3
+from hrnet_tf.common.ray_engine import ray_engine
 from hrnet_tf.drawn.action_folders import write_class_folders
 from hrnet_tf.drawn.figures import draw_data_set
 from hrnet_tf.tasks.base.manifest import ImageInput
@@ -50,6 +52,15 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="full-size: run with --slow"))
+
+
+@pytest.fixture(scope="session")
+def local_ray():
+    """Ray's engine on this machine, begun once; its workers find what tests do."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        with ray_engine(workers=2) as ray:
+            yield ray
 
 
 @pytest.fixture

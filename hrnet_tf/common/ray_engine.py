@@ -16,11 +16,15 @@ LOCAL = "local"  # the address of an engine that begins here
 PACKAGES = ("ray", "pyarrow", "fsspec")  # what the extra brings
 STORE = 2**27  # bytes of Ray's store on this machine; what goes through it is small
 
-# Of Ray on this machine: it tells nobody that it is used, and leaves devices alone.
+# Of Ray on this machine: it tells nobody that it is used, and leaves devices alone. Of
+# its workers in a training: they leave loggers and `print` alone, and may come late.
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_TRAIN_V2_ENABLED": "1",
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+    "RAY_TRAIN_ENABLE_WORKER_STRUCTURED_LOGGING": "0",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
 }
 
 

@@ -33,7 +33,7 @@ from hrnet_tf.training.train import train
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 60.0  # seconds until it is told that no worker has begun
+PATIENCE = 120.0  # seconds until it is told that no worker has begun
 PULSE = 1.0  # seconds between two looks at whether the other side is there
 
 # What workers tell: a kind, the worker's number and a text.

@@ -57,6 +57,7 @@ ONE_LANE = {
     "test_messages",
     "test_object_scores",
     "test_objects",
+    "test_on_ray",
     "test_opencv",
     "test_outputs",
     "test_packages",
