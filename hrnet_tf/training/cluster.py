@@ -32,7 +32,7 @@ from hrnet_tf.common.typed_yaml import flattened
 from hrnet_tf.common.version import __version__
 from hrnet_tf.data.parallel import Share, own_rows, share_of
 from hrnet_tf.tasks.base.experiment import TrainingData
-from hrnet_tf.training.hosts import Hosts
+from hrnet_tf.training.hosts import Hosts, check_shared
 from hrnet_tf.training.run import Run
 
 logger = logging.getLogger(__name__)
@@ -349,29 +349,6 @@ def join(hosts: Hosts | None, settings: TrainSection) -> Alone | Cluster:
             "not come."
         ) from None
     return Cluster(hosts, strategy)
-
-
-def check_shared(settings: TrainSection, workers: int) -> None:
-    """See that a recipe can be shared out.
-
-    Args:
-        settings: the recipe.
-        workers: how many train together.
-
-    Raises:
-        InputError: if it cannot.
-    """
-    if settings.devices:
-        raise InputError(
-            f"`train.devices` is {list(settings.devices)}, but each of {workers} "
-            "workers takes all GPUs that it sees: leave it away, and choose by the "
-            "variable CUDA_VISIBLE_DEVICES."
-        )
-    if settings.batch_size % workers:
-        raise InputError(
-            f"`train.batch_size` is shared by all workers, so it must be a multiple of "
-            f"{workers}, got {settings.batch_size}."
-        )
 
 
 def lost(error: Exception, hosts: Hosts, folder: str | Path) -> str:

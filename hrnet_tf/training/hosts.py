@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from hrnet_tf.common.config import TrainSection
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.extras import require
 
@@ -87,6 +88,29 @@ def find_hosts(
             f"{', '.join(found.addresses)}."
         )
     return found if len(found.addresses) > 1 else None
+
+
+def check_shared(settings: TrainSection, workers: int) -> None:
+    """See that a recipe can be shared out.
+
+    Args:
+        settings: the recipe.
+        workers: how many train together.
+
+    Raises:
+        InputError: if it cannot.
+    """
+    if settings.devices:
+        raise InputError(
+            f"`train.devices` is {list(settings.devices)}, but each of {workers} "
+            "workers takes all GPUs that it sees: leave it away, and choose by the "
+            "variable CUDA_VISIBLE_DEVICES."
+        )
+    if settings.batch_size % workers:
+        raise InputError(
+            f"`train.batch_size` is shared by all workers, so it must be a multiple of "
+            f"{workers}, got {settings.batch_size}."
+        )
 
 
 def _what_there_is(environment: Mapping[str, str]) -> str:

@@ -25,9 +25,9 @@ from hrnet_tf.common.failures import explain
 from hrnet_tf.common.messages import set_aside
 from hrnet_tf.common.ray_engine import LOCAL, PACKAGES, quiet, ray_engine
 from hrnet_tf.tasks import check_known_elsewhere
-from hrnet_tf.training.cluster import LostWorkerError, check_shared
+from hrnet_tf.training.cluster import LostWorkerError
 from hrnet_tf.training.configs import Config
-from hrnet_tf.training.hosts import TF_CONFIG
+from hrnet_tf.training.hosts import TF_CONFIG, check_shared
 from hrnet_tf.training.run import Run
 from hrnet_tf.training.train import train
 
