@@ -60,6 +60,17 @@ def read_by_one_worker() -> Iterator[None]:
         SyncOnReadVariable._get_cross_replica = before
 
 
+def save_in_this_thread() -> None:
+    """Let a thread save models in Keras's format, as the main one does.
+
+    Keras 2 saves the first model of another thread so, and those after it otherwise.
+    """
+    if not KERAS_3:
+        from keras.src.saving import saving_lib
+
+        saving_lib._SAVING_V3_ENABLED.value = True
+
+
 def _keras_3_trainer() -> tuple[Any, Any]:
     """The module and the class of Keras 3's trainer, as `several_workers` knows it."""
     try:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hrnet_tf.common.compat_workers import save_in_this_thread
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.extras import require
 from hrnet_tf.common.failures import explain
@@ -320,6 +321,7 @@ class Worker:
     def train(self, config: Config) -> None:
         """Train as one of them; say how it ends, if it does not end well."""
         threading.Thread(target=self._end_with_the_command, daemon=True).start()
+        save_in_this_thread()  # Ray calls this in one of its own
         try:
             with contextlib.ExitStack() as held:
                 if self.number == 0:
