@@ -35,6 +35,7 @@ from hrnet_tf.training.train import train
 logger = logging.getLogger(__name__)
 
 PATIENCE = 120.0  # seconds until it is told that no worker has begun
+LEAVE = 30.0  # seconds for workers to end in when the command is interrupted
 PULSE = 1.0  # seconds between two looks at whether the other side is there
 
 # What workers tell: a kind, the worker's number and a text.
@@ -216,6 +217,8 @@ def _train(config: Config, workers: int, resources: dict[str, int]) -> None:
             _follow(queue, told, thread)
         finally:
             queue.shutdown(force=True)  # workers end with it
+            # Ray ends this whole process if it is asked for more behind its end.
+            thread.join(LEAVE)
     for error in failed:
         raise told.reason(error, config.output)
 
