@@ -29,6 +29,7 @@ NETWORKS = {
     "pyramid": (hrnet_tf.HRNetV2p, {}),
     "higher": (hrnet_tf.HigherHRNet, {"keypoints": 3}),
     "landmarks": (hrnet_tf.HRNetLandmarks, {"landmarks": 5}),
+    "lite": (hrnet_tf.LiteHRNet, {"keypoints": 3, "width": 18, "stem": None}),
     "detector": (hrnet_tf.HRNetDetector, {"classes": 3, "masks": True, **NARROW}),
 }
 
@@ -52,7 +53,7 @@ def built(name):
     make, arguments = NETWORKS[name]
     # A detector's body is that of "pyramid".
     with shallow_networks() if name == "detector" else contextlib.nullcontext():
-        return make(**TINY, input_shape=(64, 64, 3), **arguments)
+        return make(**{**TINY, "input_shape": (64, 64, 3), **arguments})
 
 
 def outputs(model, images):
