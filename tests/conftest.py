@@ -216,13 +216,12 @@ def exported(run_folder):
 
 
 @pytest.fixture
-def asked_here(monkeypatch, tmp_path_factory):
+def asked_here(monkeypatch):
     """Exports answer in this process: a fresh one takes seconds to import TensorFlow.
 
     What runs is what the fresh one runs.
     """
-
-    asking_here(monkeypatch, tmp_path_factory)
+    asking_here(monkeypatch)
 
 
 @pytest.fixture(scope="session")

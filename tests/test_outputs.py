@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,10 +91,10 @@ def of_one_time(there, before, after, names):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick(tmp_path_factory):
+def quick():
     """Commands do not look at networks, any will do; exports are asked here."""
     with shallow_networks(), pytest.MonkeyPatch.context() as patched:
-        asking_here(patched, tmp_path_factory)
+        asking_here(patched)
         yield
 
 
@@ -228,6 +229,9 @@ def predicted_many(images, where, monkeypatch):
     pieces = find_pieces(str(images), 4)
     viewer = PoseViewer(PosePredictor.from_model(spot_network(), spot_manifest()))
     monkeypatch.setattr(worker, "open_viewer", lambda job: (viewer, Reading()))
+    # Behind a death images are tried in another process, which takes seconds to begin.
+    tried = SimpleNamespace(check=worker.no_check)
+    monkeypatch.setattr(worker, "Trial", lambda reading: nullcontext(tried))
 
     def act(folder):
         job = Job(*[""] * 4, (), False, 9, "", "", 6, str(folder))

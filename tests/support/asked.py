@@ -1,5 +1,8 @@
 """Exports that are asked in this process, which takes no seconds to begin."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
 from hrnet_tf.common.arrays import write_arrays
@@ -7,21 +10,20 @@ from hrnet_tf.export import compare, compare_found, verify
 from hrnet_tf.export.processes import runtimes
 
 
-def asking_here(patched, tmp_path_factory):
+def asking_here(patched):
     """Exports answer in this process; what runs is what a fresh one runs.
 
     Args:
         patched: a `pytest.MonkeyPatch`, until whose end it holds.
-        tmp_path_factory: for what is asked and answered.
     """
 
     def ask(artefact, signature, inputs):
-        folder = tmp_path_factory.mktemp("asked")
-        given, taken = folder / "inputs.npz", folder / "outputs.npz"
-        write_arrays(given, inputs)
-        runtimes.main(str(artefact), signature.name, str(given), str(taken))
-        with np.load(taken) as answers:
-            return dict(answers)
+        with tempfile.TemporaryDirectory() as folder:
+            given, taken = Path(folder, "inputs.npz"), Path(folder, "outputs.npz")
+            write_arrays(given, inputs)
+            runtimes.main(str(artefact), signature.name, str(given), str(taken))
+            with np.load(taken) as answers:
+                return dict(answers)
 
     for module in (compare, compare_found, verify):
         patched.setattr(module, "ask_in_fresh_process", ask)
