@@ -6,21 +6,18 @@ of their own that take turns; ours both, with `hrnet_tf.recompute` and without.
 `python -m benchmarks.recompute NETWORK SIDE` is the process that is measured.
 """
 
-import statistics
-import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 
 from benchmarks.report import Result
-from benchmarks.steps import CASES, OURS, measure
+from benchmarks.steps import CASES, OURS, in_turns, measure, medians, printed
 
 KEPT, AGAIN = "kept", "computed twice"
 SIDES = (KEPT, AGAIN)
 MEASURED = ("pose", "segmentation")
 TARGETS: Mapping[str, float] = {"ms": 1 / 1.35, "MB": 1 / 0.6}
 TITLES = {"ms": "a step", "MB": "peak memory"}
-PROCESSES = 2  # of each side
 
 
 def run() -> list[Result]:
@@ -28,35 +25,16 @@ def run() -> list[Result]:
     results = []
     for name in MEASURED:
         case = CASES[name]
-        found: dict[str, list[list[float]]] = {side: [] for side in SIDES}
-        for _ in range(PROCESSES):
-            for side in SIDES:
-                found[side].append(_in_process(name, side))
+        found = in_turns(SIDES, partial(_in_process, name))
         for number, (unit, target) in enumerate(TARGETS.items()):
-            sides = {
-                side: statistics.median(process[number] for process in processes)
-                for side, processes in found.items()
-            }
-            height, width = case.size
-            title = (
-                f"{case.constructor} W{case.width}, {case.images} of {height}x{width}: "
-                f"{TITLES[unit]}"
-            )
+            sides, title = medians(found, number), f"{case.title}: {TITLES[unit]}"
             ratio = sides[KEPT] / sides[AGAIN]
             results.append(Result(title, sides, unit, ratio, target))
     return results
 
 
 def _in_process(name: str, side: str) -> list[float]:
-    command = [sys.executable, "-m", "benchmarks.recompute", name, side]
-    done = subprocess.run(
-        command,
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[1],
-    )
-    return [float(number) for number in done.stdout.split()[-2:]]
+    return printed([sys.executable, "-m", "benchmarks.recompute", name, side])
 
 
 if __name__ == "__main__":

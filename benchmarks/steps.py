@@ -18,8 +18,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,13 @@ class Case:
     targets: tuple[int, ...]
     classes: int
 
+    @property
+    def title(self) -> str:
+        """The network and its batch in words."""
+        height, width = self.size
+        network = f"{self.constructor} W{self.width}"
+        return f"{network}, {self.images} of {height}x{width}"
+
 
 CASES: Mapping[str, Case] = {
     "pose": Case("HRNetV1", 32, 8, (256, 192), (17, 3), 17),
@@ -74,22 +82,11 @@ def run() -> list[Result]:
         print("  without PyTorch beside (pip install 'hrnet-tf[peers]')", flush=True)
     for name, case in CASES.items():
         sides_here = (*SIDES, TORCH) if with_torch and name == TORCH_CASE else SIDES
-        found: dict[str, list[list[float]]] = {side: [] for side in sides_here}
-        for _ in range(PROCESSES):
-            for side in sides_here:
-                found[side].append(_in_process(name, side))
+        found = in_turns(sides_here, partial(_in_process, name))
         if len({process[-1] for each in found.values() for process in each}) > 1:
             raise RuntimeError(f"{name}: the sides are not the same network: {found}")
         for number, (unit, target) in enumerate(TARGETS.items()):
-            sides = {
-                side: statistics.median(process[number] for process in processes)
-                for side, processes in found.items()
-            }
-            height, width = case.size
-            title = (
-                f"{case.constructor} W{case.width}, {case.images} of {height}x{width}: "
-                f"{TITLES[unit]}"
-            )
+            sides, title = medians(found, number), f"{case.title}: {TITLES[unit]}"
             ratio = sides[THEIRS] / sides[OURS]
             results.append(Result(title, sides, unit, ratio, target))
             if TORCH in sides and unit == "ms":
@@ -98,6 +95,25 @@ def run() -> list[Result]:
                 both = {side: sides[side] for side in (TORCH, OURS)}
                 results.append(Result(title, both, unit, ratio, TORCH_TARGET))
     return results
+
+
+def in_turns(
+    sides: Iterable[str], process: Callable[[str], list[float]]
+) -> dict[str, list[list[float]]]:
+    """What processes of each side have measured, one side after the other."""
+    found: dict[str, list[list[float]]] = {side: [] for side in sides}
+    for _ in range(PROCESSES):
+        for side, measured in found.items():
+            measured.append(process(side))
+    return found
+
+
+def medians(found: dict[str, list[list[float]]], number: int) -> dict[str, float]:
+    """Of each side, over its processes, of the number at this place."""
+    return {
+        side: statistics.median(process[number] for process in processes)
+        for side, processes in found.items()
+    }
 
 
 def has_torch() -> bool:
@@ -180,10 +196,8 @@ def torch_case(case: Case) -> str:
     )
 
 
-def _in_process(name: str, side: str) -> list[float]:
-    command = [sys.executable, "-m", "benchmarks.steps", name, side]
-    if side == TORCH:
-        command[2:] = ["benchmarks.torch_steps", torch_case(CASES[name])]
+def printed(command: Sequence[str]) -> list[float]:
+    """The numbers in the last line that a process of this folder prints."""
     done = subprocess.run(
         command,
         check=True,
@@ -191,7 +205,14 @@ def _in_process(name: str, side: str) -> list[float]:
         text=True,
         cwd=Path(__file__).parents[1],
     )
-    return [float(number) for number in done.stdout.split()[-4:]]
+    return [float(number) for number in done.stdout.splitlines()[-1].split()]
+
+
+def _in_process(name: str, side: str) -> list[float]:
+    command = [sys.executable, "-m", "benchmarks.steps", name, side]
+    if side == TORCH:
+        command[2:] = ["benchmarks.torch_steps", torch_case(CASES[name])]
+    return printed(command)[-4:]
 
 
 if __name__ == "__main__":

@@ -28,8 +28,10 @@ COMPILED = re.compile(
     r"(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|module)\."
 )
 
-# A tensor that every network of the family has once.
+# A tensor that every HRNet has once, and one of every Lite-HRNet.
 BODY = "stage2.0.branches.0.0.conv1.weight"
+LITE_BODY = "stage0.0.layers.0.cross_resolution_weighting.conv1.conv.weight"
+BODIES = (BODY, LITE_BODY)
 
 # A head of two convolutions, for faces, in both generations of one framework: all but
 # the last layer, and the last one of the newer generation.
@@ -162,7 +164,12 @@ def _one_network(
                 f"{name}; save the one that you want by itself."
             )
         found[plain] = tensor
-    bodies = {name.removesuffix(BODY) for name in found if name.endswith(BODY)}
+    bodies = {
+        name.removesuffix(body)
+        for body in BODIES
+        for name in found
+        if name.endswith(body)
+    }
     prefixes = {body.removesuffix("backbone.") for body in bodies}
     wrappers = sorted(prefixes, key=lambda wrapper: (len(wrapper), wrapper))
     owners = {

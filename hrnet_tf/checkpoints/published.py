@@ -6,8 +6,9 @@ from typing import Any
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.upsampling import Upsampling
 
-# Classifiers, whose bodies all other networks start from.
+# Classifiers, whose bodies all other networks start from, but for those with another.
 CLASSIFIER = "HRNetClassifier"
+OTHER_BODIES = ("LiteHRNet",)
 
 OFFICIAL = "https://github.com/HRNet"
 CLASSIFICATION = f"{OFFICIAL}/HRNet-Image-Classification"
@@ -88,7 +89,13 @@ def find_published(model: str, width: int | str, name: str) -> Published:
         find_published("HRNetV2", 48, "imagenet").score  # "ImageNet top-1 79.3 %, ..."
         ```
     """
-    rows = [row for row in PUBLISHED if row.model in (model, CLASSIFIER)]
+    models = (model,) if model in OTHER_BODIES else (model, CLASSIFIER)
+    rows = [row for row in PUBLISHED if row.model in models]
+    if not rows:
+        raise InputError(
+            f"No weights for {model} are known by name ({name!r} was asked for): give "
+            "the path of a file."
+        )
     fitting = [row for row in rows if row.width == width]
     for row in fitting:
         if row.name == name:

@@ -3,7 +3,7 @@
 Training programs put the tensors into wrappers (`state_dict`, `model`, ...), often next
 to averages over the training (`ema`, ...) and the optimizer's state. The rule:
 
-1. A state is a mapping that holds tensors by name. Those with a body of HRNet come
+1. A state is a mapping that holds tensors by name. Those with a body of the family come
    before all others.
 2. A state under the wrappers below comes before tensors that lie bare, and these come
    before a state under an unknown name. Two under unknown names are refused.
@@ -23,7 +23,7 @@ import numpy as np
 
 from hrnet_tf.checkpoints import limits
 from hrnet_tf.checkpoints.machine import Inert
-from hrnet_tf.checkpoints.names import BODY, COMPILED
+from hrnet_tf.checkpoints.names import BODIES, COMPILED
 from hrnet_tf.checkpoints.pytorch import TensorView
 from hrnet_tf.common.errors import InputError
 
@@ -56,7 +56,7 @@ class State:
         place: the wrappers around it, from the outside.
         content: the mapping.
         tensors: how many it holds, but for counters.
-        body: whether a body of HRNet is among them.
+        body: whether a body of the family is among them.
     """
 
     place: tuple[str, ...]
@@ -129,7 +129,7 @@ def _states(saved: Any, place: tuple[str, ...]) -> Iterator[State]:
         seen.add(id(content))
         names = [name for name, value in content.items() if _is_tensor(name, value)]
         if names:
-            body = any(COMPILED.sub("", name).endswith(BODY) for name in names)
+            body = any(COMPILED.sub("", name).endswith(BODIES) for name in names)
             counted = sum(not name.endswith("num_batches_tracked") for name in names)
             yield State(place, content, counted, body)
         if len(place) < DEPTH:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import tensorflow as tf
 from keras import layers
 
-from hrnet_tf.networks.backbone import Maps, Stem
+from hrnet_tf.networks.backbone import Maps, Stem, upward
 from hrnet_tf.networks.layers import CHANNELS_LAST, Conventions, Upsample
 from hrnet_tf.networks.lite_layers import (
     Channels,
@@ -255,15 +255,6 @@ def exchange(maps: Maps, conventions: Conventions, *, name: str) -> Maps:
             highest = total
         result.append(conventions.relu(total, name=f"{name}.{i}.relu"))
     return result
-
-
-def upward(
-    x: tf.Tensor, like: tf.Tensor, factor: int, conventions: Conventions, *, name: str
-) -> tf.Tensor:
-    """Low resolution to high: 1x1 convolution, then nearest upsampling."""
-    names = (f"{name}.0", f"{name}.1")
-    x = conventions.conv_bn(x, like.shape[-1], 1, relu=False, names=names)
-    return Upsample(factor, "nearest", name=f"{name}.2")([x, like])
 
 
 def downward(

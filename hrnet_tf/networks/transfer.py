@@ -26,8 +26,8 @@ from hrnet_tf.common.version import __version__
 
 logger = logging.getLogger(__name__)
 
-# Names of the body's layers; all others are a head's.
-BODY = re.compile(r"(conv[12]|bn[12]|layer1|transition[123]|stage[234])\.")
+# Names of the body's layers, Lite-HRNet's too; all others are a head's.
+BODY = re.compile(r"(stem|conv[12]|bn[12]|layer1|transition[0-3]|stage[0-4])\.")
 LAST_STAGE = re.compile(r"stage4\.(\d+)\.")
 
 REASON = 300  # characters of what Keras says

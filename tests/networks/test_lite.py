@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 import hrnet_tf
+from hrnet_tf.checkpoints.names import official
+from hrnet_tf.checkpoints.states import find_tensors
 from hrnet_tf.checkpoints.weights import official_names
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion.pretrained import load_checkpoint, open_checkpoint
@@ -186,6 +188,45 @@ def test_checkpoints_of_the_program_are_read(tmp_path, network):
     )
     with pytest.raises(InputError, match="no HRNetV1: it has the body of LiteHRNet"):
         load_checkpoint(path, network="HRNetV1")
+
+
+def test_its_body_is_frozen_and_goes_on_in_another_one(tiny, tmp_path):
+    small = {"modules": (1, 1, 1), "blocks": 1, "input_shape": (64, 32, 3)}
+    other = hrnet_tf.LiteHRNet(18, 5, **small)
+    tiny.save(tmp_path / "lite.keras")
+    left_out = hrnet_tf.load_body(other, tmp_path / "lite.keras")
+    heads = ("final_layer", "head_layer.")
+    assert "final_layer" in left_out
+    assert all(name.startswith(heads) for name in left_out)
+    hrnet_tf.freeze_body(other)
+    for layer in other.layers:
+        if layer.weights:
+            assert layer.trainable == layer.name.startswith(heads), layer.name
+            if not layer.trainable:
+                for one, same in zip(
+                    layer.get_weights(),
+                    tiny.get_layer(layer.name).get_weights(),
+                    strict=True,
+                ):
+                    np.testing.assert_array_equal(one, same)
+
+
+def test_averages_are_told_from_what_they_are_averages_of():
+    body = "stage0.0.layers.0.cross_resolution_weighting.conv1.conv.weight"
+    saved = {
+        "state_dict": {f"module.{body}": np.zeros((7, 60, 1, 1), np.float32)},
+        "ema": {f"module.{body}": np.ones((7, 60, 1, 1), np.float32)},
+        "unknown": {"weight": np.zeros(3, np.float32)},
+    }
+    found = official(find_tensors(saved, "lite.pth"), "lite.pth")
+    assert list(found) == [body]
+    assert found[body].min() == 1
+
+
+def test_names_of_weights_of_other_bodies_are_refused():
+    for name in ("imagenet", "coco_256x192"):
+        with pytest.raises(InputError, match="No weights for LiteHRNet are known by"):
+            hrnet_tf.LiteHRNet(18, weights=name)
 
 
 def test_naive_ones_are_told_apart(tmp_path):

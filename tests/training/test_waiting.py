@@ -109,6 +109,28 @@ def test_data_that_are_there_are_not_waited_for(model):
         assert 0 <= share < 0.3
 
 
+@pytest.mark.usefixtures("advised_at_once")
+@pytest.mark.parametrize(
+    ("asked", "ready", "share"),
+    [
+        ((11.0, 12.0), (11.5, 12.5), 0.5),  # each is asked for at once
+        ((11.4, 12.4), (11.5, 12.5), 0.1),  # each late, by the call of the step
+        ((10.5, 11.0), (11.5, 12.5), 0.5),  # each ahead of its step
+        ((10.0, 10.5), (10.5, 11.0), 0.0),  # there before its step
+    ],
+)
+def test_waiting_is_behind_the_step_and_the_asking(asked, ready, share, caplog):
+    wait, logs = DataWait(3), {}
+    wait.on_epoch_begin(0)
+    times = np.zeros(wait._times.shape)
+    times[1:3] = np.transpose([asked, ready])
+    wait._times.assign(times)
+    wait._begun, wait._end = [0.0, 11.0, 12.0], 13.0  # the first does not count
+    wait.on_epoch_end(0, logs)
+    assert logs[WAITED] == pytest.approx(share)
+    assert bool(ours(caplog)) == (share > waiting.MUCH + 1e-6)
+
+
 def test_what_comes_before_a_batch_is_asked_for_is_no_waiting(model):
     for share in shares(model, making=0.0, working=0.0, steps=4, others=[Late()]):
         assert 0 <= share < 0.3

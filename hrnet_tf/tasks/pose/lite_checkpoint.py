@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hrnet_tf.checkpoints.names import LITE_BODY
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks.lite import VARIANTS
 from hrnet_tf.tasks.base.checkpoint import Head, NetworkKind, Numbers
@@ -12,9 +13,8 @@ from hrnet_tf.tasks.keypoints.encodings import ENCODINGS
 from hrnet_tf.tasks.pose.checkpoint import pose_manifest
 from hrnet_tf.tasks.pose.network import LiteHRNet
 
-# Module and block of a stage; and what no other network of the family has.
+# Module and block of a stage, and what a variant has that is not in this package.
 PLACE = re.compile(r"^stage([012])\.(\d+)\.layers\.(\d+)\.")
-WEIGHTING = re.compile(r"^stage0\.0\.layers\.0\.cross_resolution_weighting\.")
 NAIVE = re.compile(r"^stage0\.0\.layers\.0\.0\.branch2\.")
 
 
@@ -24,7 +24,7 @@ def _numbers(tensors: Mapping[str, np.ndarray], where: str) -> Numbers | None:
             f"{where} is a naive Lite-HRNet, of shuffle blocks; this package has "
             "Lite-HRNet-18 and 30, with conditional channel weighting."
         )
-    if not any(WEIGHTING.match(name) for name in tensors):
+    if LITE_BODY not in tensors:
         return None
     places = [tuple(map(int, m.groups())) for m in map(PLACE.match, tensors) if m]
     modules = tuple(
