@@ -194,6 +194,11 @@ def load_body_of(model: keras.Model, source: str, width: int | str) -> None:
         load_body(model, source)
     elif Path(source).suffix or len(Path(source).parts) > 1:
         raise InputError(f"`model.body`: there is no file {source}.")
+    elif not any(layer.name.startswith("layer1.") for layer in model.layers):
+        raise InputError(
+            f"`model.body`: the published body {source!r} is HRNet's, and {model.name} "
+            "has another: give the file of such a network, or leave it away."
+        )
     else:
         row = find_published("HRNetClassifier", width, source)
         load_published(model, row, Built(model.name, width, include_top=True))

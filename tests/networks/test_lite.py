@@ -13,6 +13,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion.pretrained import load_checkpoint, open_checkpoint
 from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.networks.lite_layers import Channels, Shuffle
+from hrnet_tf.networks.transfer import load_body_of
 from support.official import (
     channels_last,
     generator,
@@ -227,6 +228,11 @@ def test_names_of_weights_of_other_bodies_are_refused():
     for name in ("imagenet", "coco_256x192"):
         with pytest.raises(InputError, match="No weights for LiteHRNet are known by"):
             hrnet_tf.LiteHRNet(18, weights=name)
+
+
+def test_a_published_body_is_refused_before_it_is_fetched(tiny):
+    with pytest.raises(InputError, match=r"the published body 'imagenet' is HRNet's"):
+        load_body_of(tiny, "imagenet", 18)
 
 
 def test_naive_ones_are_told_apart(tmp_path):
