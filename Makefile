@@ -5,7 +5,7 @@ PYTHONS := python3 python3.13 python3.12 python3.11 python3.10 python
 FITS = 'import sys, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))'
 FITS_ADDONS = 'import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))'
 
-.PHONY: help demo test test-addons nightly faults lint types benchmarks clean
+.PHONY: help demo test test-addons nightly faults lint types docs benchmarks clean
 
 help:
 	@echo "make demo         draw data, train, evaluate, export; a few minutes"
@@ -14,6 +14,7 @@ help:
 	@echo "make nightly      the slow tests too: full-size models"
 	@echo "make faults       trainings of every task, killed 50 times: they end as if they were not"
 	@echo "make lint types   ruff and mypy"
+	@echo "make docs         the documents' site, to build/docs/html; warnings are errors"
 	@echo "make benchmarks   speed, as ratios"
 
 demo: .venv/ready
@@ -37,6 +38,9 @@ lint: .venv/ready
 
 types: .venv/ready
 	.venv/bin/mypy
+
+docs: .venv/ready
+	.venv/bin/python -m docs.builder
 
 benchmarks: .venv/ready
 	.venv/bin/python -m benchmarks

@@ -71,6 +71,7 @@ setup(
         "serving": REQUIREMENTS["serving"],
         "kubernetes": REQUIREMENTS["kubernetes"],
         "remote": REQUIREMENTS["remote"],
+        "docs": REQUIREMENTS["docs"],
         "peers": REQUIREMENTS["peers"],
         "all": EXTRAS,
         # The addons lane, Python 3.10 or 3.11: the last TensorFlow with
@@ -86,9 +87,10 @@ setup(
             "pyarrow<22",
             "pandas<3",
         ],
-        # The tests look at everything, and build the packages.
+        # The tests look at everything, and build the packages and the site.
         "dev": [
             *EXTRAS,
+            *REQUIREMENTS["docs"],
             "pytest>=8",
             "ruff>=0.8",
             "mypy>=1.11",

@@ -78,6 +78,7 @@ ONE_LANE = {
     "test_shards",
     "test_sheets",
     "test_shipped",
+    "test_site",
     "test_skipped_images",
     "test_skipped_people",
     "test_states",

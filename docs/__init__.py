@@ -1,0 +1,1 @@
+"""The documents; `docs.builder` makes the site of them."""
