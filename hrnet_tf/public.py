@@ -20,6 +20,7 @@ from hrnet_tf.losses import (
     SoftDice,
     WeightedSum,
 )
+from hrnet_tf.networks.counting import Counts, count
 from hrnet_tf.networks.fine_tuning import freeze_body, freeze_layers, unfreeze
 from hrnet_tf.networks.recomputation import recompute
 from hrnet_tf.networks.transfer import load_body
@@ -67,6 +68,7 @@ __all__ = [
     "ClassSet",
     "Classification",
     "Command",
+    "Counts",
     "CoupledSGD",
     "DenseCrossEntropy",
     "DenseMap",
@@ -106,6 +108,7 @@ __all__ = [
     "WeightedSum",
     "__version__",
     "check_converted",
+    "count",
     "decode_predictions",
     "draw_classes",
     "draw_labels",
