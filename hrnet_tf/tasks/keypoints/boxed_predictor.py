@@ -1,7 +1,7 @@
 """Images and boxes to points in each box: crop, network, decoding, and back again."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,7 @@ from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.images.sources import ImageSource
 from hrnet_tf.tasks.base.predictor import Network, Predictor
 
-Boxed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Found = TypeVar("Found")
 
 
 def locator(
@@ -43,8 +43,34 @@ def locator(
     return locate
 
 
-class BoxedPredictor(Predictor):
-    """Finds points in boxes of images; tasks say how crops are cut and counted."""
+class BoxedPredictor(Predictor, Generic[Found]):
+    """Finds points in boxes of images; tasks say how crops are cut and counted.
+
+    Attributes:
+        count: points in each box.
+    """
+
+    @property
+    def count(self) -> int:
+        """See the class."""
+        raise NotImplementedError
+
+    def named(
+        self,
+        points: np.ndarray,
+        scores: np.ndarray,
+        boxes: np.ndarray,
+        box_scores: np.ndarray,
+    ) -> Found:
+        """What was found in an image, with the names of its points.
+
+        Args:
+            points: float32 `(n, count, 2)`, in its pixels.
+            scores: float32 `(n, count)`.
+            boxes: float32 `(n, 4)`.
+            box_scores: float32 `(n,)`.
+        """
+        raise NotImplementedError
 
     def locate(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Crops, uint8 `(n, height, width, 3)`, to cells `(n, k, 2)` and scores."""
@@ -63,25 +89,22 @@ class BoxedPredictor(Predictor):
         """Heatmap cells `(n, k, 2)` to pixels of the image of the boxes."""
         raise NotImplementedError
 
-    def look_into(
+    def predict_several(
         self,
         images: Sequence[ImageSource],
-        boxes: Sequence[Any] | None,
-        box_scores: Sequence[Any] | None,
-        count: int,
-    ) -> list[Boxed]:
-        """Find the points in each box of several images, all at once.
+        boxes: Sequence[Any] | None = None,
+        box_scores: Sequence[Any] | None = None,
+    ) -> list[Found]:
+        """Find the points in boxes of several images, all at once.
 
         Args:
-            images: see `hrnet_tf.open_image`.
-            boxes: of each image, `(n, 4)`, x, y, width, height in its pixels; None: one
-                that fills the image.
-            box_scores: of each image, `(n,)`; None: 1.
-            count: points in each box.
+            images: each as `predict` takes it, see `hrnet_tf.open_image`.
+            boxes: of each image, `(n, 4)`, x, y, width, height in its pixels, or None:
+                one that fills the image; None: of all of them None.
+            box_scores: of each image, `(n,)`, or None: 1; None: of all of them None.
 
         Returns:
-            Of each image float32: points `(n, count, 2)` in its pixels, their scores
-            `(n, count)`, boxes `(n, 4)` and their scores `(n,)`.
+            Of each image what `predict` answers.
 
         Raises:
             InputError: if an image or its boxes have another shape or type, or a box is
@@ -100,25 +123,20 @@ class BoxedPredictor(Predictor):
             given.append((own, sure))
             if len(own):
                 crops.append(self.crops(opened, own))
-        cells, scores = self._located(crops, count)
+        cells, scores = self._located(crops)
         ends = np.cumsum([len(own) for own, _ in given])[:-1]
         found = zip(given, np.split(cells, ends), np.split(scores, ends), strict=True)
-        return [
-            (
-                (self.to_image(place, own) if len(own) else place).astype(np.float32),
-                values.astype(np.float32),
-                own.astype(np.float32),
-                sure.astype(np.float32),
-            )
-            for (own, sure), place, values in found
-        ]
+        answers = []
+        for (own, sure), cells, values in found:
+            points = self.to_image(cells, own) if len(own) else cells
+            arrays = (points, values, own, sure)
+            answers.append(self.named(*(each.astype(np.float32) for each in arrays)))
+        return answers
 
-    def _located(
-        self, crops: Sequence[np.ndarray], count: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _located(self, crops: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Cells `(n, count, 2)` and scores `(n, count)` of the crops of all images."""
         if not crops:
-            return np.zeros((0, count, 2)), np.zeros((0, count))
+            return np.zeros((0, self.count, 2)), np.zeros((0, self.count))
         every = np.concatenate(crops)
         starts = range(0, len(every), CHUNK)
         parts = [self.locate(every[start : start + CHUNK]) for start in starts]

@@ -1,6 +1,6 @@
 """Images and boxes to faces: crop, network, decoding, back to image pixels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def locator(network: Network, manifest: LandmarkManifest) -> Callable:
     )
 
 
-class LandmarkPredictor(BoxedPredictor):
+class LandmarkPredictor(BoxedPredictor[FaceLandmarks]):
     """Finds the landmarks of faces in images.
 
     Make one with `hrnet_tf.load` or `LandmarkPredictor.from_model`.
@@ -71,24 +71,21 @@ class LandmarkPredictor(BoxedPredictor):
         """
         return self.predict_several([image], [boxes], [box_scores])[0]
 
-    def predict_several(
+    @property
+    def count(self) -> int:
+        """See `BoxedPredictor`."""
+        return len(self.manifest.landmarks)
+
+    def named(
         self,
-        images: Sequence[ImageSource],
-        boxes: Sequence[Any] | None = None,
-        box_scores: Sequence[Any] | None = None,
-    ) -> list[FaceLandmarks]:
-        """Find the landmarks of faces in several images, all at once.
-
-        Args:
-            images: each as `predict` takes it.
-            boxes: of each image, as `predict` takes them; None: of all of them None.
-            box_scores: of each image; None: of all of them None.
-
-        Errors are those of `predict`.
-        """
-        points = self.manifest.landmarks
-        every = self.look_into(images, boxes, box_scores, len(points))
-        return [FaceLandmarks(*found, points) for found in every]
+        points: np.ndarray,
+        scores: np.ndarray,
+        boxes: np.ndarray,
+        box_scores: np.ndarray,
+    ) -> FaceLandmarks:
+        """See `BoxedPredictor`."""
+        names = self.manifest.landmarks
+        return FaceLandmarks(points, scores, boxes, box_scores, names)
 
     def views(self, boxes: np.ndarray) -> Views:
         """How faces in boxes `(n, 4)` are looked at."""

@@ -1,6 +1,6 @@
 """Images and boxes to people: crop, network, decoding, back to image pixels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ def locator(network: Network, manifest: PoseManifest) -> Callable:
     return boxed_predictor.locator(network, manifest, turn_back)
 
 
-class PosePredictor(BoxedPredictor):
+class PosePredictor(BoxedPredictor[Pose]):
     """Finds the keypoints of people in images.
 
     Make one with `hrnet_tf.load` or `PosePredictor.from_model`.
@@ -77,24 +77,21 @@ class PosePredictor(BoxedPredictor):
         """
         return self.predict_several([image], [boxes], [box_scores])[0]
 
-    def predict_several(
+    @property
+    def count(self) -> int:
+        """See `BoxedPredictor`."""
+        return len(self.manifest.keypoints)
+
+    def named(
         self,
-        images: Sequence[ImageSource],
-        boxes: Sequence[Any] | None = None,
-        box_scores: Sequence[Any] | None = None,
-    ) -> list[Pose]:
-        """Find the keypoints of people in several images, all at once.
-
-        Args:
-            images: each as `predict` takes it.
-            boxes: of each image, as `predict` takes them; None: of all of them None.
-            box_scores: of each image; None: of all of them None.
-
-        Errors are those of `predict`.
-        """
-        points = self.manifest.keypoints
-        every = self.look_into(images, boxes, box_scores, len(points))
-        return [Pose(*found, points) for found in every]
+        points: np.ndarray,
+        scores: np.ndarray,
+        boxes: np.ndarray,
+        box_scores: np.ndarray,
+    ) -> Pose:
+        """See `BoxedPredictor`."""
+        names = self.manifest.keypoints
+        return Pose(points, scores, boxes, box_scores, names)
 
     def crops(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """See `BoxedPredictor`."""
