@@ -16,7 +16,7 @@ BENCHMARKS = {
     "runtime": "an exported ONNX file in onnxruntime, and one in int8",
     "flavours": "TFLite against onnxruntime, integers against float32",
     "predict": "what prediction in Python adds to the network alone",
-    "folders": "predict on a folder of photographs against the bare graph",
+    "folders": "predict on photographs and on a video against the bare graph",
     "bulk": "predict-many against the bare graph, and the memory that it takes",
     "grouping": "what follows a bottom-up network against its literal steps",
     "detection": "what surrounds a detector's convolutions, and its training steps",

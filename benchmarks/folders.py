@@ -1,8 +1,8 @@
-"""`hrnet-tf predict` on a folder of photographs, and the network alone.
+"""`hrnet-tf predict` on a folder of photographs and on a video, and the network alone.
 
-The folder is read, looked at, drawn and written; the peer is the same network as a
-frozen graph on batches of normalised crops that are in memory already. Both run in the
-same process, in turns.
+Images and frames are read, looked at, drawn and written; the peer is the same network
+as a frozen graph on batches of normalised crops that are in memory already. All run in
+the same process, in turns.
 """
 
 import tempfile
@@ -15,13 +15,15 @@ import tensorflow as tf
 from benchmarks.network import SIZE, make_manifest, make_network
 from benchmarks.photographs import draw_people
 from benchmarks.report import Result
-from hrnet_tf import PosePredictor, preprocess_input
+from hrnet_tf import PosePredictor, preprocess_input, read_image
+from hrnet_tf.images.video import VideoFile
 from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.tasks import make_viewer
 from hrnet_tf.training.media import predict_files
 
 TARGET = 0.85
 IMAGES, BATCH, ROUNDS = 64, 8, 3
+PEER = "network alone"
 
 
 def run() -> list[Result]:
@@ -32,21 +34,42 @@ def run() -> list[Result]:
     network = constant_graph(fold(model), signature)
     rng = np.random.default_rng(0)
     crops = preprocess_input(rng.integers(0, 256, (BATCH, *SIZE, 3), dtype=np.uint8))
-    rates: dict[str, list[float]] = {"predict on a folder": [], "network alone": []}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch, "images")
+        folder, video = Path(scratch, "images"), Path(scratch, "video.mp4")
         folder.mkdir()
         draw_people(folder, IMAGES)
+        write_video(folder, video)
+        sources = {"predict on a folder": folder, "predict on a video": video}
+        rates: dict[str, list[float]] = {name: [] for name in (*sources, PEER)}
         network(crops)
         for number in range(ROUNDS):
-            start = time.perf_counter()
-            predict_files(make_viewer(predictor), folder, Path(scratch, str(number)))
-            rates["predict on a folder"].append(IMAGES / (time.perf_counter() - start))
+            for name, source in sources.items():
+                start = time.perf_counter()
+                out = Path(scratch, f"{name} {number}")
+                predict_files(make_viewer(predictor), source, out)
+                rates[name].append(IMAGES / (time.perf_counter() - start))
             start = time.perf_counter()
             for _ in range(IMAGES // BATCH):
                 network(crops)[0].numpy()
-            rates["network alone"].append(IMAGES / (time.perf_counter() - start))
+            rates[PEER].append(IMAGES / (time.perf_counter() - start))
     times = {name: float(np.median(found)) for name, found in rates.items()}
-    ours, peer = times.values()
-    title = f"{IMAGES} photographs, W32 256x192"
-    return [Result(title, times, "images/s", ours / peer, TARGET)]
+    kinds = zip(sources, ("photographs", "frames"), strict=True)
+    return [
+        Result(
+            f"{IMAGES} {kind}, W32 256x192",
+            {name: times[name], PEER: times[PEER]},
+            "images/s",
+            times[name] / times[PEER],
+            TARGET,
+        )
+        for name, kind in kinds
+    ]
+
+
+def write_video(folder: Path, video: Path) -> None:
+    """A video of the images of a folder."""
+    written = VideoFile(video, 25.0)
+    for path in sorted(folder.iterdir()):
+        written.write(read_image(path))
+    written.release()
+    written.check()
