@@ -56,9 +56,13 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def local_ray():
-    """Ray's engine on this machine, begun once; its workers find what tests do."""
+    """Ray's engine on this machine, begun once; its workers find what tests do.
+
+    They die where they decode poison, see `support/poison/sitecustomize.py`.
+    """
+    poison = Path(__file__).parent / "support" / "poison"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        patched.setenv("PYTHONPATH", os.pathsep.join([str(poison), *sys.path]))
         with ray_engine(workers=2) as ray:
             yield ray
 

@@ -1,16 +1,20 @@
-"""Files here and elsewhere: local paths, the web, and what fsspec knows by its URLs."""
+"""Files here and elsewhere, to be read in place and written to.
+
+What an address is and how a file of it is had, tried again and spoken of is that of
+`hrnet_tf.data.stores`. Nothing is copied to this machine's cache as data for training
+are: each image is looked at once. Parquet and TFRecord files are opened where they are,
+since a worker needs a part of them; clients of fsspec try again by themselves there.
+"""
 
 import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import SCRATCH, is_scratch, writing
-from hrnet_tf.data.stores import WEB, local_path
-from hrnet_tf.images.sources import fetched
+from hrnet_tf.data.stores import Filesystem, State, local_path, store_of
 
 UNFINISHED = "_unfinished"  # the folder of unfinished files where nothing is local
 
@@ -28,10 +32,20 @@ def read_bytes(place: str) -> bytes:
     with explained(place):
         if (path := local_path(place)) is not None:
             return path.read_bytes()
-        if urlsplit(place).scheme in WEB:
-            return fetched(place)
-        system, inner = file_system(place)
-        return system.cat_file(inner)
+        return store_of(place).read(place)
+
+
+def state_of(place: str) -> State:
+    """What tells one state of a file from another, without reading it.
+
+    Raises:
+        InputError: if it is not there.
+    """
+    with explained(place):
+        if (path := local_path(place)) is None:
+            return store_of(place).state(place)
+        facts = path.stat()
+        return facts.st_size, str(facts.st_mtime_ns)
 
 
 def file_system(place: str) -> tuple[Any, str]:
@@ -40,12 +54,10 @@ def file_system(place: str) -> tuple[Any, str]:
     Raises:
         InputError: if the place is of a kind that is not known, or needs a package.
     """
-    import fsspec
-
     with explained(place):
         path = local_path(place)
-        whole = place if path is None else str(path.absolute())
-        return fsspec.core.url_to_fs(whole)
+        known = Filesystem(place if path is None else str(path.absolute()))
+        return known.system, known.root
 
 
 @contextlib.contextmanager

@@ -1,14 +1,15 @@
 """Very many images to Parquet files: Ray Data hands parts out, workers do them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from hrnet_tf.bulk.job import BEGUN, Job, digest_of_model
 from hrnet_tf.bulk.places import Folder
-from hrnet_tf.bulk.sources import Piece, digest_of, find_pieces
+from hrnet_tf.bulk.sources import PARTS, Piece, digest_of, find_pieces
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.extras import require
 from hrnet_tf.common.progress import progress_bar
@@ -32,6 +33,8 @@ class Summary:
         folder: where the parts are.
         parts: how many there are in all.
         kept: of these, how many were there before.
+        changed: of these, how many were of images whose files have changed since.
+        unasked: images of kept parts of which nobody knows whether they have.
         images: how many rows were written.
         errors: of these, how many say what is wrong with their image.
         lacking: parts that have not been written, with the reason.
@@ -40,6 +43,8 @@ class Summary:
     folder: str
     parts: int = 0
     kept: int = 0
+    changed: int = 0
+    unasked: int = 0
     images: int = 0
     errors: int = 0
     lacking: dict[str, str] = field(default_factory=dict)
@@ -52,6 +57,16 @@ class Summary:
         ]
         if self.kept:
             lines.append(f"{self.kept} parts were there already and are kept")
+        if self.changed:
+            lines.append(
+                f"{self.changed} parts were of images whose files have changed since "
+                "(size or time), and are done again"
+            )
+        if self.unasked:
+            lines.append(
+                f"whether {self.unasked} images elsewhere, known by the list alone, "
+                "have changed since is not known; their parts are kept"
+            )
         if self.errors:
             lines.append(
                 f"{self.errors} images could not be looked at; column `error` says why"
@@ -124,11 +139,14 @@ def predict_many(
     names = [piece.name(number) for number, piece in enumerate(pieces)]
     there = folder.names()
     missing = [row for row in zip(names, pieces, strict=True) if row[0] not in there]
-    summary = Summary(job.out, len(names), len(names) - len(missing))
+    kept = [piece for name, piece in zip(names, pieces, strict=True) if name in there]
+    summary = Summary(job.out, len(names), len(kept))
+    summary.unasked = sum(piece.unasked for piece in kept)
+    summary.changed = _remove_changed(folder, there - set(names))
     if missing:
         _forget_deaths(folder, [name for name, _ in missing])
         with ray_engine(options.address) as ray:
-            _run(ray, job, missing, options.workers, summary)
+            _count(_done(ray, job, missing, options.workers), missing, summary)
     return summary
 
 
@@ -153,14 +171,29 @@ def _make_job(
     )
 
 
-def _run(
-    ray: Any,
-    job: Job,
+def _count(
+    done: Iterable[Mapping[str, Any]],
     missing: Sequence[tuple[str, Piece]],
-    workers: int | None,
     summary: Summary,
 ) -> None:
-    """Have parts done, and count what comes back."""
+    """Count what comes back of the parts that are missing."""
+    lacking = {name: "its worker has failed" for name, _ in missing}
+    bar = progress_bar(total=sum(piece.count for _, piece in missing), unit="image")
+    with bar:
+        for row in done:
+            del lacking[row["name"]]
+            if row["lacks"]:
+                summary.lacking[row["name"]] = row["lacks"]
+            summary.images += int(row["images"])
+            summary.errors += int(row["errors"])
+            bar.update(int(row["images"]))
+    summary.lacking.update(lacking)
+
+
+def _done(
+    ray: Any, job: Job, missing: Sequence[tuple[str, Piece]], workers: int | None
+) -> Iterator[Mapping[str, Any]]:
+    """Have parts done; of each what `PartWorker` says, in any order."""
     from hrnet_tf.bulk.worker import PartWorker
 
     quiet("ray.data")
@@ -178,17 +211,7 @@ def _run(
         compute=ray.data.ActorPoolStrategy(size=min(count, len(rows))),
         **resources,
     )
-    lacking = {name: "its worker has failed" for name, _ in missing}
-    bar = progress_bar(total=sum(piece.count for _, piece in missing), unit="image")
-    with bar:
-        for row in done.iter_rows():
-            del lacking[row["name"]]
-            if row["lacks"]:
-                summary.lacking[row["name"]] = row["lacks"]
-            summary.images += int(row["images"])
-            summary.errors += int(row["errors"])
-            bar.update(int(row["images"]))
-    summary.lacking.update(lacking)
+    yield from done.iter_rows()
 
 
 def _workers(ray: Any, asked: int | None) -> tuple[int, dict[str, float]]:
@@ -200,6 +223,18 @@ def _workers(ray: Any, asked: int | None) -> tuple[int, dict[str, float]]:
     if gpus:
         return count, {"num_gpus": min(1, gpus / count)}
     return count, {"num_cpus": max(1, cpus // max(count, machines))}
+
+
+def _remove_changed(folder: Folder, names: set[str]) -> int:
+    """Remove parts that are not of the images as they are; how many those were.
+
+    The record agrees, so that what else is here is of these images in another state.
+    """
+    changed = sorted(name for name in names if fnmatch(name, PARTS))
+    for name in changed:
+        folder.remove(name)
+        folder.remove(f"{BEGUN}/{name}.txt")
+    return len(changed)
 
 
 def _forget_deaths(folder: Folder, names: Sequence[str]) -> None:

@@ -4,20 +4,18 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hrnet_tf.bulk.places import (
-    explained,
-    file_system,
-    read_bytes,
-)
+from hrnet_tf.bulk.places import explained, file_system, read_bytes, state_of
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.data.stores import WEB, local_path
+from hrnet_tf.data.stores import ADDRESS, State, local_path, store_of
 from hrnet_tf.images.folders import is_clutter, is_image, walk
 
 PARQUET, TFRECORD, LIST = (".parquet", ".pq"), (".tfrecord", ".tfrecords"), (".txt",)
+
+PARTS = "part-*.parquet"  # names of what `Piece.name` names
 
 # Columns of encoded images, and of names of images, the first that is there.
 IMAGES = ("image", "image/encoded", "encoded", "bytes", "image_bytes", "jpeg", "png")
@@ -38,6 +36,9 @@ class Piece:
         start: where the first record begins, in bytes.
         count: of the images.
         column: of a Parquet or TFRecord file, that holds the images.
+        state: digest of the sizes and times of the files, which changes where they do.
+        unasked: how many files have neither in it, since each would have to be asked
+            for: those elsewhere that a list names.
     """
 
     kind: Literal["files", "parquet", "tfrecord"]
@@ -47,6 +48,8 @@ class Piece:
     start: int = 0
     count: int = 0
     column: str = ""
+    state: str = ""
+    unasked: int = 0
 
     def as_json(self) -> str:
         """As text, which `from_json` takes."""
@@ -59,8 +62,12 @@ class Piece:
         return cls(**{**given, "names": tuple(given["names"])})
 
     def name(self, number: int) -> str:
-        """Of the file of its part, the one with this number."""
+        """Of the file of its part, the one with this number.
+
+        Another one if the files have changed; but not if they lie elsewhere.
+        """
         told = {**asdict(self), "file": Path(self.file).name if not self.names else ""}
+        del told["start"], told["unasked"]  # the state says more of them
         digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         return f"part-{number:06d}-{digest[:8]}.parquet"
 
@@ -79,39 +86,62 @@ def find_pieces(source: str, size: int, column: str | None = None) -> list[Piece
     Raises:
         InputError: if there is none, or a file cannot be read.
     """
-    root, names = _listed(source)
-    if not names:
+    root, found = _listed(source)
+    if not found:
         raise InputError(
             f"{source}: no image, Parquet or TFRecord file in it; give a folder, a "
             "text file with a path or URL a line, or one of those files."
         )
-    kinds = {
-        "Parquet": [x for x in names if x.lower().endswith(PARQUET)],
-        "TFRecord": [x for x in names if is_tfrecord(x)],
-        "image": [x for x in names if is_image(x) or root == LISTED],
-    }
-    if root == LISTED:
-        kinds["Parquet"] = kinds["TFRecord"] = []
-    found = {kind: files for kind, files in kinds.items() if files}
-    if len(found) > 1:
+    listed = root == LISTED
+    kinds = {"image" if listed else _kind_of(file.name) for file in found}
+    if len(kinds) > 1:
         raise InputError(
-            f"{source} holds files of several kinds ({', '.join(found)}); give a "
-            "folder with one of them, or a text file that lists the images."
+            f"{source} holds files of several kinds ({', '.join(sorted(kinds))}); "
+            "give a folder with one of them, or a text file that lists the images."
         )
-    ((kind, files),) = found.items()
+    (kind,) = kinds
     if kind == "image":
-        where = _folder_of(source) if root == LISTED else root
+        where = _folder_of(source) if listed else root
         return [
-            _piece_of_files(where, files, i, size) for i in range(0, len(files), size)
+            _piece_of_files(where, found, i, size) for i in range(0, len(found), size)
         ]
     cut = _rows if kind == "Parquet" else _records
-    wholes = [_joined(root, name) for name in files]
-    return [piece for file in wholes for piece in cut(file, size, column)]
+    pieces = []
+    for each in found:
+        file = _joined(root, each.name)
+        state = digest_of_states([each.state])
+        pieces += [replace(x, state=state) for x in cut(file, size, column)]
+    return pieces
 
 
-def _piece_of_files(folder: str, files: Sequence[str], first: int, size: int) -> Piece:
-    names = tuple(files[first : first + size])
-    return Piece("files", folder, names, first, count=len(names))
+@dataclass(frozen=True)
+class _File:
+    """A file by its name, and its state; None: nobody has asked for it."""
+
+    name: str
+    state: State | None
+
+
+def _piece_of_files(
+    folder: str, files: Sequence[_File], first: int, size: int
+) -> Piece:
+    own = files[first : first + size]
+    unasked = sum(file.state is None for file in own)
+    state = digest_of_states([file.state for file in own])
+    names = tuple(file.name for file in own)
+    return Piece("files", folder, names, first, 0, len(own), "", state, unasked)
+
+
+def digest_of_states(states: Sequence[State | None]) -> str:
+    """What changes where one of these states does."""
+    return hashlib.sha256(json.dumps(states).encode()).hexdigest()[:16]
+
+
+def _kind_of(name: str) -> str:
+    """What a file that is looked at is, in words."""
+    if name.lower().endswith(PARQUET):
+        return "Parquet"
+    return "TFRecord" if is_tfrecord(name) else "image"
 
 
 LISTED = "\n"  # stands for no folder: names come from a list
@@ -123,31 +153,42 @@ def is_tfrecord(name: str) -> bool:
     return last.endswith(TFRECORD) or ".tfrecord-" in last
 
 
-def _listed(source: str) -> tuple[str, list[str]]:
-    """Where names begin, and all of them in order."""
+def _listed(source: str) -> tuple[str, list[_File]]:
+    """Where names begin, and all files in order."""
     path = local_path(source)
     if source.lower().endswith(LIST) and not (path is not None and path.is_dir()):
         with explained(source):
             text = read_bytes(source).decode("utf-8-sig")
-        return LISTED, [line.strip() for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        where = _folder_of(source)
+        return LISTED, [_File(line, _asked(_joined(where, line))) for line in lines]
     if path is not None:
         if path.is_dir():
-            files = [Path(x).relative_to(path).as_posix() for x in walk(path)]
-            return str(path.absolute()), [x for x in files if _taken(x)]
+            names = [Path(file).relative_to(path).as_posix() for file in walk(path)]
+            taken = [name for name in names if _taken(name)]
+            files = [_File(name, _asked(str(path / name))) for name in taken]
+            return str(path.absolute()), files
         if not path.exists():
             raise InputError(f"There is no such file or folder {source}.")
-        return str(path.absolute().parent), [path.name] if _taken(path.name) else []
+        own = [_File(path.name, _asked(source))] if _taken(path.name) else []
+        return str(path.absolute().parent), own
     head, _, tail = source.rstrip("/").rpartition("/")
-    if source.split(":")[0] in WEB and _taken(tail):
-        return head, [tail]
-    system, inner = file_system(source)
-    with explained(source):
-        if system.isfile(inner):
-            return head, [tail] if _taken(tail) else []
-        inner = inner.rstrip("/")
-        found = sorted(x[len(inner) :].lstrip("/") for x in system.find(inner))
-    names = [x for x in found if _taken(x)]
-    return source.rstrip("/"), names
+    store = store_of(source)
+    if _taken(tail) and not (store.listed and store.is_folder(source)):
+        return head, [_File(tail, state_of(source))]
+    found = store.files(source)
+    taken = sorted(name for name in found if _taken(name))
+    return source.rstrip("/"), [_File(name, found[name]) for name in taken]
+
+
+def _asked(place: str) -> State | None:
+    """The state of a file that a folder or a list names; of one elsewhere None."""
+    if local_path(place) is None:
+        return None
+    try:
+        return state_of(place)
+    except InputError:  # what is not there is a row with an error, until it comes
+        return None, ""
 
 
 def _taken(name: str) -> bool:
@@ -164,7 +205,7 @@ def _folder_of(source: str) -> str:
 
 def _joined(root: str, name: str) -> str:
     """A name from a folder, unless it is a whole one."""
-    if "://" in name or Path(name).is_absolute() or not root:
+    if ADDRESS.match(name) or Path(name).is_absolute() or not root:
         return name
     return f"{root.rstrip('/')}/{name}"
 
@@ -220,8 +261,9 @@ def _records(file: str, size: int, column: str | None) -> Iterator[Piece]:
 
 
 def digest_of(pieces: Sequence[Piece]) -> str:
-    """What tells sources apart: SHA-256 of all names of parts in order."""
-    names = (piece.name(number) for number, piece in enumerate(pieces))
+    """What tells sources apart: SHA-256 of all names and counts, but for states."""
+    known = (replace(piece, state="") for piece in pieces)
+    names = (piece.name(number) for number, piece in enumerate(known))
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 

@@ -17,6 +17,7 @@ from urllib.request import Request, url2pathname, urlopen
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import writing
 from hrnet_tf.common.version import __version__
+from hrnet_tf.images.sources import LARGEST
 
 T = TypeVar("T")
 
@@ -68,6 +69,9 @@ class Store(Protocol):
 
     def copy(self, url: str, target: Path) -> State:
         """Copy a file: whole, or not at all; the state of what was copied."""
+
+    def read(self, url: str) -> bytes:
+        """What a file holds, whole; a file of the web that is not too large."""
 
 
 def store_of(url: str) -> Store:
@@ -137,6 +141,22 @@ class Web:
 
         return trying(url, fetch)
 
+    def read(self, url: str) -> bytes:
+        """As the protocol says."""
+
+        def fetch() -> bytes:
+            with self._open(url, "GET") as answer:
+                size, _ = _headers(answer)
+                found: bytes = answer.read(LARGEST + 1)
+            if len(found) <= LARGEST:
+                check_whole(len(found), size)
+            return found
+
+        content = trying(url, fetch, "read")
+        if len(content) > LARGEST:
+            raise InputError(f"{url} is larger than {LARGEST >> 20} MiB.")
+        return content
+
     def _open(self, url: str, method: str) -> Any:
         # As it is: what packs contents on their way changes their length.
         headers = {
@@ -147,7 +167,12 @@ class Web:
 
 
 class Filesystem:
-    """Files behind any address that fsspec knows."""
+    """Files behind any address that fsspec knows.
+
+    Attributes:
+        system: fsspec's file system.
+        root: what it calls the place of the address.
+    """
 
     listed = True
 
@@ -155,7 +180,7 @@ class Filesystem:
         try:
             import fsspec
 
-            self.system, _ = fsspec.core.url_to_fs(url)
+            self.system, self.root = fsspec.core.url_to_fs(url)
         except ImportError as error:
             raise InputError(
                 f"{url} cannot be read: {error}. What s3:// and gs:// need is in the "
@@ -203,6 +228,10 @@ class Filesystem:
 
         return trying(url, fetch)
 
+    def read(self, url: str) -> bytes:
+        """As the protocol says."""
+        return trying(url, lambda: self.system.cat_file(self._path(url)), "read")
+
     def _path(self, url: str) -> str:
         return self.system._strip_protocol(url)
 
@@ -213,8 +242,13 @@ def check_whole(copied: int, size: int | None) -> None:
         raise ConnectionError(f"it broke off after {copied} of {size} bytes")
 
 
-def trying(url: str, what: Callable[[], T]) -> T:
+def trying(url: str, what: Callable[[], T], verb: str = "copied") -> T:
     """Do something with a file; what may go by is tried again.
+
+    Args:
+        url: of the file.
+        what: is done with it.
+        verb: what it is in words.
 
     Raises:
         MissingError: if it is not there.
@@ -241,7 +275,7 @@ def trying(url: str, what: Callable[[], T]) -> T:
         if attempt + 1 < TRIES:
             time.sleep(PAUSE * 2**attempt)
     raise InputError(
-        f"{url} cannot be copied: {last}. The same command again goes on with what is "
+        f"{url} cannot be {verb}: {last}. The same command again goes on with what is "
         "missing."
     )
 

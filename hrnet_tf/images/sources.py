@@ -66,6 +66,9 @@ def open_image(
 def fetched(url: str) -> bytes:
     """What lies at an address of the web.
 
+    It is asked for once: somebody waits for the answer. Readers of very many files
+    (`hrnet_tf.data.stores`) try again.
+
     Raises:
         InputError: if it cannot be had.
     """

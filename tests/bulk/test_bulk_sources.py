@@ -1,8 +1,8 @@
 """Folders, lists, Parquet and TFRecord files in pieces, here and elsewhere."""
 
-import http.server
 import io
-import threading
+import os
+from functools import partial
 
 import fsspec
 import numpy as np
@@ -15,6 +15,8 @@ from pyarrow import parquet
 import hrnet_tf
 from hrnet_tf.bulk.places import Folder
 from hrnet_tf.bulk.sources import Piece, digest_of, encoded_images, find_pieces
+from hrnet_tf.data import stores
+from support.web import Server
 
 
 def png(number):
@@ -45,6 +47,14 @@ def folder(tmp_path):
     return tmp_path / "in"
 
 
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(stores, "PAUSE", 0)
+    web = Server()
+    yield web
+    web.close()
+
+
 NAMES = ["a/1.png", "a/2.png", "b.png", "c d#.png"]
 
 
@@ -55,6 +65,11 @@ def test_a_folder_is_read_in_order_with_what_lies_below(start, folder):
     found = content(pieces)
     assert list(found) == NAMES
     assert found["b.png"] == png(0)
+
+
+def test_where_a_folder_lies_does_not_matter(folder, tmp_path):
+    hidden = folder.rename(tmp_path / ".hidden")
+    assert list(content(find_pieces(str(hidden), 3))) == NAMES
 
 
 def test_a_folder_elsewhere(folder):
@@ -68,30 +83,23 @@ def test_a_folder_elsewhere(folder):
     system.rm("/photos", recursive=True)
 
 
-def test_a_list_of_paths_and_addresses(folder, tmp_path):
-    handler = type(
-        "Quiet",
-        (http.server.SimpleHTTPRequestHandler,),
-        {"log_message": lambda *_: None, "directory": str(folder)},
-    )
-
-    def handle(*given):
-        handler(*given, directory=str(folder))
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handle)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
+def test_a_list_of_paths_and_addresses(folder, tmp_path, server):
+    url = server.url
+    server.files = {"/a/2.png": png(2), "/cut.png": png(2)}
+    server.short = {"/cut.png"}
     lines = ["in/b.png", str(folder / "a/1.png"), "", f"{url}/a/2.png", "in/none.png"]
-    (tmp_path / "list.txt").write_text("\n".join([*lines, f"{url}/none.png"]))
-    try:
-        found = content(find_pieces(str(tmp_path / "list.txt"), 10))
-    finally:
-        server.shutdown()
-        server.server_close()
+    elsewhere = [f"{url}/none.png", f"{url}/cut.png"]
+    (tmp_path / "list.txt").write_text("\n".join([*lines, *elsewhere]))
+    (piece,) = find_pieces(str(tmp_path / "list.txt"), 10)
+    assert piece.unasked == 3
+    found = content([piece])
     assert [found[line] for line in lines[:2]] == [png(0), png(1)]
     assert found[f"{url}/a/2.png"] == png(2)
     assert "in/none.png cannot be read: there is no such" in found["in/none.png"]
-    assert "the server says 404" in found[f"{url}/none.png"]
+    assert found[f"{url}/none.png"] == f"There is no {url}/none.png."
+    # Asked for again, as what training reads is, and by its sentence.
+    assert server.fetched.count("/cut.png") == stores.TRIES
+    assert "cannot be read: it broke off after" in found[f"{url}/cut.png"]
 
 
 def test_rows_of_parquet_files(tmp_path):
@@ -151,6 +159,7 @@ def test_a_damaged_record_costs_itself_alone(tmp_path):
         ("cut.tfrecord", "record 1, at byte .*, goes beyond its end"),
         ("bad.parquet", "bad.parquet cannot be read"),
         ("nowhere://x", "nowhere://x cannot be read"),
+        ("http://127.0.0.1:1/photos", "in a folder of the web cannot be listed"),
     ],
 )
 def test_what_is_no_source_is_refused(name, said, tmp_path):
@@ -178,6 +187,63 @@ def test_parts_are_named_by_what_they_are_of(folder, tmp_path):
         True,
         False,
     ]
+
+
+def later(path):
+    """Have a file be written later than it was."""
+    facts = path.stat()
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 10))
+
+
+def changed_parts(source, change):
+    """Of a source in pieces of three images, which parts are others after a change."""
+    before = find_pieces(str(source), 3)
+    change()
+    after = find_pieces(str(source), 3)
+    assert digest_of(before) == digest_of(after)  # the same job goes on
+    pairs = enumerate(zip(before, after, strict=True))
+    return [n for n, (old, new) in pairs if old.name(n) != new.name(n)]
+
+
+def write_within_a_moment(path, content):
+    """Change what a file holds, but not when it was written."""
+    facts = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def test_parts_are_of_images_as_they_are(folder, tmp_path):
+    listed, missing = tmp_path / "list.txt", tmp_path / "in" / "missing.png"
+    listed.write_text("\n".join([*(f"in/{x}" for x in NAMES), str(missing)]))
+    last = folder / "c d#.png"
+    for source, content in ((folder, b"longer" * 99), (listed, png(3))):
+        assert changed_parts(source, lambda: None) == []
+        assert changed_parts(source, partial(later, folder / "a/1.png")) == [0]
+        change = partial(write_within_a_moment, last, content)
+        assert changed_parts(source, change) == [1]
+    assert changed_parts(listed, partial(missing.write_bytes, png(1))) == [1]
+
+
+def test_parts_of_files_of_many_images_are_of_them_as_they_are(tmp_path):
+    records, table = tmp_path / "x.tfrecord", tmp_path / "x.parquet"
+    write_records(records, [png(number) for number in range(5)])
+    shorter = [png(number)[:-4] for number in range(5)]
+    assert changed_parts(records, partial(write_records, records, shorter)) == [0, 1]
+    old, new = (pa.table({"image": [png(n)] * 4}) for n in (1, 2))
+    parquet.write_table(old, table)
+    assert changed_parts(table, partial(parquet.write_table, new, table)) == [0, 1]
+
+
+def test_parts_are_of_images_elsewhere_as_they_are(server):
+    system = fsspec.filesystem("memory")
+    put = partial(system.pipe, "/photos/1.png", png(1))
+    put()
+    assert changed_parts("memory://photos", put) == [0]
+    system.rm("/photos", recursive=True)
+    server.files = {"/1.png": png(1)}
+    assert changed_parts(f"{server.url}/1.png", lambda: None) == []
+    change = partial(server.files.update, {"/1.png": png(2)})
+    assert changed_parts(f"{server.url}/1.png", change) == [0]
 
 
 def write_half(folder, name):

@@ -1,5 +1,6 @@
 """Parts, done here: rows equal predictions, errors are rows, deaths are counted."""
 
+import io
 import sys
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from hrnet_tf.bulk import worker
 from hrnet_tf.bulk.job import Job
 from hrnet_tf.bulk.predict_many import _forget_deaths
 from hrnet_tf.bulk.sources import find_pieces
-from hrnet_tf.bulk.trial import GOOD, Trial
+from hrnet_tf.bulk.trial import GOOD, LENGTH, Trial, answer
 from hrnet_tf.bulk.worker import PartWorker
 from hrnet_tf.common.reading import Reading
 from hrnet_tf.images.pictures import write_image
@@ -139,10 +140,12 @@ def test_a_part_that_goes_on_killing_is_given_up_and_tried_by_the_next_call(
     assert folder.read_text(f"_begun/{said['name']}.txt") == "1"
 
 
-def test_a_process_that_decodes_says_so_of_good_and_broken_images(images):
-    with Trial(Reading()) as trial:
-        for name in ("00.png", "03x.jpg", "05x.png", "01.png"):
-            trial.check(name, (images / name).read_bytes())
+def test_what_decodes_says_so_of_good_and_broken_images(images):
+    names = ("00.png", "03x.jpg", "05x.png", "01.png")
+    files = [(images / name).read_bytes() for name in names]
+    given = b"".join(LENGTH.pack(len(file)) + file for file in files)
+    answer(source := io.BytesIO(given), target := io.BytesIO(), Reading())
+    assert (target.getvalue(), source.read()) == (GOOD * 4, b"")
 
 
 def test_a_folder_is_gone_on_with_by_the_same_job_alone(tmp_path):
