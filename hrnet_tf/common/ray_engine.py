@@ -41,7 +41,7 @@ def ray_engine(address: str | None = None, workers: int | None = None) -> Iterat
         The package `ray`.
 
     Raises:
-        InputError: if there is no cluster.
+        InputError: if there is no cluster, or Ray does not begin on this machine.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -64,9 +64,13 @@ def ray_engine(address: str | None = None, workers: int | None = None) -> Iterat
         settings["address"] = address
     try:
         ray.init(**settings)
-    except (ConnectionError, ValueError) as error:
+    except Exception as error:  # a bare one says that its processes came too late
         if local:
-            raise
+            raise InputError(
+                f"Ray has not begun on this machine: {_flat(error)}. Its processes "
+                "have half a minute, and take longer where much else runs or memory is "
+                "short; the same command tries again."
+            ) from error
         raise InputError(
             f"There is no Ray cluster at {address}: {_flat(error)}. Start one (`ray "
             f"start --head`), or work on this machine by --ray {LOCAL}."

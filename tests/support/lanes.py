@@ -69,6 +69,7 @@ ONE_LANE = {
     "test_png",
     "test_predict_boxes",
     "test_preprocess",
+    "test_ray_engine",
     "test_recipe",
     "test_regression_config",
     "test_remote",
