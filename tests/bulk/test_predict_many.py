@@ -208,7 +208,9 @@ def test_importing_the_package_does_not_import_ray():
     wrong = {}
     for path in package.rglob("*.py"):
         own = path.parent.name == "bulk"
-        for node in ast.parse(path.read_text()).body:  # not what functions import
+        for node in ast.parse(
+            path.read_text(encoding="utf-8")
+        ).body:  # not what functions import
             names = [alias.name for alias in getattr(node, "names", ())]
             module = getattr(node, "module", None) or ""
             told = [module] if isinstance(node, ast.ImportFrom) else names
