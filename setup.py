@@ -27,7 +27,7 @@ def read_requirements():
 
 
 REQUIREMENTS = read_requirements()
-PARTS = ("export", "ray", "serving")
+PARTS = ("export", "openvino", "ray", "serving")
 EXTRAS = [line for part in PARTS for line in REQUIREMENTS[part]]
 
 
@@ -67,6 +67,7 @@ setup(
     install_requires=REQUIREMENTS[""],
     extras_require={
         "export": REQUIREMENTS["export"],
+        "openvino": REQUIREMENTS["openvino"],
         "ray": REQUIREMENTS["ray"],
         "serving": REQUIREMENTS["serving"],
         "kubernetes": REQUIREMENTS["kubernetes"],

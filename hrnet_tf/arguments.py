@@ -187,7 +187,7 @@ def parser() -> argparse.ArgumentParser:
         type=str.upper,
         choices=["NHWC", "NCHW"],
         default="NHWC",
-        help="of what ONNX files take and give; default: NHWC",
+        help="of what files of ONNX and OpenVINO take and give; default: NHWC",
     )
     command.add_argument(
         "--detector",

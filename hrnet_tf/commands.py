@@ -20,7 +20,7 @@ from hrnet_tf.common.ray_engine import PACKAGES
 from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.shipped import copy_config, shipped_configs
 from hrnet_tf.data.remote import local_file
-from hrnet_tf.export.names import NAMES, require_packages
+from hrnet_tf.export.names import ALL, require_packages
 from hrnet_tf.tasks import TASKS, predict_options
 from hrnet_tf.training.configs import RUN_FILE, read_config, read_run_config
 
@@ -153,7 +153,7 @@ def _options(manifest: Any, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def export_command(arguments: argparse.Namespace) -> None:
-    """Write SavedModel, TFLite and ONNX, each compared with the model."""
+    """Write SavedModel, TFLite, ONNX and OpenVINO, each compared with the model."""
     require_packages(arguments.format)
     read_run_config(arguments.run, arguments.settings)
     if arguments.detector:
@@ -293,7 +293,7 @@ def draw_command(arguments: argparse.Namespace) -> None:
 
 def demo_command(arguments: argparse.Namespace) -> None:
     """Draw a data set, train on it, evaluate, export, and show what came of it."""
-    require_packages(NAMES)
+    require_packages([ALL])
     hrnet_tf.import_public_names()
     from hrnet_tf.demo import run_demo
 

@@ -8,9 +8,8 @@ from hrnet_tf.drawn.action_folders import write_class_folders
 from hrnet_tf.drawn.figures import draw_data_set
 from hrnet_tf.export.artefacts import export_run
 from hrnet_tf.export.benchmark import benchmark_run
-from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.loading import load
-from hrnet_tf.export.names import require_packages
+from hrnet_tf.export.names import ALL, require_packages
 from hrnet_tf.tasks import DEFAULT, TASKS, make_viewer
 from hrnet_tf.tasks.base.task import Demo
 from hrnet_tf.training.configs import read_config
@@ -34,7 +33,7 @@ def run_demo(out: str | Path) -> None:
         InputError: if `out` holds a run with other settings, or a package that exports
             need is not installed.
     """
-    require_packages(FORMATS)
+    require_packages([ALL])
     out = Path(out)
     data, folder = out / "data", out / "run"
     print(f"1/5  drawing figures in {data}")
@@ -49,7 +48,7 @@ def run_demo(out: str | Path) -> None:
     print("4/5  drawing predictions")
     pictures = draw_predictions(run, demo, out / "predictions")
     print("5/5  exporting, each format compared with the model in a process of its own")
-    export_run(run.folder, tuple(FORMATS))
+    export_run(run.folder, [ALL])
     measured, _ = benchmark_run(run.folder)
     print()
     print(measured.table())

@@ -166,7 +166,9 @@ def nothing_extra(monkeypatch):
 def test_every_format_says_what_it_needs():
     assert PACKAGES.keys() == FORMATS.keys()
     of_exports = {
-        x for x, extra in extras.EXTRAS.items() if extra in ("export", "serving")
+        name
+        for name, extra in extras.EXTRAS.items()
+        if extra in ("export", "openvino", "serving")
     }
     assert {name for row in PACKAGES.values() for name in row} == of_exports
     require_packages(FORMATS)  # all of it is there for the tests
@@ -199,6 +201,8 @@ def test_a_missing_extra_is_named_before_anything_is_done(
 def test_what_runs_a_file_is_named(nothing_extra):
     with pytest.raises(InputError, match=r"Running a\.onnx needs onnxruntime.*export"):
         extras.require_runtime("a.onnx")
+    with pytest.raises(InputError, match=r"Running a\.xml needs openvino, which is"):
+        extras.require_runtime("a.xml")
     extras.require_runtime("saved_models/demo/run/1")
 
 

@@ -13,6 +13,8 @@ EXTRAS = {
     "onnxruntime": "export",
     "ai_edge_litert": "export",
     "ai_edge_quantizer": "export",
+    "openvino": "openvino",
+    "nncf": "openvino",
     "tensorflow_serving": "serving",
     "kubernetes": "kubernetes",
     "ray": "ray",
@@ -21,7 +23,11 @@ EXTRAS = {
 }
 
 # What runs an exported file, by its ending.
-RUNTIMES = {".tflite": "ai_edge_litert", ".onnx": "onnxruntime"}
+RUNTIMES = {
+    ".tflite": "ai_edge_litert",
+    ".onnx": "onnxruntime",
+    ".xml": "openvino",
+}
 
 
 def require_runtime(path: str | Path) -> None:
@@ -49,23 +55,28 @@ def require(packages: Iterable[str], what: str) -> None:
         require(["tf2onnx"], "An export to ONNX")
         ```
     """
-    missing = [name for name in dict.fromkeys(packages) if find_spec(name) is None]
-    if missing:
-        raise InputError(f"{what} needs {_what_to_do(missing)}")
+    if lacking := missing(packages):
+        raise InputError(f"{what} needs {what_to_do(lacking)}")
+
+
+def missing(packages: Iterable[str]) -> list[str]:
+    """Those of some packages that are not installed, each once."""
+    return [name for name in dict.fromkeys(packages) if find_spec(name) is None]
 
 
 def explain(error: ImportError) -> str:
     """A failed import in words; of the packages of extras, what to install."""
     name = (error.name or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and name in EXTRAS:
-        return f"This needs {_what_to_do([name])}"
+        return f"This needs {what_to_do([name])}"
     return str(error)
 
 
-def _what_to_do(missing: list[str]) -> str:
-    extras = ",".join(dict.fromkeys(EXTRAS[name] for name in missing))
+def what_to_do(lacking: list[str]) -> str:
+    """The names of packages that are not installed, and how to install them."""
+    extras = ",".join(dict.fromkeys(EXTRAS[name] for name in lacking))
     return (
-        f"{', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
+        f"{', '.join(lacking)}, which {'is' if len(lacking) == 1 else 'are'} not "
         f"installed: pip install 'hrnet-tf[{extras}]' (in the repository: pip install "
         f"-e '.[{extras}]')."
     )

@@ -15,8 +15,8 @@ from hrnet_tf.export.compare import compare
 from hrnet_tf.export.compare_found import compare_found
 from hrnet_tf.export.finding import Finder
 from hrnet_tf.export.formats import FORMATS
-from hrnet_tf.export.integrity import RECORD, beside, checksums, sealed
-from hrnet_tf.export.names import ALL, DEFAULTS, require_packages
+from hrnet_tf.export.integrity import RECORD, beside, checksums, files_of, sealed
+from hrnet_tf.export.names import ALL, DEFAULTS, every_format, require_packages
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.records import record
 from hrnet_tf.export.signatures import decoder_of
@@ -41,7 +41,8 @@ def export_run(
 
     Args:
         folder: the run.
-        formats: names from `FORMATS`; or `all`, those that the task has.
+        formats: names from `FORMATS`; or `all`, those that the task has, without
+            OpenVINO's where that is not installed.
         out: where to write; by default `export/` in the run's folder, and the run's
             folder itself for SavedModels, so that a server finds their versions there.
         options: settings of some formats. Without images for calibration, formats that
@@ -101,7 +102,11 @@ def chosen_formats(
     Raises:
         InputError: if boxes would have to come out of whole numbers.
     """
-    named = list(FORMATS) if ALL in formats else list(formats)
+    named = list(formats)
+    if ALL in formats:
+        named, spared = every_format()
+        if spared:
+            logger.info("left out: %s", spared)
     known = [name for name in named if name in FORMATS]  # `targets_of` tells the others
     whole = [name for name in known if FORMATS[name].calibrated]
     detects = decoder_of(manifest).differences is not None
@@ -261,8 +266,8 @@ def targets_of(
 
 def check_free(targets: Mapping[str, Path]) -> None:
     """Raise an InputError if a target is there already."""
-    for target in targets.values():
-        if target.exists():
+    for file in (file for target in targets.values() for file in files_of(target)):
+        if file.exists():
             raise InputError(
-                f"{target} is there already; choose another --out or --version."
+                f"{file} is there already; choose another --out or --version."
             )

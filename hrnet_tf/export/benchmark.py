@@ -25,7 +25,7 @@ from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.export.artefacts import exports_of
 from hrnet_tf.export.compare import differences, shares_of_range
-from hrnet_tf.export.integrity import beside, check_unchanged
+from hrnet_tf.export.integrity import beside, check_unchanged, files_of
 from hrnet_tf.export.loading import open_predictor
 from hrnet_tf.export.processes.runtimes import FROZEN_WEIGHTS, open_artefact
 from hrnet_tf.export.signatures import decode, decoder_of, outputs_of
@@ -376,5 +376,4 @@ def _write(found: Benchmark, run: Run) -> Path:
 
 
 def _megabytes(path: Path) -> float:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+    return sum(file.stat().st_size for file in files_of(path)) / 1e6

@@ -17,8 +17,7 @@ from hrnet_tf.export.artefacts import (
     export_model,
     targets_of,
 )
-from hrnet_tf.export.formats import FORMATS
-from hrnet_tf.export.names import ALL, DEFAULTS
+from hrnet_tf.export.names import ALL, DEFAULTS, every_format
 from hrnet_tf.export.options import Options
 from hrnet_tf.images.files import read_image
 from hrnet_tf.images.preprocess import resized
@@ -66,7 +65,7 @@ def export_converted(
         ```
     """
     path = Path(path)
-    named = list(FORMATS) if ALL in formats else formats
+    named = every_format()[0] if ALL in formats else formats
     targets = targets_of(named, path.with_suffix(""), Options())
     check_free(targets)
     model = check_converted(path)

@@ -8,6 +8,7 @@ import keras
 
 from hrnet_tf.export.onnx import OPSET, write_onnx
 from hrnet_tf.export.onnx_int8 import write_onnx_int8
+from hrnet_tf.export.openvino import write_openvino, write_openvino_int8
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.quantisation import RECIPES
 from hrnet_tf.export.savedmodel import write_savedmodel
@@ -20,6 +21,7 @@ Writer = Callable[[keras.Model, TaskManifest, Path, Options], TaskManifest]
 
 
 TFLITE = "TFLite built-in"
+OPENVINO = "OpenVINO IR 11"
 
 
 @dataclass(frozen=True)
@@ -71,5 +73,13 @@ FORMATS: dict[str, Format] = {
         calibrated=True,
         tolerance=None,
         operations=f"ONNX opset {OPSET}",
+    ),
+    "openvino": Format("model.xml", write_openvino, operations=OPENVINO),
+    "openvino_int8": Format(
+        "model_int8.xml",
+        write_openvino_int8,
+        calibrated=True,
+        tolerance=None,
+        operations=OPENVINO,
     ),
 }

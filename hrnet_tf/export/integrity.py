@@ -15,6 +15,9 @@ from hrnet_tf.tasks.base.manifest import Artefact, TaskManifest
 
 RECORD = ".npz"  # what the name of a record adds to its artefact's
 
+# Of files that have their weights in another one: the endings of both.
+WEIGHTS = {".xml": ".bin"}
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -45,12 +48,19 @@ def beside(artefact: Path, ending: str) -> Path:
     return artefact.with_name(artefact.name + ending)
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files that an artefact is: all in its folder, or it and its weights."""
+    if path.is_dir():
+        return [file for file in sorted(path.rglob("*")) if file.is_file()]
+    weights = WEIGHTS.get(path.suffix)
+    return [path, path.with_suffix(weights)] if weights else [path]
+
+
 def checksums(path: Path) -> dict[str, str]:
-    """SHA-256 of a file, or of all in a folder, by their paths from its parent."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    """SHA-256 of each file of an artefact, by their paths from its parent."""
     return {
         file.relative_to(path.parent).as_posix(): sha256_of(file)
-        for file in files
+        for file in files_of(path)
         if file.is_file()
     }
 
@@ -139,11 +149,20 @@ def check_unchanged(path: Path, facts: Path) -> None:
 def _renamed(files: dict[str, str], name: str) -> dict[str, str]:
     """Checksums of an artefact's files as they are called if it is called so."""
     roots = [file.split("/")[0] for file in files]
-    root = next((x for x in roots if not x.endswith(RECORD)), name)
+    kinds = (RECORD, *WEIGHTS.values())
+    root = next((x for x in roots if not x.endswith(kinds)), name)
     return {
-        name + file.removeprefix(root) if file.startswith(root) else file: checksum
-        for file, checksum in files.items()
+        _renamed_file(file, root, name): checksum for file, checksum in files.items()
     }
+
+
+def _renamed_file(file: str, root: str, name: str) -> str:
+    if file.startswith(root):
+        return name + file.removeprefix(root)
+    weights = WEIGHTS.get(Path(root).suffix)
+    if weights and Path(root).with_suffix(weights).name == file:
+        return Path(name).with_suffix(weights).name
+    return file
 
 
 def _read(facts: Path) -> dict[str, Any]:

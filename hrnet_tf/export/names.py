@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from hrnet_tf.common.extras import require
+from hrnet_tf.common.extras import EXTRAS, missing, require, what_to_do
 
 NAMES = (
     "savedmodel",
@@ -15,6 +15,8 @@ NAMES = (
     "tflite_decoded",
     "onnx",
     "onnx_int8",
+    "openvino",
+    "openvino_int8",
 )
 
 ALL = "all"  # stands for those that a task has
@@ -36,7 +38,12 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     },
     "onnx": ("tf2onnx", "onnx", "onnxruntime"),
     "onnx_int8": ("tf2onnx", "onnx", "onnxruntime"),
+    "openvino": ("tf2onnx", "onnx", "openvino"),
+    "openvino_int8": ("tf2onnx", "onnx", "openvino", "nncf"),
 }
+
+# The extra without which `ALL` stands for the other formats.
+SPARED = "openvino"
 
 
 def require_packages(formats: Iterable[str]) -> None:
@@ -45,6 +52,18 @@ def require_packages(formats: Iterable[str]) -> None:
     Raises:
         InputError: if it is not; it says what to install.
     """
-    kinds = NAMES if ALL in (given := list(formats)) else given
+    kinds = every_format()[0] if ALL in (given := list(formats)) else given
     needed = [name for kind in kinds for name in PACKAGES.get(kind, ())]
     require(needed, "This export")
+
+
+def every_format() -> tuple[list[str], str]:
+    """The formats that `ALL` stands for, where only some packages are installed.
+
+    Returns:
+        Their names, and what to say of those that are left out; "": none is.
+    """
+    lacking = missing(name for name, extra in EXTRAS.items() if extra == SPARED)
+    spared = [name for name in NAMES if set(lacking) & set(PACKAGES[name])]
+    said = f"{', '.join(spared)}: needs {what_to_do(lacking)}" if spared else ""
+    return [name for name in NAMES if name not in spared], said

@@ -1,9 +1,6 @@
 """Networks to ONNX files."""
 
-import contextlib
 import dataclasses
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from hrnet_tf.common.compat import without_calls
+from hrnet_tf.common.environment import environment
 from hrnet_tf.export.onnx_graph import (
     infer_shapes,
     keep_rank,
@@ -41,7 +39,7 @@ def write_onnx(
 ) -> TaskManifest:
     """Write an ONNX file: normalised images `image`, any number of them."""
     manifest = with_layout(manifest, options.layout)
-    save(to_onnx(model, manifest), manifest, path)
+    save(converted(model, manifest, options), manifest, path)
     return manifest
 
 
@@ -56,6 +54,15 @@ def save(model: Any, manifest: TaskManifest, path: str | Path) -> None:
     onnx.helper.set_model_props(model, {"manifest": manifest.as_json()})
     onnx.save(model, str(path))
     onnx.checker.check_model(str(path), full_check=True)
+
+
+def converted(model: keras.Model, manifest: TaskManifest, options: Options) -> Any:
+    """A network as an `onnx.ModelProto` of its own, converted once an export."""
+    import onnx
+
+    if "onnx" not in options.shared:
+        options.shared["onnx"] = to_onnx(model, manifest).SerializeToString()
+    return onnx.load_from_string(options.shared["onnx"])
 
 
 def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
@@ -84,7 +91,7 @@ def to_onnx(model: keras.Model, manifest: TaskManifest) -> Any:
     channels_first = manifest.input.layout == "NCHW"
     are_maps = channels_first and hasattr(manifest.output, "layout")
     maps = [x.name for x in answered if are_maps and x.shape.rank == 4]
-    with _environment("TF2ONNX_CATCH_ERRORS", "FALSE"):  # no copy before each change
+    with environment("TF2ONNX_CATCH_ERRORS", "FALSE"):  # no copy before each change
         converted, _ = tf2onnx.convert.from_graph_def(
             definition,
             name=model.name,
@@ -119,16 +126,3 @@ def with_layout(manifest: TaskManifest, layout: str) -> TaskManifest:
         return dataclasses.replace(manifest, input=given)
     output = dataclasses.replace(manifest.output, layout=layout)
     return dataclasses.replace(manifest, input=given, output=output)  # type: ignore
-
-
-@contextlib.contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.export.onnx import save, to_onnx, with_layout
+from hrnet_tf.export.onnx import converted, save, with_layout
 from hrnet_tf.export.options import Options
 from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.tasks.base.manifest import ImageInput, TaskManifest
@@ -39,10 +39,10 @@ def write_onnx_int8(
     manifest = with_layout(manifest, options.layout)
     with tempfile.TemporaryDirectory() as scratch:
         whole, quantised = Path(scratch) / "float32.onnx", Path(scratch) / "int8.onnx"
-        converted = to_onnx(model, manifest)
+        network = converted(model, manifest, options)
         # Nothing is left to fold and all shapes are written down already.
-        add_pre_process_metadata(converted)
-        onnx.save(converted, str(whole))
+        add_pre_process_metadata(network)
+        onnx.save(network, str(whole))
         quantization.quantize_static(
             str(whole),
             str(quantised),
@@ -67,7 +67,7 @@ def _reader(images: np.ndarray, facts: ImageInput) -> object:
 
     class Reader(CalibrationDataReader):
         def __init__(self):
-            self.batches = _inputs(images, facts)
+            self.batches = inputs_of(images, facts)
 
         def get_next(self):
             return next(self.batches, None)
@@ -75,7 +75,13 @@ def _reader(images: np.ndarray, facts: ImageInput) -> object:
     return Reader()
 
 
-def _inputs(images: np.ndarray, facts: ImageInput) -> Iterator[dict[str, np.ndarray]]:
+def inputs_of(images: np.ndarray, facts: ImageInput) -> Iterator[dict[str, np.ndarray]]:
+    """Images for calibration as a network takes them, one at a time.
+
+    Args:
+        images: uint8 `(n, height, width, 3)`.
+        facts: how they are normalised and laid out.
+    """
     for image in images:
         given = preprocess_input(tf.constant(image[None]), facts.mean, facts.std)
         if facts.layout == "NCHW":

@@ -16,7 +16,8 @@ class Options:
     """Settings that some formats have; the others ignore them.
 
     Attributes:
-        layout: of what an ONNX file takes: `"NHWC"`, or PyTorch's `"NCHW"`.
+        layout: of what a file of ONNX or OpenVINO takes: `"NHWC"`, or PyTorch's
+            `"NCHW"`.
         calibration: images that ranges of numbers are measured on, uint8 RGB `(n,
             height, width, 3)` at the input's size; needed by formats with integers.
         version: of a SavedModel, the name of its folder; TensorFlow Serving answers by

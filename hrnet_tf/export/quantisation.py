@@ -80,7 +80,7 @@ def measure_ranges(content: bytes, images: np.ndarray) -> Ranges:
     from ai_edge_quantizer.calibrator import CalibrationMode, Calibrator
     from ai_edge_quantizer.utils.qsv_utils import min_max_update
 
-    with _quiet():
+    with quiet():
         # By default ranges are moving averages, which cut the peaks of heatmaps.
         calibrator = Calibrator(
             content,
@@ -115,7 +115,7 @@ def quantise(content: bytes, kind: str, ranges: Ranges | None) -> bytes:
     """
     from ai_edge_quantizer.quantizer import Quantizer
 
-    with _quiet():
+    with quiet():
         quantizer = Quantizer(content, _recipe(kind).get_quantization_recipe())
         return bytes(quantizer.quantize(ranges).quantized_model)
 
@@ -129,8 +129,8 @@ def _recipe(kind: str) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the library's bars and sizes, and its advice about its own settings."""
+def quiet() -> Iterator[None]:
+    """Without a quantizer's bars and sizes, and its advice about its own settings."""
     talk = io.StringIO()
     with (
         contextlib.redirect_stdout(talk),

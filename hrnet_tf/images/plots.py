@@ -27,6 +27,7 @@ RUNTIMES = {
     "savedmodel": "#d95f02",
     "tflite": "#1b7f5c",
     "onnx": "#3b5fc0",
+    "openvino": "#8a2be2",
 }
 MARKERS = "os^vDP*Xh"
 

@@ -8,7 +8,8 @@ process that has never seen Keras or this package:
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ Runtime = Callable[[np.ndarray], dict[str, np.ndarray]]
 # variables in the order that its kernels want, as it does with constants. A process
 # that trains would go on with the weights of its first step.
 FROZEN_WEIGHTS = {"TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": "1"}
+
+# Where OpenVINO has the manifest: of a file of its own, of an ONNX file.
+OPENVINO_FACTS = (["manifest"], ["framework", "manifest"])
 
 # A SavedModel's copy of its manifest, in its folder.
 OWN_MANIFEST = Path("assets.extra", "manifest.json")
@@ -103,28 +107,72 @@ def open_onnx(path: str, threads: int | None = None) -> Runtime:
     )
     names = [output.name for output in session.get_outputs()]
     manifest = session.get_modelmeta().custom_metadata_map.get("manifest", "{}")
-    facts = json.loads(manifest)
+    one_by_one = session.get_inputs()[0].shape[0] == 1
+
+    def answers(images: np.ndarray) -> list[np.ndarray]:
+        return session.run(names, {"image": images})
+
+    return _laid_out(answers, names, json.loads(manifest), one_by_one)
+
+
+def open_openvino(path: str, threads: int | None = None) -> Runtime:
+    """Open OpenVINO's files, or an ONNX file, on the CPU; asked as it expects.
+
+    Left to itself OpenVINO computes in bfloat16 where a processor has that.
+    """
+    import openvino
+
+    core = openvino.Core()
+    graph = core.read_model(path)
+    places = [place for place in OPENVINO_FACTS if graph.has_rt_info(place)]
+    facts = json.loads(graph.get_rt_info(places[0]).astype(str)) if places else {}
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    compiled = core.compile_model(graph, "CPU", settings)
+    names = [output.any_name for output in compiled.outputs]
+    one_by_one = compiled.input(0).partial_shape[0] == 1
+    taken = threading.Lock()  # it answers one request at a time
+
+    def answers(images: np.ndarray) -> list[np.ndarray]:
+        with taken:
+            found = compiled({"image": images})
+            return [found[name] for name in names]
+
+    return _laid_out(answers, names, facts, one_by_one)
+
+
+def _laid_out(
+    answers: Callable[[np.ndarray], list[np.ndarray]],
+    names: Sequence[str],
+    facts: dict[str, Any],
+    one_by_one: bool,
+) -> Runtime:
+    """A runtime that takes and gives channels last.
+
+    Args:
+        answers: gives what a file answers, in the order of the names.
+        names: of its outputs.
+        facts: its manifest, which says how it is laid out.
+        one_by_one: whether it takes one image at a time.
+    """
     channels_first = facts.get("input", {}).get("layout") == "NCHW"
     maps_too = facts.get("output", {}).get("layout") == "NCHW"
-    one_by_one = session.get_inputs()[0].shape[0] == 1
 
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
         if channels_first:
             images = images.transpose(0, 3, 1, 2)
         parts = images[:, None] if one_by_one else [images]
-        each = [session.run(names, {"image": part}) for part in parts]
-        answers = [np.concatenate(own) for own in zip(*each, strict=True)]
+        each = [answers(part) for part in parts]
+        found = [np.concatenate(own) for own in zip(*each, strict=True)]
         if maps_too:
-            answers = [
-                answer.transpose(0, 2, 3, 1) if answer.ndim == 4 else answer
-                for answer in answers
-            ]
-        return dict(zip(names, answers, strict=True))
+            found = [x.transpose(0, 2, 3, 1) if x.ndim == 4 else x for x in found]
+        return dict(zip(names, found, strict=True))
 
     return run
 
 
-RUNTIMES = {".tflite": open_tflite, ".onnx": open_onnx}
+RUNTIMES = {".tflite": open_tflite, ".onnx": open_onnx, ".xml": open_openvino}
 
 
 def open_artefact(path: str | Path, threads: int | None = None) -> Runtime:

@@ -61,7 +61,7 @@ def assert_same_objects(found, expected):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+@pytest.mark.parametrize("kind", ["tflite", "onnx", "openvino"])
 def test_files_answer_as_the_model_does(kind, detector, tmp_path):
     manifest = manifest_of()
     targets = targets_of([kind], tmp_path, Options())
@@ -73,7 +73,7 @@ def test_files_answer_as_the_model_does(kind, detector, tmp_path):
     expected = DetectionPredictor.from_model(detector, replace(own, artefact=None))
     for image in IMAGES:
         assert_same_objects(predictor.predict(image), expected.predict(image))
-    assert own.input.any_size == (kind == "onnx")
+    assert own.input.any_size == (kind != "tflite")
 
 
 @pytest.mark.slow
@@ -127,4 +127,4 @@ def test_whole_numbers_are_refused(caplog):
         every = chosen_formats(["all"], manifest_of())
     assert {"savedmodel", "tflite_float16", *named} <= set(every) < set(FORMATS)
     assert not any(FORMATS[name].calibrated for name in every)
-    assert "onnx_int8, which detectors do not have" in caplog.text
+    assert "onnx_int8, openvino_int8, which detectors do not have" in caplog.text
