@@ -244,6 +244,12 @@ def parser() -> argparse.ArgumentParser:
         help="constructor of the network, where its tensors may be of two: HigherHRNet "
         "for OpenMMLab's bottom-up HRNet",
     )
+    command.add_argument(
+        "--color-order",
+        choices=["RGB", "BGR"],
+        help="the order of colours that the network has learnt (default: RGB, but BGR "
+        "of the official SimpleBaseline)",
+    )
     command.add_argument("--license", help="of the weights, where it is not known")
     command.add_argument(
         "--export",

@@ -230,6 +230,7 @@ def convert_command(arguments: argparse.Namespace) -> None:
         leave_out=arguments.leave_out,
         inplace_batch_norm=arguments.inplace_batch_norm,
         network=arguments.network,
+        color_order=arguments.color_order,
         license_name=arguments.license,
         **({"input_shape": (*arguments.size, 3)} if arguments.size else {}),
     )

@@ -45,7 +45,7 @@ from hrnet_tf.tasks.landmarks.metrics import CellDistance
 from hrnet_tf.tasks.landmarks.network import HRNetLandmarks
 from hrnet_tf.tasks.landmarks.predictor import LandmarkPredictor
 from hrnet_tf.tasks.landmarks.result import FaceLandmarks
-from hrnet_tf.tasks.pose.network import HRNetV1, LiteHRNet
+from hrnet_tf.tasks.pose.network import HRNetV1, LiteHRNet, SimpleBaseline
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.regression.channels import ChannelSet
 from hrnet_tf.tasks.regression.drawing import draw_map
@@ -55,7 +55,7 @@ from hrnet_tf.tasks.regression.result import DenseMap
 from hrnet_tf.tasks.segmentation.classes import ClassSet
 from hrnet_tf.tasks.segmentation.drawing import draw_labels
 from hrnet_tf.tasks.segmentation.metrics import PixelAccuracy, SegmentationScore
-from hrnet_tf.tasks.segmentation.network import HRNetV2
+from hrnet_tf.tasks.segmentation.network import DeepLabV3, HRNetV2, PSPNet
 from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
 from hrnet_tf.tasks.segmentation.result import LabelMap
 from hrnet_tf.training.configs import read_config
@@ -70,6 +70,7 @@ __all__ = [
     "Command",
     "Counts",
     "CoupledSGD",
+    "DeepLabV3",
     "DenseCrossEntropy",
     "DenseMap",
     "DenseRegression",
@@ -95,6 +96,7 @@ __all__ = [
     "LiteHRNet",
     "LovaszSoftmax",
     "Option",
+    "PSPNet",
     "Parts",
     "PixelAccuracy",
     "Pose",
@@ -103,6 +105,7 @@ __all__ = [
     "RegressionScore",
     "SegmentationPredictor",
     "SegmentationScore",
+    "SimpleBaseline",
     "SoftDice",
     "Task",
     "WeightedSum",

@@ -19,7 +19,7 @@ WRAPPERS = (*AVERAGES, "module", "model", "network", "net", "1")
 # The same, and what frameworks write for the network's parts.
 PREFIXES = re.compile(
     rf"^(?:(?:{'|'.join(WRAPPERS)})\.)*"
-    r"(?:backbone\.|keypoint_head\.|head\.(?=final_layer\.))?"
+    r"(?:backbone\.|keypoint_head\.|head\.(?=(?:final_layer|deconv_layers)\.))?"
 )
 
 # What torch.compile and the wrappers for several devices put into names, anywhere.
@@ -28,10 +28,11 @@ COMPILED = re.compile(
     r"(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|module)\."
 )
 
-# A tensor that every HRNet has once, and one of every Lite-HRNet.
+# A tensor that every HRNet has once, one of every Lite-HRNet and one of every ResNet.
 BODY = "stage2.0.branches.0.0.conv1.weight"
 LITE_BODY = "stage0.0.layers.0.cross_resolution_weighting.conv1.conv.weight"
-BODIES = (BODY, LITE_BODY)
+RESNET_BODY = "layer4.0.conv1.weight"
+BODIES = (BODY, LITE_BODY, RESNET_BODY)
 
 # A head of two convolutions, for faces, in both generations of one framework: all but
 # the last layer, and the last one of the newer generation.

@@ -1,14 +1,20 @@
 """Weights that the authors and the frameworks have published, by name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.upsampling import Upsampling
 
-# Classifiers, whose bodies all other networks start from, but for those with another.
-CLASSIFIER = "HRNetClassifier"
-OTHER_BODIES = ("LiteHRNet",)
+# Classifiers, whose bodies all other networks start from, but for those with another:
+# two start from a ResNet, which is no network of this package, and two from none.
+CLASSIFIER, RESNET = "HRNetClassifier", "ResNet"
+OTHER_BODIES: dict[str, str | None] = {
+    "SimpleBaseline": RESNET,
+    "DeepLabV3": RESNET,
+    "PSPNet": None,
+    "LiteHRNet": None,
+}
 
 OFFICIAL = "https://github.com/HRNet"
 CLASSIFICATION = f"{OFFICIAL}/HRNet-Image-Classification"
@@ -17,6 +23,7 @@ LANDMARKS = f"{OFFICIAL}/HRNet-Facial-Landmark-Detection"
 HIGHER = f"{OFFICIAL}/HigherHRNet-Human-Pose-Estimation"
 POSE = "https://github.com/leoxiaobin/deep-high-resolution-net.pytorch"
 MMPOSE = "https://github.com/open-mmlab/mmpose"
+TORCHVISION = "https://github.com/pytorch/vision"
 
 IMAGENET_FILES = (
     "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-hrnet"
@@ -25,6 +32,7 @@ DISTILLED_FILES = f"{CLASSIFICATION}/releases/download/PretrainedWeights"
 SEGMENTATION_FILES = (
     "https://github.com/hsfzxjy/models.storage/releases/download/HRNet-OCR"
 )
+TORCHVISION_FILES = "https://download.pytorch.org/models"
 MMPOSE_FILES = "https://download.openmmlab.com/mmpose/top_down"
 
 
@@ -34,8 +42,8 @@ class Published:
 
     Attributes:
         name: what `weights=` calls it.
-        model: the constructor of the network that it holds.
-        width: as the constructor takes it.
+        model: the constructor of the network that it holds, or `RESNET`.
+        width: as the constructor takes it, or ResNet's depth.
         file: the file's name.
         url: where it is downloaded; None: its page has no direct link.
         sha256: the hash or as much of its beginning as the file's name tells; None:
@@ -48,6 +56,7 @@ class Published:
         arguments: what else the whole network must be built with.
         encoding: how its answers mean keypoints, where that is another than the usual
             one; see `HeatmapCodec`.
+        color_order: the order of colours that it has learnt.
     """
 
     name: str
@@ -63,6 +72,7 @@ class Published:
     inplace_batch_norm: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
     encoding: str | None = None
+    color_order: str = "RGB"
 
     @property
     def needs(self) -> dict[str, Any]:
@@ -74,8 +84,8 @@ def find_published(model: str, width: int | str, name: str) -> Published:
     """Look up published weights.
 
     Args:
-        model: the constructor's name.
-        width: as the constructor takes it.
+        model: the constructor's name, or `RESNET`.
+        width: as the constructor takes it, or ResNet's depth.
         name: such as `"imagenet"`.
 
     Returns:
@@ -89,7 +99,7 @@ def find_published(model: str, width: int | str, name: str) -> Published:
         find_published("HRNetV2", 48, "imagenet").score  # "ImageNet top-1 79.3 %, ..."
         ```
     """
-    models = (model,) if model in OTHER_BODIES else (model, CLASSIFIER)
+    models = (model, OTHER_BODIES.get(model, CLASSIFIER))
     rows = [row for row in PUBLISHED if row.model in models]
     if not rows:
         raise InputError(
@@ -102,9 +112,10 @@ def find_published(model: str, width: int | str, name: str) -> Published:
             return row
     names = ", ".join(row.name for row in fitting)
     widths = ", ".join(dict.fromkeys(str(row.width) for row in rows))
-    known = f"known are {names}" if names else f"there are some of width {widths}"
+    variant = "depth" if RESNET in (rows[0].model, *models) else "width"
+    known = f"known are {names}" if names else f"there are some of {variant} {widths}"
     raise InputError(
-        f"There are no published weights {name!r} for {model} of width {width}: "
+        f"There are no published weights {name!r} for {model} of {variant} {width}: "
         f"{known}; or give the path of a file."
     )
 
@@ -121,6 +132,22 @@ def _imagenet(width: int | str, stem: str, digest: str, score: str) -> Published
         "MIT",
         f"ImageNet {score} at 224x224",
         CLASSIFICATION,
+        arguments={"classes": 1000},
+    )
+
+
+def _resnet(depth: int, digest: str, score: str) -> Published:
+    file = f"resnet{depth}-{digest}.pth"
+    return Published(
+        "imagenet",
+        RESNET,
+        depth,
+        file,
+        f"{TORCHVISION_FILES}/{file}",
+        digest,
+        "BSD-3-Clause",
+        f"ImageNet {score} at 224x224",
+        TORCHVISION,
         arguments={"classes": 1000},
     )
 
@@ -217,6 +244,13 @@ def _official_pose(width: int, size: str, score: str) -> Published:
     )
 
 
+def _baseline(depth: int, size: str, score: str) -> Published:
+    """Of the networks on ResNets in the same program."""
+    file = f"pose_resnet_{depth}_{size}.pth"
+    row = _official_pose(depth, size, score)
+    return replace(row, model="SimpleBaseline", file=file, color_order="BGR")
+
+
 def _labelling(name: str, classes: int, file: str, score: str) -> Published:
     ocr = "_ocr" in name
     # The configurations turn aligned corners off for three data sets without OCR.
@@ -282,6 +316,9 @@ PUBLISHED: tuple[Published, ...] = (
     _imagenet(44, "hrnetv2_w44", "c9ac8c18", "top-1 78.9 %, top-5 94.4 %"),
     _imagenet(48, "hrnetv2_w48", "abd2e6ab", "top-1 79.3 %, top-5 94.5 %"),
     _imagenet(64, "hrnetv2_w64", "b47cc881", "top-1 79.5 %, top-5 94.6 %"),
+    _resnet(50, "19c8e357", "top-1 76.1 %, top-5 92.9 %"),
+    _resnet(101, "5d3b4d8f", "top-1 77.4 %, top-5 93.5 %"),
+    _resnet(152, "b121ed2d", "top-1 78.3 %, top-5 94.0 %"),
     _distilled(18, "81.2"),
     _distilled(48, "83.6"),
     _pose(32, "256x192", "c78dce93", "74.6"),
@@ -315,6 +352,12 @@ PUBLISHED: tuple[Published, ...] = (
     _official_pose(32, "384x288", "75.8"),
     _official_pose(48, "256x192", "75.1"),
     _official_pose(48, "384x288", "76.3"),
+    _baseline(50, "256x192", "70.4"),
+    _baseline(50, "384x288", "72.2"),
+    _baseline(101, "256x192", "71.4"),
+    _baseline(101, "384x288", "73.6"),
+    _baseline(152, "256x192", "72.0"),
+    _baseline(152, "384x288", "74.3"),
     _labelling("cityscapes", 19, "hrnet_cs_8090_torch11.pth", "80.9 on val"),
     _labelling("cityscapes_ocr", 19, "hrnet_ocr_cs_8162_torch11.pth", "81.6 on val"),
     _labelling(

@@ -83,10 +83,61 @@ class NetworkSection:
                     f"{list(pair)}."
                 )
 
+    @property
+    def variant(self) -> int | str:
+        """What the constructor takes first: which of its networks it is."""
+        return self.width
+
+    @property
+    def title(self) -> str:
+        """The network in a few words."""
+        return f"{self.name} width {self.width}"
+
     def beginning_with(self: S, weights: str | None) -> S:
         """The same with other weights, if there are any: no body is loaded then."""
         body = self.body if weights is None else None
         return replace(self, weights=weights, body=body)
+
+
+@dataclass(frozen=True)
+class ComparedSection(NetworkSection):
+    """The network, which may be one on a ResNet that HRNet is compared with."""
+
+    depth: int | None = None  # of the ResNet: 50, 101 or 152
+
+    on_resnet: ClassVar[tuple[str, ...]] = ()  # names of those networks
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.name not in self.on_resnet:
+            if self.depth is not None:
+                raise InputError(
+                    f"`model.depth` is of {', '.join(self.on_resnet)}: the variants of "
+                    f"{self.name} are told by `model.width`. Leave it out."
+                )
+            return
+        if self.depth is None:
+            raise InputError(
+                f"`model.depth` must say which ResNet {self.name} stands on, such as "
+                "50 or 101."
+            )
+        if self.width != type(self).width:
+            raise InputError(
+                f"`model.width` ({self.width}) is of HRNet: the variants of "
+                f"{self.name} are told by `model.depth`. Leave it out."
+            )
+
+    @property
+    def variant(self) -> int | str:
+        """The width, or the depth."""
+        return self.width if self.depth is None else self.depth
+
+    @property
+    def title(self) -> str:
+        """The network in a few words."""
+        return (
+            super().title if self.depth is None else f"{self.name} depth {self.depth}"
+        )
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ def convert(
             not compiled; a constructor's `weights=` takes the file too.
         license_name: of the weights, for files that are not known by their hash.
         **loading: as for `hrnet_tf.load_checkpoint`: `align_corners`, `outputs`,
-            `leave_out`, `inplace_batch_norm`, `network`, and more of the constructor's,
-            such as `input_shape`.
+            `leave_out`, `inplace_batch_norm`, `network`, `color_order`, and more of the
+            constructor's, such as `input_shape`.
 
     Returns:
         The model's file; beside it `.json`, where it comes from, what it takes and what
@@ -136,6 +136,9 @@ def _manifest(loaded: Loaded, path: Path, license_name: str | None) -> dict[str,
     sides = _sides(loaded.model)
     arguments = {"input_shape": [*sides, 3], **loaded.arguments}
     network = loaded.facts.network
+    taken = ImageInput(
+        height, width, color_order=loaded.color_order, any_size=None in sides
+    )
     return {
         "source": {
             "file": path.name,
@@ -149,7 +152,7 @@ def _manifest(loaded: Loaded, path: Path, license_name: str | None) -> dict[str,
         "encoding": row.encoding if row else None,
         "model": network.name if network else "",
         "arguments": arguments,
-        "input": dataclasses.asdict(ImageInput(height, width, any_size=None in sides)),
+        "input": dataclasses.asdict(taken),
         "any_size": None in sides,
         "outputs": _answers(loaded.model),
         "versions": versions(),
@@ -213,10 +216,11 @@ def _differences(
 
 def _report(loaded: Loaded, manifest: Mapping[str, Any]) -> str:
     source, facts = manifest["source"], loaded.facts
+    blocks = "" if facts.blocks is None else f"{facts.blocks} blocks, "
     lines = [
         f"{source['file']}: sha256 {source['sha256']}, {source['bytes']} bytes",
-        f"{manifest['model']}, width {facts.width}, modules {facts.modules}, "
-        f"{facts.blocks} blocks, {facts.outputs or 'no'} outputs of its own",
+        f"{manifest['model']}, {facts.variant} {facts.width}, modules {facts.modules}, "
+        f"{blocks}{facts.outputs or 'no'} outputs of its own",
         f"built with {loaded.arguments}",
         f"{loaded.model.count_params():,} parameters",
         f"{len(loaded.loaded)} tensors loaded, {len(loaded.left_out)} left out",

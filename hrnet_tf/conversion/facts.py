@@ -27,9 +27,10 @@ class Facts:
         network: its kind; None: a body alone, without any head.
         head: of that network; None likewise.
         outputs: number of classes, keypoints or landmarks; 0 if it has none.
-        width: as the constructors take it.
-        modules: in stages 2, 3 and 4.
-        blocks: residual blocks a branch in each module.
+        width: as the constructors take it, or what its kind of network has in its
+            place (see `NetworkKind.variant`).
+        modules: in stages 2, 3 and 4, or as its kind of network has them.
+        blocks: residual blocks a branch in each module; None: `modules` says it all.
     """
 
     network: NetworkKind | None
@@ -37,7 +38,12 @@ class Facts:
     outputs: int
     width: int | str
     modules: tuple[int, ...]
-    blocks: int
+    blocks: int | None
+
+    @property
+    def variant(self) -> str:
+        """What the constructor calls what is here the width."""
+        return self.network.variant if self.network else "width"
 
 
 def infer(

@@ -15,8 +15,9 @@ from hrnet_tf.checkpoints.names import folded_gammas, official, with_layers_rena
 from hrnet_tf.checkpoints.weights import load_official
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion.facts import Facts, infer
+from hrnet_tf.images.preprocess import ColorOrder
 from hrnet_tf.tasks import networks
-from hrnet_tf.tasks.base.checkpoint import Given
+from hrnet_tf.tasks.base.checkpoint import Given, NetworkKind
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Loaded:
         model: the Keras model.
         facts: what the checkpoint is.
         arguments: what the model was built with.
+        color_order: the order of colours of the images that it takes.
         loaded: names of the tensors that were used.
         left_out: names of those that were not, as asked for.
     """
@@ -36,6 +38,7 @@ class Loaded:
     model: keras.Model
     facts: Facts
     arguments: dict[str, Any]
+    color_order: ColorOrder
     loaded: tuple[str, ...]
     left_out: tuple[str, ...]
 
@@ -48,6 +51,7 @@ def load_checkpoint(
     leave_out: Sequence[str] = (),
     inplace_batch_norm: bool = False,
     network: str | None = None,
+    color_order: ColorOrder | None = None,
     **arguments: Any,
 ) -> keras.Model:
     """Build the model that a checkpoint holds, with its weights.
@@ -66,6 +70,9 @@ def load_checkpoint(
         network: constructor of the network that the file holds, where its tensors may
             be of two: `"HigherHRNet"` for OpenMMLab's bottom-up HRNet, whose heatmaps
             and tags look like heatmaps of twice the keypoints. None: the tensors tell.
+        color_order: the order of colours that the network has learnt, `"RGB"` or
+            `"BGR"`, for what is said of the file: the weights are the same. None: RGB,
+            but BGR of the official program's SimpleBaseline.
         arguments: more of the constructor's, such as `input_shape`; with
             `include_top=False` or `pyramid_outputs=True` the head is left out, and a
             file that holds a body alone will do.
@@ -93,6 +100,7 @@ def load_checkpoint(
         leave_out=leave_out,
         inplace_batch_norm=inplace_batch_norm,
         network=network,
+        color_order=color_order,
         **arguments,
     ).model
 
@@ -105,6 +113,7 @@ def open_checkpoint(
     leave_out: Sequence[str] = (),
     inplace_batch_norm: bool = False,
     network: str | None = None,
+    color_order: ColorOrder | None = None,
     **arguments: Any,
 ) -> Loaded:
     """`load_checkpoint` with a report of what was loaded; the same arguments."""
@@ -113,7 +122,7 @@ def open_checkpoint(
     tensors = _translated(official(given, str(path)), path, leave_out)
     facts = infer(tensors, str(path), network, leave_out)
     made: dict[str, Any] = {
-        "width": facts.width,
+        facts.variant: facts.width,
         "modules": facts.modules,
         "blocks": facts.blocks,
     }
@@ -151,6 +160,7 @@ def open_checkpoint(
     if inplace_batch_norm:
         kept = folded_gammas(kept)
     made |= arguments
+    colors = color_order or _color_order(kind, given, path)
     model = kind.constructor(**made)
     if headless:
         ours = {layer.name for layer in model.layers}
@@ -163,7 +173,7 @@ def open_checkpoint(
     logger.info("%s: %s, %d tensors loaded", path, model.name, len(kept))
     if left_out:
         logger.info("left out, as asked for: %s", ", ".join(left_out))
-    return Loaded(model, facts, made, tuple(kept), left_out)
+    return Loaded(model, facts, made, colors, tuple(kept), left_out)
 
 
 def _translated(
@@ -175,6 +185,21 @@ def _translated(
     for kind in networks().values():
         kept = kind.translate(kept, str(path))
     return {**left_out, **kept}
+
+
+def _color_order(
+    kind: NetworkKind, given: Mapping[str, np.ndarray], path: Path
+) -> ColorOrder:
+    """The order of colours that a file's network has learnt, as far as is known."""
+    order = kind.color_order(tuple(given))
+    if order != "RGB":
+        logger.warning(
+            "%s: networks of this kind and program have learnt images in the order "
+            "%s, as hrnet_tf.preprocess_input(images, color_order=%r) gives them; "
+            "color_order= says otherwise",
+            *(path, order, order),
+        )
+    return order
 
 
 def _has_all_resolutions(tensors: Mapping[str, np.ndarray]) -> bool:

@@ -30,7 +30,6 @@ from hrnet_tf.export.loading import open_predictor
 from hrnet_tf.export.processes.runtimes import FROZEN_WEIGHTS, open_artefact
 from hrnet_tf.export.signatures import decode, decoder_of, outputs_of
 from hrnet_tf.images.plots import draw_flavours
-from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.tasks import check_known_elsewhere, open_experiment, read_manifest
 from hrnet_tf.tasks.base.manifest import TaskManifest, versions
 from hrnet_tf.training.configs import folder_key
@@ -153,7 +152,7 @@ def benchmark_run(
     manifest = read_manifest(run.manifest)
     crops = run.read_samples()["crops"]
     crops = np.resize(crops, (BATCH, *crops.shape[1:]))
-    images = preprocess_input(crops, manifest.input.mean, manifest.input.std).numpy()
+    images = manifest.input.normalised(crops).numpy()
     places = {MODEL: run.folder, **artefacts}
 
     def score_of(name: str) -> float:

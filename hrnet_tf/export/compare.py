@@ -27,7 +27,6 @@ from hrnet_tf.export.signatures import (
     serving_function,
     signature_of,
 )
-from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.tasks.base.serving import Signature
@@ -86,7 +85,7 @@ def compare(
     crops = samples["crops"][:COMPARED]
     if manifest.input.any_size:  # what fits at odd sizes fits at all
         crops = of_another_size(crops, manifest.input.multiple, manifest.input.least)
-    images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
+    images = manifest.input.normalised(crops)
     known = {} if known is None else known
     if tuple(images.shape) not in known:
         known[tuple(images.shape)] = model(images, training=False)

@@ -20,7 +20,6 @@ from hrnet_tf.export.compare import (
 from hrnet_tf.export.finding import Finder
 from hrnet_tf.export.requests import request_of
 from hrnet_tf.export.signatures import image_spec, serving_function, signature_of
-from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.tasks.base.predictor import Network
@@ -63,8 +62,7 @@ def compare_found(
     find = constant_graph(fold(finder.model), image_spec(finder.manifest))
     _compare_detector(finder, find, image)
 
-    mean, std = manifest.input.mean, manifest.input.std
-    images = preprocess_input(samples["crops"][:1], mean, std).numpy()
+    images = manifest.input.normalised(samples["crops"][:1]).numpy()
     inputs = {"images": images, IMAGES.name: image}
     served = ask_about_found(artefact, manifest, finder.signature, inputs)
     network = constant_graph(fold(model), image_spec(manifest))

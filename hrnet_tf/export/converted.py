@@ -99,8 +99,10 @@ def _manifest(
             f"{path} is a network of the kind {name}; only {', '.join(others)} and "
             f"{last} can be exported from a checkpoint."
         )
-    given = ImageInput(facts["input"]["height"], facts["input"]["width"])
-    title = f"{name} width {arguments['width']}"
+    taken = facts["input"]
+    colors = taken.get("color_order", "RGB")
+    given = ImageInput(taken["height"], taken["width"], color_order=colors)
+    title = f"{name} {row.variant} {arguments[row.variant]}"
     encoding = encoding or facts.get("encoding")
     if encoding is not None and encoding not in row.encodings:
         known_ones = ", ".join(row.encodings) or "none is known"

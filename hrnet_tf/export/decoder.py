@@ -13,10 +13,10 @@ onnxruntime, for one person of an image:
 
 A classifier looks at `central_crop(image, manifest)`, a network for landmarks at
 `crop_face(image, box, manifest)`, and `face_to_image(answer["landmarks"], box,
-manifest)` is the way back; the other tasks look at a whole image.
-An image is RGB as viewers show it, turned by its EXIF tag; only where the manifest's
-`input.orientation` is `"stored"` it is as its pixels lie. OpenCV's `imread` turns it,
-Pillow does with `ImageOps.exif_transpose`, most others do not.
+manifest)` is the way back; the other tasks look at a whole image. An image is RGB as
+viewers show it, turned by its EXIF tag; only where the manifest's `input.orientation`
+is `"stored"` it is as its pixels lie. OpenCV's `imread` turns it, Pillow does with
+`ImageOps.exif_transpose`, most others do not.
 Pixels are counted from the middle of the top-left one: x to the right, y down. Only the
 image as it is is looked at: no mirrored one, no other scales.
 """
@@ -41,22 +41,22 @@ def read_manifest(path: str | Path) -> Facts:
 
 
 def prepare(images: np.ndarray, manifest: Facts) -> np.ndarray:
-    """Images to a network's input: normalised, in its layout and type of numbers.
+    """Images to a network's input: normalised, in its colours, layout and numbers.
 
     Args:
         images: uint8 RGB `(height, width, 3)`, or several `(n, height, width, 3)`.
-        manifest: its `input` says mean, deviation, layout, type and quantisation.
+        manifest: its `input` says colours, mean, deviation, layout, type, quantisation.
 
     Returns:
         `(n, height, width, 3)`, or `(n, 3, height, width)` where the layout is NCHW.
     """
     facts = manifest["input"]
     images = np.asarray(images, np.float32).reshape(-1, *np.shape(images)[-3:])
+    images = images[..., :: -1 if facts.get("color_order") == "BGR" else 1]
     images = (images - np.float32(facts["mean"])) / np.float32(facts["std"])
     if facts["layout"] == "NCHW":
         images = images.transpose(0, 3, 1, 2)
-    steps = facts.get("quantisation")
-    if steps:
+    if steps := facts.get("quantisation"):
         limits = np.iinfo(facts["dtype"])
         images = np.round(images / steps["scale"]) + steps["zero_point"]
         images = np.clip(images, limits.min, limits.max)

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from hrnet_tf.export.onnx import converted, save, with_layout
 from hrnet_tf.export.options import Options
-from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.tasks.base.manifest import ImageInput, TaskManifest
 
 # All of the body and the heads, but not the products and shares of OCR: softmax over
@@ -83,7 +82,7 @@ def inputs_of(images: np.ndarray, facts: ImageInput) -> Iterator[dict[str, np.nd
         facts: how they are normalised and laid out.
     """
     for image in images:
-        given = preprocess_input(tf.constant(image[None]), facts.mean, facts.std)
+        given = facts.normalised(tf.constant(image[None]))
         if facts.layout == "NCHW":
             given = tf.transpose(given, (0, 3, 1, 2))
         yield {"image": given.numpy()}

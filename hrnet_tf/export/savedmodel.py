@@ -23,7 +23,6 @@ from hrnet_tf.export.signatures import (
     signature_of,
 )
 from hrnet_tf.export.warmup import write_warmup
-from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.tasks.base.manifest import Artefact, TaskManifest
 from hrnet_tf.tasks.base.serving import IMAGES
 
@@ -83,7 +82,7 @@ def _requests(
 ) -> dict[str, dict[str, tf.Tensor]]:
     """A request for each signature."""
     crop = samples["crops"][:1]
-    image = preprocess_input(crop, manifest.input.mean, manifest.input.std)
+    image = manifest.input.normalised(crop)
     requests = {"serving_default": {"image": image}}
     if (signature := signature_of(manifest)) is not None:
         given = request_of(manifest, samples)

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.limits import Limits
-from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.tasks import parts_of
 from hrnet_tf.tasks.base.manifest import TaskManifest
 from hrnet_tf.tasks.base.predictor import Network
@@ -109,7 +108,7 @@ def reader(
     decoder = decoder_of(manifest)
 
     def read(crops: tf.Tensor) -> Any:
-        images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
+        images = manifest.input.normalised(crops)
         return decoder.encode(network(images), manifest)
 
     return read

@@ -17,7 +17,6 @@ from hrnet_tf.export.quantisation import RECIPES, measure_ranges, quantise
 from hrnet_tf.export.signatures import decode, divided, outputs_of
 from hrnet_tf.export.tflite_metadata import NAME as TFLITE_METADATA
 from hrnet_tf.export.tflite_metadata import append_labels, tflite_metadata
-from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.networks.stand_ins import StandIns
 from hrnet_tf.tasks.base.manifest import TaskManifest
@@ -60,8 +59,7 @@ def quantised(kind: str) -> Writer:
         ranges = None
         if RECIPES[kind].calibrated:
             if "ranges" not in options.shared:
-                mean, std = manifest.input.mean, manifest.input.std
-                images = preprocess_input(options.images(kind), mean, std).numpy()
+                images = manifest.input.normalised(options.images(kind)).numpy()
                 options.shared["ranges"] = measure_ranges(content, images)
             ranges = options.shared["ranges"]
         small = flatbuffer.unpack(quantise(content, kind, ranges))

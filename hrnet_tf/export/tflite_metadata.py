@@ -18,10 +18,10 @@ from hrnet_tf.tasks.base.serving import Answer
 NAME = "TFLITE_METADATA"  # of the buffer in the file
 LABELS = "labels.txt"
 
-INPUT = "One RGB image: (value - mean) / std of values in 0..255."
+INPUT = "One {} image: (value - mean) / std of values in 0..255."
 
 # Numbers that the schema gives to its choices.
-RGB, IMAGE_PROPERTIES, NORMALIZATION = 1, 2, 1
+UNKNOWN, RGB, IMAGE_PROPERTIES, NORMALIZATION = 0, 1, 2, 1
 AXIS_LABELS, VALUE_LABELS = 2, 3
 
 # How a table's field is stored.
@@ -39,7 +39,8 @@ def tflite_metadata(manifest: TaskManifest, outputs: Sequence[str]) -> bytes:
         outputs: names of what the file gives, in its order.
     """
     builder = flatbuffers.Builder(1024)
-    given = _tensor(builder, "image", INPUT, *_image_fields(builder, manifest))
+    takes = INPUT.format(manifest.input.color_order)
+    given = _tensor(builder, "image", takes, *_image_fields(builder, manifest))
     known = decoder_of(manifest).answers
     answers = []
     for name in outputs:
@@ -82,7 +83,8 @@ def _image_fields(builder: Any, manifest: TaskManifest) -> list[Field]:
     """Dimensions (none), content, process units and statistics of the input."""
     facts = manifest.input
     size = _table(builder, (COUNT, facts.width), (COUNT, facts.height))
-    image = _table(builder, (BYTE, RGB), (OFFSET, size))
+    colors = RGB if facts.color_order == "RGB" else UNKNOWN
+    image = _table(builder, (BYTE, colors), (OFFSET, size))
     content = _table(builder, (CHOICE, IMAGE_PROPERTIES), (OFFSET, image))
     mean, std = (np.asarray(x, np.float32) for x in (facts.mean, facts.std))
     options = _table(builder, _numbers(builder, mean), _numbers(builder, std))

@@ -11,7 +11,7 @@ round positions of pixels to 1/32, too.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +24,8 @@ from hrnet_tf.images.boxes import SMALLEST
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 
+ColorOrder = Literal["RGB", "BGR"]
+
 # How much larger than the person's box a crop is.
 PADDING = 1.25
 
@@ -33,18 +35,32 @@ MARGIN = 2
 
 
 def preprocess_input(
-    images: tf.Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD
+    images: tf.Tensor,
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] = STD,
+    color_order: ColorOrder = "RGB",
 ) -> tf.Tensor:
     """Images to network input: subtract the mean, divide by the standard deviation.
 
     Args:
         images: RGB `(..., width, 3)`, any type, 0..255.
-        mean: of each channel, in units of 0..255.
-        std: standard deviation of each channel, in units of 0..255.
+        mean: of each channel that the network takes, in units of 0..255.
+        std: standard deviation of each channel that the network takes, in units of
+            0..255.
+        color_order: the order of colours that the network takes. The official
+            checkpoints of `hrnet_tf.SimpleBaseline` want `"BGR"`, with this mean and
+            deviation all the same; all others RGB.
 
     Returns:
         float32 of the same shape.
+
+    Raises:
+        InputError: if there is no such order.
     """
+    if color_order not in get_args(ColorOrder):
+        raise InputError(f'`color_order` must be "RGB" or "BGR", got {color_order!r}.')
+    if color_order == "BGR":
+        images = tf.reverse(tf.convert_to_tensor(images), [-1])
     scale = 1.0 / np.asarray(std, np.float64)
     shift = -np.asarray(mean, np.float64) * scale
     images = tf.convert_to_tensor(images)

@@ -46,9 +46,9 @@ def build_network(
             "normalization": _layer(section.normalization, "model.normalization"),
             "activation": _layer(section.activation, "model.activation"),
         }
-        network = constructor(section.width, outputs, **arguments | more)
+        network = constructor(section.variant, outputs, **arguments | more)
         if section.body is not None:
-            load_body_of(network, section.body, section.width)
+            load_body_of(network, section.body, section.variant)
         return network
     except ValueError as error:
         raise InputError(

@@ -133,8 +133,8 @@ def emitter(
     constant: Constant = tf.constant,
 ) -> Emitter:
     """The function that does a layer's work without its variables."""
-    rule = RULES.get(type(layer))
-    if rule in (convolution, depthwise):
+    rule = None if _sized_otherwise(layer) else RULES.get(type(layer))
+    if rule in CONVOLUTIONS:
         return rule(layer, norm, constant)
     if rule is dense:
         return rule(layer, constant)
@@ -217,6 +217,35 @@ def depthwise(
     return emit
 
 
+def transposed(
+    layer: layers.Conv2DTranspose,
+    norm: layers.BatchNormalization | None,
+    constant: Constant,
+) -> Emitter:
+    """A transposed convolution, to a multiple of the size, with its batch norm."""
+    kernel = np.asarray(layer.kernel, np.float64)  # (height, width, out, in)
+    bias = np.zeros(layer.filters)
+    if layer.use_bias:
+        bias = np.asarray(layer.bias, np.float64)
+    if norm is not None:
+        scale, shift = _scale_and_shift(norm)
+        kernel, bias = kernel * scale[:, None], bias * scale + shift
+    weights, offset = kernel.astype(np.float32), bias.astype(np.float32)
+    strides = list(layer.strides)
+
+    def emit(x):
+        shape = tf.shape(x)
+        sides = (x.shape[i] or shape[i] for i in (1, 2))
+        size = [shape[0], *(side * by for side, by in zip(sides, strides, strict=True))]
+        y = tf.nn.conv2d_transpose(
+            x, constant(weights), tf.stack([*size, layer.filters]), strides, "SAME"
+        )
+        y = tf.nn.bias_add(y, constant(offset)) if offset.any() else y
+        return layer.activation(y)
+
+    return emit
+
+
 def dense(layer: layers.Dense, constant: Constant) -> Emitter:
     """A fully connected layer."""
     kernel = np.asarray(layer.kernel, np.float32)
@@ -267,10 +296,14 @@ def activation(layer: layers.Activation) -> Emitter | None:
     return tf.identity if _is_linear(layer.activation) else None
 
 
+# Rules that take in a batch norm too.
+CONVOLUTIONS = (convolution, depthwise, transposed)
+
 RULES: dict[type, Callable[..., Emitter | None]] = {
     layers.Conv2D: convolution,
     layers.DepthwiseConv2D: depthwise,
     DepthwiseConvolution: depthwise,
+    layers.Conv2DTranspose: transposed,
     layers.Dense: dense,
     layers.BatchNormalization: normalization,
     BatchNormalization: normalization,
@@ -303,8 +336,18 @@ def _foldable_norms(model: keras.Model, called: list[Call]) -> dict[int, Call]:
 
 
 def _takes_in_norm(layer: layers.Layer | None) -> bool:
-    convolves = RULES.get(type(layer)) in (convolution, depthwise)
-    return layer is not None and convolves and _is_linear(layer.activation)
+    convolves = RULES.get(type(layer)) in CONVOLUTIONS
+    if layer is None or not convolves or _sized_otherwise(layer):
+        return False
+    return _is_linear(layer.activation)
+
+
+def _sized_otherwise(layer: layers.Layer) -> bool:
+    """Whether this is a transposed convolution that `transposed` is not for."""
+    if type(layer) is not layers.Conv2DTranspose:
+        return False
+    spread = max(layer.dilation_rate) > 1 or layer.output_padding is not None
+    return layer.padding != "same" or spread
 
 
 def _is_linear(function: Callable) -> bool:

@@ -213,7 +213,7 @@ class Conventions:
         name: str,
     ) -> tf.Tensor:
         """Convolution, padded on all four sides alike; see `Conventions`."""
-        if stride > 1:  # "same" would pad the bottom and the right only
+        if stride > 1 and kernel > 1:  # "same" would pad the bottom and right only
             x = layers.ZeroPadding2D(
                 kernel // 2, data_format=CHANNELS_LAST, name=f"{name}.pad"
             )(x)
@@ -269,6 +269,26 @@ class Conventions:
         x = self.norm(x, name=bn)
         return self.relu(x, name=f"{bn}.relu") if relu else x
 
+    def deconv_bn(
+        self, x: tf.Tensor, filters: int, *, names: tuple[str, str, str]
+    ) -> tf.Tensor:
+        """Transposed 4x4 convolution to twice the size, batch norm and ReLU.
+
+        `names` are those of the three in official checkpoints.
+        """
+        conv, bn, relu = names
+        x = layers.Conv2DTranspose(
+            filters,
+            4,
+            2,
+            padding="same",
+            data_format=CHANNELS_LAST,
+            use_bias=False,
+            kernel_initializer=self.new_initializer(),
+            name=conv,
+        )(x)
+        return self.relu(self.norm(x, name=bn), name=relu)
+
     def output_conv(self, x: tf.Tensor, filters: int, *, name: str) -> tf.Tensor:
         """Last 1x1 convolution, with bias; float32 under mixed precision."""
         return layers.Conv2D(
@@ -309,16 +329,26 @@ def basic_block(
 
 
 def bottleneck(
-    x: tf.Tensor, planes: int, conventions: Conventions, *, name: str
+    x: tf.Tensor,
+    planes: int,
+    conventions: Conventions,
+    stride: int = 1,
+    *,
+    dilation: int = 1,
+    name: str,
 ) -> tf.Tensor:
-    """1x1, 3x3, 1x1 convolutions to `4 * planes` channels (Bottleneck, expansion 4)."""
+    """1x1, 3x3, 1x1 convolutions to `4 * planes` channels (Bottleneck, expansion 4).
+
+    The 3x3 convolution has the stride and the dilation.
+    """
     conv_bn = conventions.conv_bn
     y = conv_bn(x, planes, 1, names=(f"{name}.conv1", f"{name}.bn1"))
-    y = conv_bn(y, planes, 3, names=(f"{name}.conv2", f"{name}.bn2"))
+    names = (f"{name}.conv2", f"{name}.bn2")
+    y = conv_bn(y, planes, 3, stride, dilation=dilation, names=names)
     y = conv_bn(y, 4 * planes, 1, relu=False, names=(f"{name}.conv3", f"{name}.bn3"))
-    if x.shape[-1] != 4 * planes:
+    if stride > 1 or x.shape[-1] != 4 * planes:
         names = (f"{name}.downsample.0", f"{name}.downsample.1")
-        x = conv_bn(x, 4 * planes, 1, relu=False, names=names)
+        x = conv_bn(x, 4 * planes, 1, stride, relu=False, names=names)
     y = layers.Add(name=f"{name}.add")([y, x])
     return conventions.relu(y, name=f"{name}.relu")
 

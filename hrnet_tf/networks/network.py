@@ -13,6 +13,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks.backbone import Maps, body, hrnet
 from hrnet_tf.networks.constructors import Arguments, ImageShape
 from hrnet_tf.networks.layers import Conventions, Initializer
+from hrnet_tf.networks.resnet import ResNetBody
 from hrnet_tf.networks.transfer import (
     Built,
     Translate,
@@ -78,7 +79,10 @@ class Network:
             given.activation,
         )
         self.image = image_input(
-            given.input_shape, self.spec.largest_stride, given.upsampling
+            given.input_shape,
+            self.spec.largest_stride,
+            given.upsampling,
+            fixed=describe is not body,
         )
 
     def body(self, *, high_resolution_only: bool = False) -> Maps:
@@ -106,14 +110,16 @@ class Network:
 
         Args:
             outputs: what the network returns.
-            name: the model's name, which the width is added to, if none was given.
+            name: the model's name, which the width (ResNet's depth) is added to, if
+                none was given.
             kind: the model's class.
             beside: further inputs by name; the image's is `"image"` then.
 
         Raises:
             InputError: if the weights do not fit.
         """
-        name = self._given.name or f"{name}_w{self._given.width}"
+        letter = "r" if isinstance(self.spec, ResNetBody) else "w"
+        name = self._given.name or f"{name}_{letter}{self._given.width}"
         inputs = {"image": self.image, **beside} if beside else self.image
         model = kind(inputs, outputs, name=name)
         load_weights(model, self._given.weights, self._built)
@@ -121,9 +127,19 @@ class Network:
 
 
 def image_input(
-    input_shape: ImageShape, largest_stride: int, upsampling: str
+    input_shape: ImageShape,
+    largest_stride: int,
+    upsampling: str,
+    *,
+    fixed: bool = False,
 ) -> tf.Tensor:
     """The symbolic image, once its size is known to fit.
+
+    Args:
+        input_shape: height, width and channels of images.
+        largest_stride: image pixels per cell of the lowest resolution.
+        upsampling: how low resolutions are brought to high ones.
+        fixed: whether this network has no other way to do so.
 
     Raises:
         ValueError: if the shape is no `(height, width, 3)`, or if upsampling is nearest
@@ -144,9 +160,11 @@ def image_input(
         padded = "x".join(
             "None" if s is None else str(-(-s // stride) * stride) for s in shape[:2]
         )
+        other = "" if fixed else ' or build with upsampling="bilinear"'
+        start = "I" if fixed else "With nearest upsampling i"
         raise ValueError(
-            f"With nearest upsampling image sides must be multiples of {stride}, got "
-            f'{height}x{width}; pad to {padded} or build with upsampling="bilinear".'
+            f"{start}mage sides must be multiples of {stride}, got {height}x{width}; "
+            f"pad to {padded}{other}."
         )
     return keras.Input(shape, name="image")
 

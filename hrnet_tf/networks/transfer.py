@@ -18,7 +18,12 @@ from hrnet_tf.checkpoints.download import cache_folder, fetch
 from hrnet_tf.checkpoints.files import read_checkpoint
 from hrnet_tf.checkpoints.keras_files import require_whole
 from hrnet_tf.checkpoints.names import folded_gammas, official, with_layers_renamed
-from hrnet_tf.checkpoints.published import Published, find_published
+from hrnet_tf.checkpoints.published import (
+    CLASSIFIER,
+    RESNET,
+    Published,
+    find_published,
+)
 from hrnet_tf.checkpoints.weights import load_official
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.hashing import sha256_of
@@ -26,8 +31,8 @@ from hrnet_tf.common.version import __version__
 
 logger = logging.getLogger(__name__)
 
-# Names of the body's layers, Lite-HRNet's too; all others are a head's.
-BODY = re.compile(r"(stem|conv[12]|bn[12]|layer1|transition[0-3]|stage[0-4])\.")
+# Names of the body's layers, Lite-HRNet's and ResNet's too; all others are a head's.
+BODY = re.compile(r"(stem|conv[1-3]|bn[1-3]|layer[1-4]|transition[0-3]|stage[0-4])\.")
 LAST_STAGE = re.compile(r"stage4\.(\d+)\.")
 
 REASON = 300  # characters of what Keras says
@@ -185,7 +190,8 @@ def load_body_of(model: keras.Model, source: str, width: int | str) -> None:
     Args:
         model: a network of this package.
         source: as `load_body` takes it, or the name of published weights.
-        width: as the network was built with; published weights are found by it.
+        width: as the network was built with, or its depth; published weights are found
+            by it.
 
     Raises:
         InputError: if there is no such file or name, or the body does not fit.
@@ -194,14 +200,22 @@ def load_body_of(model: keras.Model, source: str, width: int | str) -> None:
         load_body(model, source)
     elif Path(source).suffix or len(Path(source).parts) > 1:
         raise InputError(f"`model.body`: there is no file {source}.")
-    elif not any(layer.name.startswith("layer1.") for layer in model.layers):
+    elif (donor := _donor(model)) is None:
         raise InputError(
             f"`model.body`: the published body {source!r} is HRNet's, and {model.name} "
             "has another: give the file of such a network, or leave it away."
         )
     else:
-        row = find_published("HRNetClassifier", width, source)
+        row = find_published(donor, width, source)
         load_published(model, row, Built(model.name, width, include_top=True))
+
+
+def _donor(model: keras.Model) -> str | None:
+    """Whose published bodies go on in a network: by the names of its layers."""
+    names = {layer.name for layer in model.layers}
+    if "layer4.0.conv1" in names:
+        return None if "conv2" in names else RESNET  # with the stem of one convolution
+    return CLASSIFIER if any(x.startswith("transition3.") for x in names) else None
 
 
 def load_published(model: keras.Model, row: Published, built: Built) -> None:
@@ -216,6 +230,12 @@ def load_published(model: keras.Model, row: Published, built: Built) -> None:
     """
     whole = row.model == built.network
     require_arguments(row, built)
+    if whole and row.color_order != "RGB":
+        logger.warning(
+            "%s has learnt images in the order %s, as hrnet_tf.preprocess_input(images,"
+            " color_order=%r) gives them",
+            *(row.file, row.color_order, row.color_order),
+        )
     part = model if whole else body_of(model)
     digest = row.sha256 or sha256_of(_fetch(row))
     converted = cache_folder() / (

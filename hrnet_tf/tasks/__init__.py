@@ -45,7 +45,10 @@ DEFAULT = POSE.name  # of configurations that name no task
 # Modules of further networks whose checkpoints can be read: a task's second one, and
 # those that nothing trains. Whatever has a detector's tensors has those of its pyramid,
 # which comes last for that.
-FURTHER_NETWORKS = ("pose.lite_checkpoint", "detection.pyramid")
+FURTHER_NETWORKS = (
+    *("pose.lite_checkpoint", "pose.resnet_checkpoint"),
+    "detection.pyramid",
+)
 
 
 def register_task(task: Task) -> None:

@@ -16,7 +16,7 @@ import pytest
 import hrnet_tf
 from hrnet_tf.checkpoints import published
 from hrnet_tf.checkpoints.download import cache_folder, fetch
-from hrnet_tf.checkpoints.published import PUBLISHED, Published, find_published
+from hrnet_tf.checkpoints.published import PUBLISHED, RESNET, Published, find_published
 from hrnet_tf.checkpoints.weights import official_names
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.networks import network as common
@@ -86,7 +86,7 @@ def get(server, sha256=DIGEST):
 def test_names_are_unique_and_networks_known():
     keys = [(row.model, row.width, row.name) for row in PUBLISHED]
     assert len(set(keys)) == len(keys)
-    assert {row.model for row in PUBLISHED} <= MODELS.keys()
+    assert {row.model for row in PUBLISHED} <= MODELS.keys() | {RESNET}
 
 
 def test_hashes_are_those_that_file_names_carry():
@@ -102,7 +102,7 @@ def test_a_link_ends_in_the_file_that_it_gives():
 
 
 def test_what_rows_need_is_what_constructors_take():
-    for row in PUBLISHED:
+    for row in (row for row in PUBLISHED if row.model != RESNET):
         taken = inspect.signature(MODELS[row.model]).parameters
         assert row.needs.keys() <= taken.keys()
         assert set(row.arguments) & {"classes", "keypoints", "landmarks"}
@@ -111,6 +111,18 @@ def test_what_rows_need_is_what_constructors_take():
 def test_imagenet_is_a_classifier_for_every_network():
     row = find_published("HRNetV2", 48, "imagenet")
     assert (row.model, row.width, row.sha256) == ("HRNetClassifier", 48, "abd2e6ab")
+
+
+def test_resnets_are_for_those_that_stand_on_them():
+    for model in ("SimpleBaseline", "DeepLabV3", RESNET):
+        row = find_published(model, 101, "imagenet")
+        assert (row.model, row.width, row.sha256) == (RESNET, 101, "5d3b4d8f")
+    with pytest.raises(
+        InputError, match="for DeepLabV3 of depth 34: there are some of"
+    ):
+        find_published("DeepLabV3", 34, "imagenet")
+    with pytest.raises(InputError, match="No weights for PSPNet are known by name"):
+        find_published("PSPNet", 101, "imagenet")
 
 
 def test_the_table_tells_the_rule_of_resizing():

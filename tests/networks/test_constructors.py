@@ -63,6 +63,10 @@ SIGNATURES = {
         f"(width=18, keypoints=17, *, {HEAD}, input_shape=(256, 192, 3), "
         f"upsampling='nearest', {NUMBERS}, {LAYERS})"
     ),
+    "SimpleBaseline": (
+        f"(depth=50, keypoints=17, *, width=64, features=256, {HEAD}, "
+        f"input_shape=(256, 192, 3), upsampling='nearest', {NUMBERS}, {LAYERS})"
+    ),
     "HigherHRNet": (
         f"(width=32, keypoints=17, *, resolutions=2, {HEAD}, "
         f"input_shape=(None, None, 3), upsampling='nearest', {NUMBERS}, {LAYERS})"
@@ -72,6 +76,7 @@ LAYER = Callable[..., keras.layers.Layer] | None
 CHOICES = Mapping[str, Any] | None
 TYPES = {
     "width": int | str,
+    "depth": int,
     "keypoints": int,
     "classes": int,
     "landmarks": int,
@@ -106,6 +111,8 @@ TYPES = {
 OTHER_TYPES = {
     ("HRNetClassifier", "features"): int,
     ("HRNetDetector", "features"): int,
+    ("SimpleBaseline", "features"): int,
+    ("SimpleBaseline", "width"): int,
 }
 
 MODELS = {name: row.constructor for name, row in networks().items()}

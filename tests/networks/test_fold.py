@@ -64,6 +64,10 @@ def with_random_weights(model):
     return model
 
 
+def enlarging(kernel, stride, padding="same", **arguments):
+    return layers.Conv2DTranspose(4, kernel, stride, padding=padding, **arguments)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -77,12 +81,31 @@ def with_random_weights(model):
         lambda: [layers.Conv2D(4, 1), layers.ReLU(negative_slope=0.1)],
         lambda: [layers.ZeroPadding2D(((1, 0), (2, 3))), layers.Activation("tanh")],
         lambda: [layers.DepthwiseConv2D(3), layers.BatchNormalization()],
+        lambda: [enlarging(4, 2), layers.BatchNormalization()],
+        lambda: [enlarging(3, 2, use_bias=False), layers.BatchNormalization()],
+        lambda: [enlarging(3, 1, activation="sigmoid"), layers.BatchNormalization()],
+        lambda: [enlarging(3, 2, padding="valid"), layers.BatchNormalization()],
+        lambda: [enlarging(3, 2, output_padding=1), layers.BatchNormalization()],
     ],
 )
 def test_variants_of_layers_answer_as_before(make, rng):
     model = small_network(*make())
     x = rng.standard_normal((2, 8, 6, 3)).astype(np.float32)
     assert_equal_answers(fold(model)(x), model(x, training=False))
+
+
+@pytest.mark.parametrize("size", [(64, 32), (None, None)])
+def test_deconvolutions_take_in_their_norms(size, rng):
+    model = hrnet_tf.SimpleBaseline(
+        50, 3, width=2, features=3, modules=(1,) * 4, input_shape=(*size, 3)
+    )
+    with_statistics(model)
+    x = rng.standard_normal((2, 64, 32, 3)).astype(np.float32)
+    graph = constant_graph(fold(model), tf.TensorSpec((None, *size, 3), tf.float32))
+    assert_equal_answers(graph(tf.constant(x)), model(x, training=False))
+    kinds = [node.op for node in graph.graph.as_graph_def().node]
+    assert kinds.count("Conv2DBackpropInput") == 3
+    assert not any(kind.startswith("FusedBatchNorm") for kind in kinds)
 
 
 def test_a_norm_stays_where_its_convolution_has_another_reader(rng):

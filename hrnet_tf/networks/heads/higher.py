@@ -3,7 +3,7 @@
 import tensorflow as tf
 from keras import layers
 
-from hrnet_tf.networks.layers import CHANNELS_LAST, Conventions, basic_block
+from hrnet_tf.networks.layers import Conventions, basic_block
 
 BLOCKS = 4
 
@@ -31,18 +31,8 @@ def higher_head(
         return {"heatmaps_and_tags": quarter}
     name = "deconv_layers.0"
     y = layers.Concatenate(name=f"{name}.concatenate")([x, quarter])
-    y = layers.Conv2DTranspose(
-        width,
-        4,
-        2,
-        padding="same",
-        data_format=CHANNELS_LAST,
-        use_bias=False,
-        kernel_initializer=conventions.new_initializer(),
-        name=f"{name}.0.0",
-    )(y)
-    y = conventions.norm(y, name=f"{name}.0.1")
-    y = conventions.relu(y, name=f"{name}.0.2")
+    names = (f"{name}.0.0", f"{name}.0.1", f"{name}.0.2")
+    y = conventions.deconv_bn(y, width, names=names)
     for block in range(1, 1 + BLOCKS):
         y = basic_block(y, width, conventions, name=f"{name}.{block}.0")
     half = conventions.output_conv(y, keypoints, name="final_layers.1")

@@ -1,6 +1,6 @@
 """What tells a network of the family by its checkpoint, and what its files become."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.text_files import read_names
+from hrnet_tf.images.preprocess import ColorOrder
 from hrnet_tf.tasks.base.manifest import TaskManifest
 
 
@@ -73,8 +74,14 @@ def as_they_are(tensors: Mapping[str, np.ndarray], where: str) -> dict[str, np.n
     return dict(tensors)
 
 
-# Width, modules and blocks, as a constructor takes them.
-Numbers = tuple[int | str, tuple[int, ...], int]
+def rgb(stored: Sequence[str]) -> ColorOrder:
+    """The order of colours that nearly all networks take."""
+    return "RGB"
+
+
+# Variant (the width, if nothing else is said), modules and blocks, as a constructor
+# takes them.
+Numbers = tuple[int | str, tuple[int, ...], int | None]
 
 # Of title, input, arguments of the constructor, `--labels`, and the model's file.
 ManifestMaker = Callable[..., TaskManifest]
@@ -97,8 +104,11 @@ class NetworkKind:
             errors, to those of this network, where programs differ in more than names;
             those of other networks stay as they are. It refuses networks that look like
             this one and are none.
-        numbers: reads width, modules and blocks off the tensors of a body that is not
+        numbers: reads variant, modules and blocks off the tensors of a body that is not
             HRNet's, and None off all others; None: the body is HRNet's.
+        variant: what the constructor calls the variant.
+        color_order: the order of colours that a checkpoint's network takes, by the
+            names of the file's tensors.
     """
 
     constructor: Callable[..., keras.Model]
@@ -112,6 +122,8 @@ class NetworkKind:
         as_they_are
     )
     numbers: Callable[[Mapping[str, np.ndarray], str], Numbers | None] | None = None
+    variant: str = "width"
+    color_order: Callable[[Sequence[str]], ColorOrder] = rgb
 
     @property
     def name(self) -> str:

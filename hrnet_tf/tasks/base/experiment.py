@@ -13,7 +13,8 @@ from keras import layers
 from hrnet_tf.common.components import create
 from hrnet_tf.common.config import Component
 from hrnet_tf.data.survey import Survey
-from hrnet_tf.images.preprocess import MEAN, STD
+from hrnet_tf.images.preprocess import MEAN, STD, ColorOrder
+from hrnet_tf.networks.lite_layers import Channels
 from hrnet_tf.networks.weighted_losses import WeightedSum
 
 
@@ -146,6 +147,7 @@ def behind_normalisation(
     network: keras.Model,
     size: tuple[int, int],
     change: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    color_order: ColorOrder = "RGB",
 ) -> keras.Model:
     """Put in front of a network what raw images need.
 
@@ -153,6 +155,7 @@ def behind_normalisation(
         network: takes normalised images.
         size: height and width of the images.
         change: float images to changed ones, such as other colours.
+        color_order: the order of colours that the network takes.
 
     Returns:
         A model from uint8 images; the network is its last layer.
@@ -161,6 +164,12 @@ def behind_normalisation(
     x = layers.Rescaling(1.0, dtype="float32", name="as_float")(crops)
     if change is not None:
         x = change(x)
+    if color_order == "BGR":
+        parts = [
+            Channels(color, color + 1, dtype="float32", name=f"color{color}")(x)
+            for color in (2, 1, 0)
+        ]
+        x = layers.Concatenate(dtype="float32", name="as_bgr")(parts)
     variance = [value**2 for value in STD]
     x = layers.Normalization(
         mean=MEAN, variance=variance, dtype="float32", name="normalise"

@@ -17,7 +17,7 @@ from hrnet_tf.common.reading import Orientation
 from hrnet_tf.common.text_files import as_json
 from hrnet_tf.common.version import __version__
 from hrnet_tf.images.limits import Limits
-from hrnet_tf.images.preprocess import MEAN, STD
+from hrnet_tf.images.preprocess import MEAN, STD, ColorOrder, preprocess_input
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,15 @@ class Output:
 
 @dataclass(frozen=True)
 class ImageInput:
-    """What a network takes: crops, `(value - mean) / std` of values in 0..255."""
+    """What a network takes: crops, `(value - mean) / std` of values in 0..255.
+
+    Mean and deviation are those of the channels in the network's order of colours.
+    """
 
     height: int
     width: int
     name: str = "image"
-    color_order: str = "RGB"
+    color_order: ColorOrder = "RGB"
     layout: str = "NHWC"
     dtype: str = "float32"
     mean: tuple[float, float, float] = MEAN
@@ -68,6 +71,17 @@ class ImageInput:
     def size(self) -> tuple[int, int]:
         """Height and width."""
         return self.height, self.width
+
+    def normalised(self, images: tf.Tensor) -> tf.Tensor:
+        """Images as the network takes them.
+
+        Args:
+            images: RGB `(..., width, 3)`, any type, 0..255.
+
+        Returns:
+            float32 of the same shape.
+        """
+        return preprocess_input(images, self.mean, self.std, self.color_order)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.images.sources import ImageSource, open_image
 from hrnet_tf.networks.fold import constant_graph, fold
 
@@ -21,7 +20,7 @@ def behind_normalising(
     """What a network answers about crops, uint8 `(n, height, width, 3)`."""
 
     def answer(crops: tf.Tensor) -> tf.Tensor:
-        images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
+        images = manifest.input.normalised(crops)
         return network(images)
 
     return answer

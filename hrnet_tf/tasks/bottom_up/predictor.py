@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.images.preprocess import preprocess_input, transform, warp
+from hrnet_tf.images.preprocess import transform, warp
 from hrnet_tf.images.sources import ImageSource
 from hrnet_tf.tasks.base.predictor import Network, Predictor
 from hrnet_tf.tasks.base.viewer import check_finite
@@ -56,7 +56,7 @@ def people_maps(
     flip, count = manifest.looks.flip, len(manifest.keypoints)
 
     def look(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        x = preprocess_input(images, manifest.input.mean, manifest.input.std)
+        x = manifest.input.normalised(images)
         if flip:
             x = tf.concat([x, tf.reverse(x, [2])], axis=0)
         return separated(network(x), count)

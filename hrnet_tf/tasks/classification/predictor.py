@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras.applications import imagenet_utils
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.images.preprocess import central_crop_of, preprocess_input
+from hrnet_tf.images.preprocess import central_crop_of
 from hrnet_tf.images.sources import ImageSource
 from hrnet_tf.tasks.base.predictor import Predictor
 from hrnet_tf.tasks.classification.manifest import ClassificationManifest
@@ -30,7 +30,7 @@ def classifier(
     """
 
     def classify(crops: tf.Tensor) -> tf.Tensor:
-        images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
+        images = manifest.input.normalised(crops)
         if not manifest.flip:
             return tf.nn.softmax(network(images))
         both = network(tf.concat([images, tf.reverse(images, [2])], axis=0))

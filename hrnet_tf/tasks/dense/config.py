@@ -1,7 +1,7 @@
 """The sections that experiments with an answer for every pixel share."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from hrnet_tf.common.config import (
     ColorSection,
@@ -19,7 +19,7 @@ from hrnet_tf.common.upsampling import Upsampling
 class DenseModel(NetworkSection):
     """The network."""
 
-    name: Literal["HRNetV2"] = "HRNetV2"
+    name: str = "HRNetV2"
     width: int | str = 48
     upsampling: Upsampling = "bilinear"
     size: tuple[int, int] = (512, 1024)  # height and width of a training crop
@@ -30,6 +30,11 @@ class DenseModel(NetworkSection):
         super().__post_init__()
         if self.features is not None:
             positive("model.features", self.features)
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What the constructor takes for its head alone."""
+        return {"aspp": self.aspp, "features": self.features}
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class DenseExperiment:
         model: DenseModel = self.config.model
         data: DenseSection = self.config.data
         return {
-            "model": f"{model.name} width {model.width}",
+            "model": model.title,
             "input": ImageInput(
                 *model.size, any_size=True, orientation=data.orientation
             ),
@@ -57,15 +57,14 @@ class DenseExperiment:
         return judged_pixels(manifest, self.config.data, self.config.evaluate)
 
     def network(
-        self, outputs: int, weights: str | None, *, synchronized: bool, **more: Any
+        self, outputs: int, weights: str | None, *, synchronized: bool
     ) -> keras.Model:
-        """HRNetV2 on normalised images of any size.
+        """The network on normalised images of any size.
 
         Args:
             outputs: numbers a cell.
             weights: of the whole network; None: those of the configuration's body.
             synchronized: whether batch norm shares its statistics between devices.
-            more: arguments of the constructor.
         """
         section = self.config.model.beginning_with(weights)
         return build_network(
@@ -74,9 +73,7 @@ class DenseExperiment:
             outputs,
             synchronized=synchronized,
             input_shape=(None, None, 3),
-            aspp=section.aspp,
-            features=section.features,
-            **more,
+            **section.head,
         )
 
     def training_model(self, network: keras.Model) -> keras.Model:

@@ -52,17 +52,20 @@ def dense_network(
     elif network.include_top:
         x = dense_head(x, outputs, conventions, features=features, name="last_layer")
     if network.include_top and full_size:
-        x = _enlarged(x, network.image, dense_rule(arguments.upsampling))
+        x = enlarged(x, network.image, dense_rule(arguments.upsampling))
     return network.model(x, "hrnet_v2", kind)
 
 
-def _enlarged(
-    maps: tf.Tensor | dict[str, tf.Tensor], image: tf.Tensor, rule: Upsampling
+def enlarged(
+    maps: tf.Tensor | dict[str, tf.Tensor],
+    image: tf.Tensor,
+    rule: Upsampling,
+    stride: int = STRIDE,
 ) -> tf.Tensor | dict[str, tf.Tensor]:
     """Answers, one map or several by name, at the size of the image."""
     if isinstance(maps, dict):
         return {
-            key: Upsample(STRIDE, rule, name=f"full_size.{key}")([value, image])
+            key: Upsample(stride, rule, name=f"full_size.{key}")([value, image])
             for key, value in maps.items()
         }
-    return Upsample(STRIDE, rule, name="full_size")([maps, image])
+    return Upsample(stride, rule, name="full_size")([maps, image])

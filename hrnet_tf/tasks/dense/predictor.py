@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hrnet_tf.images.preprocess import preprocess_input, resized
+from hrnet_tf.images.preprocess import resized
 from hrnet_tf.networks.layers import resize_bilinear, resize_like
 from hrnet_tf.tasks.base.predictor import Network, Predictor
 from hrnet_tf.tasks.dense.manifest import DenseManifest
@@ -37,7 +37,7 @@ def answers_at_pixels(
         return resize_like(network(images), images, manifest.output.align_corners)
 
     def answer(images: tf.Tensor) -> tf.Tensor:
-        images = preprocess_input(images, manifest.input.mean, manifest.input.std)
+        images = manifest.input.normalised(images)
         maps = maps_of(images)
         if manifest.views.flip:
             mirrored = tf.reverse(maps_of(tf.reverse(images, [2])), [2])

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from hrnet_tf.common.opencv import cv2
-from hrnet_tf.images.preprocess import MEAN, STD, preprocess_input
+from hrnet_tf.images.preprocess import MEAN, STD, ColorOrder, preprocess_input
 from hrnet_tf.tasks.detection.config import MULTIPLE
 from hrnet_tf.tasks.keypoints.outlines import pixels_inside
 
@@ -112,6 +112,7 @@ def normalised(
     sizes: tf.Tensor,
     mean: Sequence[float] = MEAN,
     std: Sequence[float] = STD,
+    color_order: ColorOrder = "RGB",
 ) -> tf.Tensor:
     """Padded images to network input: normalised, and 0 beyond each image.
 
@@ -120,6 +121,7 @@ def normalised(
         sizes: int32 `(batch, 2)`, height and width of what is no padding.
         mean: of each channel, in units of 0..255.
         std: standard deviation of each channel, in units of 0..255.
+        color_order: see `hrnet_tf.preprocess_input`.
 
     Returns:
         float32 of the same shape.
@@ -128,4 +130,4 @@ def normalised(
     rows = tf.range(height)[None, :, None] < sizes[:, :1, None]
     columns = tf.range(width)[None, None, :] < sizes[:, 1:, None]
     inside = tf.cast(rows & columns, tf.float32)[..., None]
-    return preprocess_input(images, mean, std) * inside
+    return preprocess_input(images, mean, std, color_order) * inside

@@ -44,7 +44,8 @@ def behind_padding(
 
     def answer(padded: Padded) -> dict[str, tf.Tensor]:
         sizes = padded["sizes"]
-        image = normalised(padded["image"], sizes, given.mean, given.std)
+        channels = given.mean, given.std, given.color_order
+        image = normalised(padded["image"], sizes, *channels)
         return network({"image": image, "sizes": sizes})
 
     return answer

@@ -97,8 +97,9 @@ def look_at_image(
     given = tf.shape(image)[:2]
     fitted, whole = sizes_of_look(given, manifest)
     seen = resized_as_opencv(image, fitted)[None]
-    mean, std = manifest.input.mean, manifest.input.std
-    found = network(padded(normalised(seen, fitted[None], mean, std), whole))
+    takes = manifest.input
+    channels = takes.mean, takes.std, takes.color_order
+    found = network(padded(normalised(seen, fitted[None], *channels), whole))
     # Divided as NumPy does it, in float32.
     factors = tf.cast(fitted / given, tf.float32)[::-1]
     boxes = found["boxes"][0] / tf.concat([factors, factors], axis=0)

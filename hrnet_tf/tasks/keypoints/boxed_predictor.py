@@ -10,7 +10,6 @@ from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.data.problems import BrokenImages
 from hrnet_tf.images.boxes import check_boxes, check_scores
 from hrnet_tf.images.in_graph import CHUNK
-from hrnet_tf.images.preprocess import preprocess_input
 from hrnet_tf.images.sources import ImageSource
 from hrnet_tf.tasks.base.predictor import Network, Predictor
 
@@ -33,7 +32,7 @@ def locator(
     """
 
     def locate(crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = preprocess_input(crops, manifest.input.mean, manifest.input.std)
+        images = manifest.input.normalised(crops)
         if not manifest.decoding.flip:
             return manifest.codec.decode(network(images))
         both = network(tf.concat([images, tf.reverse(images, [2])], axis=0))

@@ -1,11 +1,11 @@
 """What the configuration of a top-down pose experiment may say."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from hrnet_tf.common.config import (
+    ComparedSection,
     FilesSection,
-    NetworkSection,
     TrainSection,
     not_negative,
     positive,
@@ -22,11 +22,16 @@ from hrnet_tf.tasks.keypoints.encodings import (
 
 
 @dataclass(frozen=True)
-class PoseModel(NetworkSection):
+class PoseModel(ComparedSection):
     """The network."""
 
-    name: Literal["HRNetV1", "LiteHRNet"] = "HRNetV1"
+    name: Literal["HRNetV1", "LiteHRNet", "SimpleBaseline"] = "HRNetV1"
     size: tuple[int, int] = (256, 192)  # height and width of a crop
+    # Of the colours that the network takes, with the same mean and deviation; image
+    # files are read as RGB. The official recipes of SimpleBaseline have BGR.
+    color_order: Literal["RGB", "BGR"] = "RGB"
+
+    on_resnet: ClassVar[tuple[str, ...]] = ("SimpleBaseline",)
 
 
 @dataclass(frozen=True)

@@ -33,12 +33,12 @@ from hrnet_tf.tasks.pose.evaluator import (
 )
 from hrnet_tf.tasks.pose.judges import open_part
 from hrnet_tf.tasks.pose.manifest import PoseManifest
-from hrnet_tf.tasks.pose.network import HRNetV1, LiteHRNet
+from hrnet_tf.tasks.pose.network import HRNetV1, LiteHRNet, SimpleBaseline
 from hrnet_tf.tasks.pose.pipeline import CropReader, random_epochs, training_batches
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.pose.survey import check_people, survey_people
 
-NETWORKS = {network.__name__: network for network in (HRNetV1, LiteHRNet)}
+NETWORKS = {x.__name__: x for x in (HRNetV1, LiteHRNet, SimpleBaseline)}
 
 
 class PoseExperiment:
@@ -56,8 +56,13 @@ class PoseExperiment:
         stride = int(np.prod(strides))
         height, width = model.size
         return PoseManifest(
-            model=f"{model.name} width {model.width}",
-            input=ImageInput(height, width, orientation=data.orientation),
+            model=model.title,
+            input=ImageInput(
+                height,
+                width,
+                color_order=model.color_order,
+                orientation=data.orientation,
+            ),
             output=HeatmapOutput(height // stride, width // stride, stride),
             keypoints=KeypointSet.read(data.keypoints),
             decoding=decoding_of(data, self.config.evaluate),
@@ -92,7 +97,8 @@ class PoseExperiment:
         def change(crops: tf.Tensor) -> tf.Tensor:
             return change_colors(crops, augmentation)
 
-        return behind_normalisation(network, self.config.model.size, change)
+        model = self.config.model
+        return behind_normalisation(network, model.size, change, model.color_order)
 
     def compile_settings(self, manifest: PoseManifest) -> dict[str, Any]:
         """Loss and metrics of heatmaps, given keypoints."""

@@ -58,6 +58,7 @@ class MapSection(DenseSection):
 class RegressionModel(DenseModel):
     """The network."""
 
+    name: Literal["HRNetV2"] = "HRNetV2"
     size: tuple[int, int] = (384, 512)  # height and width of a training crop
 
 

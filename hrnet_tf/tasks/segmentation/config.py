@@ -1,26 +1,48 @@
 """What the configuration of a semantic segmentation experiment may say."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from hrnet_tf.common.config import Component, TrainSection, not_negative, share
+from hrnet_tf.common.config import (
+    ComparedSection,
+    Component,
+    TrainSection,
+    not_negative,
+    share,
+)
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.tasks.dense.config import DenseEvaluate, DenseModel, DenseSection
 
 
 @dataclass(frozen=True)
-class SegmentationModel(DenseModel):
+class SegmentationModel(DenseModel, ComparedSection):
     """The network."""
 
+    name: Literal["HRNetV2", "PSPNet", "DeepLabV3"] = "HRNetV2"
     ocr: bool = False  # object-contextual representations
+
+    on_resnet: ClassVar[tuple[str, ...]] = ("PSPNet", "DeepLabV3")
 
     def __post_init__(self):
         super().__post_init__()
+        for head in ("ocr", "aspp"):
+            if self.name in self.on_resnet and getattr(self, head):
+                raise InputError(
+                    f"`model.{head}` is a head of HRNetV2, and {self.name} has its "
+                    "own. Leave it out."
+                )
         if self.ocr and self.aspp:
             raise InputError(
                 "`model.ocr` and `model.aspp` exclude each other: a network has one "
                 "head. Set one of them to false."
             )
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What the constructor takes for its head alone."""
+        if self.name in self.on_resnet:
+            return {"features": self.features}
+        return {**super().head, "ocr": self.ocr}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Semantic segmentation, tied together: masks, HRNetV2, cross-entropy, mean IoU."""
+"""Semantic segmentation, tied together: masks, network, cross-entropy, mean IoU."""
 
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from hrnet_tf.images.sheets import COLUMNS, contact_sheet
 from hrnet_tf.networks.weighted_losses import WeightedSum
 from hrnet_tf.tasks.base.experiment import named_loss
 from hrnet_tf.tasks.dense.experiment import DenseExperiment, PairTrainingData
+from hrnet_tf.tasks.dense.network import STRIDE
 from hrnet_tf.tasks.segmentation.classes import IGNORED
 from hrnet_tf.tasks.segmentation.config import SegmentationConfig
 from hrnet_tf.tasks.segmentation.dice import SoftDice
@@ -26,19 +27,29 @@ from hrnet_tf.tasks.segmentation.losses import (
 )
 from hrnet_tf.tasks.segmentation.manifest import LogitMapOutput, SegmentationManifest
 from hrnet_tf.tasks.segmentation.masks import MaskedImages, open_masks
-from hrnet_tf.tasks.segmentation.network import HRNetV2
+from hrnet_tf.tasks.segmentation.network import (
+    DILATED_STRIDE,
+    DeepLabV3,
+    HRNetV2,
+    PSPNet,
+)
 from hrnet_tf.tasks.segmentation.pipeline import MaskReader
 from hrnet_tf.tasks.segmentation.predictor import SegmentationPredictor
 from hrnet_tf.tasks.segmentation.result import LabelMap
 from hrnet_tf.tasks.segmentation.survey import check_masks, survey_masks
+
+NETWORKS = {x.__name__: x for x in (HRNetV2, PSPNet, DeepLabV3)}
 
 
 class SegmentationExperiment(DenseExperiment):
     """See `hrnet_tf.tasks.base.experiment.Experiment`."""
 
     predictor = SegmentationPredictor
-    constructor = staticmethod(HRNetV2)
     config: SegmentationConfig
+
+    def __init__(self, config: SegmentationConfig):
+        super().__init__(config)
+        self.constructor = NETWORKS[config.model.name]
 
     @cached_property
     def images(self) -> tuple[MaskedImages, MaskedImages]:
@@ -47,8 +58,10 @@ class SegmentationExperiment(DenseExperiment):
 
     def make_manifest(self) -> SegmentationManifest:
         """The facts of the model; its classes are those of the data."""
+        model = self.config.model
+        stride = DILATED_STRIDE if model.name in model.on_resnet else STRIDE
         return SegmentationManifest(
-            output=LogitMapOutput(align_corners=self.align_corners),
+            output=LogitMapOutput(stride, self.align_corners),
             classes=self.images[0].class_set,
             **self.facts(),
         )
@@ -61,12 +74,7 @@ class SegmentationExperiment(DenseExperiment):
         synchronized: bool = False,
     ) -> keras.Model:
         """Normalised images of any size to logits; with OCR to both of its answers."""
-        return self.network(
-            len(manifest.classes),
-            weights,
-            synchronized=synchronized,
-            ocr=self.config.model.ocr,
-        )
+        return self.network(len(manifest.classes), weights, synchronized=synchronized)
 
     def training_data(self, manifest: SegmentationManifest) -> "MaskTrainingData":
         """The images and masks of the training part."""
