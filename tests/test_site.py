@@ -1,12 +1,16 @@
 """The documents' site: it is built, whole, and refused where it would not be."""
 
+import dataclasses
 import re
+from dataclasses import dataclass, field
 
 import pytest
 
 from docs.builder import __main__ as builder
-from docs.builder import check, pages
-from hrnet_tf import InputError
+from docs.builder import check, names, pages, settings
+from hrnet_tf import InputError, public
+from hrnet_tf.common.config import Component
+from hrnet_tf.tasks import OWN, TASKS
 
 
 @pytest.fixture(scope="module")
@@ -74,4 +78,126 @@ def test_anchors_are_looked_for(tmp_path):
     assert check.problems(tmp_path) == [
         "a.html: #y leads to a heading that is not there",
         "b.html: a.html#z leads to a heading that is not there",
+    ]
+
+
+@dataclass(frozen=True)
+class Inner:
+    """What is in it.
+
+    And more.
+    """
+
+    rate: float = 1e-3  # of learning; None: none
+    # Which part.
+    part: Component | None = None
+
+
+@dataclass(frozen=True)
+class Outer:
+    """All of it."""
+
+    root: str = "???"  # a folder
+    sizes: tuple[int, ...] = (1, 2)
+    inner: Inner = field(default_factory=lambda: Inner(rate=0.5))
+
+
+def test_keys_have_their_kind_default_and_comment():
+    top, inner = settings.sections(Outer)
+    assert (top.name, inner.name, inner.meaning) == ("", "inner", "What is in it.")
+    assert top.keys == (
+        settings.Key("root", "text", None, "A folder"),
+        settings.Key("sizes", "a list (each an integer)", "[1, 2]", ""),
+    )
+    rate = settings.Key("inner.rate", "a number", "0.5", "Of learning; null: none")
+    assert inner.keys[0] == rate
+    assert inner.keys[1].meaning == "Which part."
+    assert inner.keys[1].kind == f"{settings.COMPONENT} or null"
+
+
+@dataclass(frozen=True)
+class Later(Inner):
+    """Another default."""
+
+    rate: float = 2.0
+
+
+def test_what_is_said_of_a_key_holds_for_another_default_of_it():
+    assert settings.meanings(Later) == settings.meanings(Inner)
+
+
+@pytest.mark.parametrize("task", sorted(OWN))
+def test_every_key_and_section_has_a_meaning(task):
+    found = list(settings.sections(TASKS[task].config))
+    keys = [key for section in found for key in section.keys]
+    assert len(keys) > 40
+    assert [key.name for key in keys if not key.meaning] == []
+    assert [section.name for section in found if not section.meaning] == []
+
+
+@pytest.mark.parametrize("task", sorted(OWN))
+def test_the_page_of_a_task_has_all_its_keys(task, site):
+    page = (site / "reference" / "config" / f"{task}.html").read_text(encoding="utf-8")
+    for name in _keys(TASKS[task].config()):
+        assert f"<code>{name}</code>" in page
+
+
+def _keys(given, prefix=""):
+    for entry in dataclasses.fields(given):
+        value, name = getattr(given, entry.name), prefix + entry.name
+        if dataclasses.is_dataclass(value) and not isinstance(value, Component):
+            yield from _keys(value, f"{name}.")
+        else:
+            yield name
+
+
+def test_every_public_name_is_in_the_reference():
+    pages_of_names = names.make()
+    table = pages_of_names.pop("")
+    every = "\n".join(pages_of_names.values())
+    for name in set(public.__all__) - {"__version__"}:
+        assert f"[`hrnet_tf.{name}`]" in table
+        assert f"## {name} {{ #{names.anchor_of(f'hrnet_tf.{name}')} }}" in every
+    assert "[`hrnet_tf.optimizers.AdamW`](api/losses.md#" in table
+
+
+def documented(count: int, *, kind: str = "a") -> int:
+    """Count things.
+
+    More of it.
+
+    Args:
+        count: of things, at
+            least 0.
+        kind: of them.
+
+    Returns:
+        A number.
+
+    Raises:
+        InputError: if not.
+
+    Source: a book.
+
+    Example:
+        ```python
+        documented(2)
+        ```
+    """
+
+
+def test_a_docstring_becomes_markdown():
+    assert names.entry("hrnet_tf.documented", documented).split("\n\n") == [
+        "## documented { #hrnet_tf-documented }",
+        "```python\nhrnet_tf.documented(count: int, *, kind: str = 'a') -> int\n```",
+        "Count things.",
+        "More of it.",
+        "**Args**",
+        "* `count`: of things, at least 0.\n* `kind`: of them.",
+        "**Returns**",
+        "A number.",
+        "**Raises**",
+        "* `InputError`: if not.",
+        "Source: a book.",
+        "```python\ndocumented(2)\n```",
     ]

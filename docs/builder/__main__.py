@@ -10,13 +10,16 @@ from pathlib import Path
 
 import yaml
 
-from docs.builder import check, pages
+from docs.builder import check, names, pages, settings
 from hrnet_tf.common.errors import InputError
 
 OUT = pages.ROOT / "build" / "docs"  # git leaves it out
 
 # What pages may ask for.
-MAKERS: Mapping[str, pages.Maker] = {}
+MAKERS: Mapping[str, pages.Maker] = {
+    "names": names.make,
+    "settings": settings.make,
+}
 
 
 def build(out: Path = OUT, makers: Mapping[str, pages.Maker] = MAKERS) -> Path:
@@ -39,11 +42,11 @@ def build(out: Path = OUT, makers: Mapping[str, pages.Maker] = MAKERS) -> Path:
         )
     found = pages.fill(pages.collect(), makers)
     text = (pages.ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    settings = yaml.safe_load(text)
-    settings["nav"] = pages.navigation(settings["nav"], found)
-    settings |= {"docs_dir": "pages", "site_dir": "html"}
+    shape = yaml.safe_load(text)
+    shape["nav"] = pages.navigation(shape["nav"], found)
+    shape |= {"docs_dir": "pages", "site_dir": "html"}
     pages.write(found, out / "pages")
-    (out / "mkdocs.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    (out / "mkdocs.yml").write_text(yaml.safe_dump(shape), encoding="utf-8")
     _run_zensical(out)
     if wrong := check.problems(out / "html"):
         raise InputError("The site is not whole:\n" + "\n".join(wrong))

@@ -55,13 +55,19 @@ class NetworkSection:
     """The network."""
 
     name: str = ""  # of the constructor
+    # Channels of the highest resolution; or 18_small_v1 or 18_small_v2, with fewer
+    # modules and blocks, as published.
     width: int | str = 32
-    weights: str | None = None  # a file or a published name; see the constructors
-    body: str | None = None  # likewise, or a .keras file; the head starts anew
+    # The whole network begins with these: a file (.keras, .weights.h5, .pth,
+    # .safetensors, .npz) or the name of published ones; None: with random ones.
+    weights: str | None = None
+    body: str | None = None  # likewise, of the body alone; the head starts anew
+    # How low resolutions are brought to high ones; published weights need theirs.
     upsampling: Upsampling = "nearest"
-    bn_momentum: float = 0.9
-    modules: tuple[int, ...] | None = None
-    blocks: int | None = None
+    bn_momentum: float = 0.9  # of batch norm's averages: the share that is kept a step
+    modules: tuple[int, ...] | None = None  # of stages 2, 3 and 4; None: as published
+    blocks: int | None = None  # residual ones a branch in a module; None: as published
+    # Filters and stride of both convolutions of the stem; None: as published.
     stem: tuple[tuple[int, int], ...] | None = None
     normalization: Component | None = None  # in place of batch norm
     activation: Component | None = None  # in place of ReLU
@@ -185,7 +191,7 @@ class FilesSection:
 class TrainSection:
     """The recipe."""
 
-    epochs: int = 100
+    epochs: int = 100  # rounds over the training samples; but see steps_per_epoch
     batch_size: int = 128  # over all devices
     # Batches for one change of the weights, by the mean of their gradients, where
     # memory holds no larger batch. Everything here means what it would with a
@@ -198,20 +204,23 @@ class TrainSection:
     # is learnt. Of detectors body and pyramid, not the heads.
     recompute: bool = False
     steps_per_epoch: int | None = None  # None: as many as it takes to see everything
-    learning_rate: float = 0.001
+    learning_rate: float = 0.001  # the highest, before it falls
+    # How the rate falls: by drop_factor at each of drop_at, along a cosine, or as a
+    # power (0.9) of what is left of the training.
     schedule: Literal["step", "cosine", "poly"] = "step"
     warmup_epochs: float = 0.0  # cosine: in which the rate rises from nothing
     warmup_steps: int = 0  # step: in which the rate rises from a thousandth, as a line
     drop_at: tuple[int, ...] = ()  # steps: epochs (from 0) at which the rate drops
-    drop_factor: float = 0.1
+    drop_factor: float = 0.1  # step: what the rate is multiplied by then
     optimizer: Component = field(
         default_factory=lambda: Component("hrnet_tf.optimizers.Adam", {"epsilon": 1e-8})
-    )
+    )  # any of Keras's will do; its rate is learning_rate
     loss: Component | None = None  # in place of the task's own
     freeze_body: bool = False  # learn the head only
     freeze_layers: tuple[str, ...] = ()  # these do not learn: starts of their names
     clip_norm: float | None = None  # largest global norm of the gradients
     ema: float | None = None  # momentum of averaged weights, such as 0.999
+    # What is computed with; variables stay float32, and mixed_float16 scales the loss.
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     xla: bool | None = None  # None: on a single GPU
     # CPU threads for one operation; None: as many as there are. Narrow networks learn

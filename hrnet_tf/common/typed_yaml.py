@@ -338,7 +338,7 @@ def _misfit(base: DictConfig, change: DictConfig) -> str:
 
 def _explain(key: str, change: DictConfig, schema: type) -> str:
     """What is wrong with a key: it is unknown, or its value is of another type."""
-    known = _known_keys(schema)
+    known = known_keys(schema)
     plain = key.split("[")[0]
     if "." in plain and plain in change:  # not nested, as overrides are
         section, _, name = plain.rpartition(".")
@@ -349,8 +349,8 @@ def _explain(key: str, change: DictConfig, schema: type) -> str:
     return f"`{plain}` must be {known[plain]}, got {OmegaConf.select(change, plain)!r}."
 
 
-def _known_keys(schema: type, prefix: str = "") -> dict[str, str]:
-    """Every key and section of a dataclass, with its type in words."""
+def known_keys(schema: type, prefix: str = "") -> dict[str, str]:
+    """Every key and section of a dataclass, by its full name: its type in words."""
     keys: dict[str, str] = {}
     hints = typing.get_type_hints(schema)
     for entry in dataclasses.fields(schema):
@@ -358,7 +358,7 @@ def _known_keys(schema: type, prefix: str = "") -> dict[str, str]:
         keys[name] = _words(hint)
         for inner in (hint, *typing.get_args(hint)):
             if dataclasses.is_dataclass(inner):
-                keys |= _known_keys(typing.cast(type, inner), f"{name}.")
+                keys |= known_keys(typing.cast(type, inner), f"{name}.")
     return keys
 
 

@@ -48,7 +48,7 @@ class AugmentationSection:
     scale: tuple[float, float] = (0.75, 1.5)  # of what is seen, from and to
     rotation: float = 30.0  # degrees, the largest
     shift: float = 0.2  # largest, as a share of what is seen
-    flip_probability: float = 0.5
+    flip_probability: float = 0.5  # share of samples that are mirrored
     fit: Literal["short", "long"] = "short"  # the side of an image that is seen whole
 
     def __post_init__(self):
@@ -141,9 +141,9 @@ class BottomUpEvaluate:
 class BottomUpConfig:
     """One experiment in bottom-up pose."""
 
-    task: Literal["bottom_up"] = "bottom_up"
+    task: Literal["bottom_up"] = "bottom_up"  # whose keys these are
     output: str = ""  # the run's folder; "": saved_models/ and the file's name
-    seed: int = 0
+    seed: int = 0  # of everything random: weights, order, changes of images
     model: BottomUpModel = field(default_factory=BottomUpModel)
     data: BottomUpData = field(default_factory=BottomUpData)
     train: BottomUpTrain = field(default_factory=BottomUpTrain)

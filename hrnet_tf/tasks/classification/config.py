@@ -26,6 +26,7 @@ class ClassificationModel(NetworkSection):
 
     name: Literal["HRNetClassifier"] = "HRNetClassifier"
     width: int | str = 18
+    # Channels inside the head's block at each resolution, a quarter of those behind it.
     head_planes: tuple[int, int, int, int] = (32, 64, 128, 256)
     features: int = 2048  # channels before pooling
 
@@ -44,7 +45,7 @@ class ImageAugmentation(ColorSection):
 
     scale: tuple[float, float] = (0.08, 1.0)  # of the crop, as a share of the area
     ratio: tuple[float, float] = (3 / 4, 4 / 3)  # width over height of the crop
-    flip_probability: float = 0.5
+    flip_probability: float = 0.5  # share of samples that are mirrored
     mixup: float = 0.0  # alpha of the Beta distribution; 0: off
     cutmix: float = 0.0  # alpha, at most 1; 0: off; with MixUp: one of them a batch
     randaugment: int = 0  # operations on each image
@@ -130,7 +131,7 @@ class ClassificationTrain(TrainSection):
             {"momentum": 0.9, "nesterov": True, "coupled_weight_decay": 1e-4},
         )
     )
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.0  # share of a label that is spread over all classes
 
     def __post_init__(self):
         super().__post_init__()
@@ -145,7 +146,7 @@ class ClassificationTrain(TrainSection):
 class ClassificationEvaluate:
     """How predictions are made and judged."""
 
-    batch_size: int = 32
+    batch_size: int = 32  # images that are looked at together
     flip: bool = False  # average with the mirrored image
 
     def __post_init__(self):
@@ -156,9 +157,9 @@ class ClassificationEvaluate:
 class ClassificationConfig:
     """One experiment in image classification."""
 
-    task: Literal["classification"] = "classification"
+    task: Literal["classification"] = "classification"  # whose keys these are
     output: str = ""  # the run's folder; "": saved_models/ and the file's name
-    seed: int = 0
+    seed: int = 0  # of everything random: weights, order, changes of images
     model: ClassificationModel = field(default_factory=ClassificationModel)
     data: ImageSection = field(default_factory=ImageSection)
     train: ClassificationTrain = field(default_factory=ClassificationTrain)

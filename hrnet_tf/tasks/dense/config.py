@@ -41,8 +41,8 @@ class DenseModel(NetworkSection):
 class DenseAugmentation(ColorSection):
     """Random changes of training images; the defaults are the official recipe."""
 
-    scale: tuple[float, float] = (0.5, 2.0)
-    flip_probability: float = 0.5
+    scale: tuple[float, float] = (0.5, 2.0)  # what sides are multiplied by, from and to
+    flip_probability: float = 0.5  # share of samples that are mirrored
 
     def __post_init__(self):
         super().__post_init__()
@@ -59,7 +59,7 @@ class DenseAugmentation(ColorSection):
 class DenseSection(FilesSection):
     """Where images and their targets come from and how large they are made."""
 
-    root: str = "???"
+    root: str = "???"  # folder of the data set
     validation_share: float = 0.2  # held out of a folder if it has no val/
     on_error: Literal["stop", "skip"] = "stop"  # what to do about broken samples
     short_side: int | None = None  # resized to this first, in pixels; None: as it is

@@ -118,7 +118,7 @@ class ObjectsSection:
 class ObjectsAugmentation(ColorSection):
     """Random changes of training images; the defaults are the published recipe."""
 
-    flip_probability: float = 0.5
+    flip_probability: float = 0.5  # share of samples that are mirrored
     # One is drawn for each image, in place of the short side of data.scale.
     short_sides: tuple[int, ...] = ()
 
@@ -135,6 +135,7 @@ class DetectionData(FilesSection):
 
     train: ObjectsSection = field(default_factory=ObjectsSection)
     validation: ObjectsSection = field(default_factory=ObjectsSection)
+    # Whose files these are, and with that how predictions are judged.
     format: Literal["coco", "wider_face"] = "coco"
     # A shipped set, a YAML file or a list of names; "": those of train.annotations.
     classes: str = ""
@@ -209,9 +210,9 @@ class DetectionEvaluate:
 class DetectionConfig:
     """One experiment in detection."""
 
-    task: Literal["detection"] = "detection"
+    task: Literal["detection"] = "detection"  # whose keys these are
     output: str = ""  # the run's folder; "": saved_models/ and the file's name
-    seed: int = 0
+    seed: int = 0  # of everything random: weights, order, changes of images
     model: DetectorModel = field(default_factory=DetectorModel)
     data: DetectionData = field(default_factory=DetectionData)
     train: DetectionTrain = field(default_factory=DetectionTrain)

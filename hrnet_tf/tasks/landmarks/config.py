@@ -56,8 +56,8 @@ class FaceAugmentation:
 
     scale: float = 0.25  # largest change, uniform
     rotation: float = 30.0  # degrees; largest turn, uniform
-    rotation_probability: float = 0.6
-    flip_probability: float = 0.5
+    rotation_probability: float = 0.6  # share of samples that are turned
+    flip_probability: float = 0.5  # share of samples that are mirrored
     brightness: float = 0.0  # largest change, as a share of the range
     contrast: float = 0.0  # largest change, as a share of the contrast
 
@@ -102,8 +102,10 @@ class LandmarkTrain(TrainSection):
 class LandmarkEvaluate:
     """How predictions are made and judged."""
 
-    batch_size: int = 32
+    batch_size: int = 32  # faces that are looked at together
     flip: bool = False  # average with the mirrored image
+    # How places are found between cells: not at all, by a quarter towards the higher
+    # neighbour (the official code), or by DARK.
     refinement: Literal["none", "quarter", "dark"] = "quarter"
 
     def __post_init__(self):
@@ -114,9 +116,9 @@ class LandmarkEvaluate:
 class LandmarkConfig:
     """One experiment in facial landmarks."""
 
-    task: Literal["landmarks"] = "landmarks"
+    task: Literal["landmarks"] = "landmarks"  # whose keys these are
     output: str = ""  # the run's folder; "": saved_models/ and the file's name
-    seed: int = 0
+    seed: int = 0  # of everything random: weights, order, changes of images
     model: LandmarkModel = field(default_factory=LandmarkModel)
     data: FaceData = field(default_factory=FaceData)
     train: LandmarkTrain = field(default_factory=LandmarkTrain)

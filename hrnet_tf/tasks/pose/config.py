@@ -38,11 +38,11 @@ class PoseModel(ComparedSection):
 class AugmentationSection:
     """Random changes of training crops; the defaults are the official COCO recipe."""
 
-    scale: float = 0.35
+    scale: float = 0.35  # one standard deviation and the largest change, as a share
     rotation: float = 45.0  # degrees; one standard deviation
-    rotation_probability: float = 0.6
-    flip_probability: float = 0.5
-    half_body_probability: float = 0.3
+    rotation_probability: float = 0.6  # share of samples that are turned
+    flip_probability: float = 0.5  # share of samples that are mirrored
+    half_body_probability: float = 0.3  # share of people whose half alone is cut out
     half_body_keypoints: int = 8  # only people with more visible keypoints are halved
     brightness: float = 0.0  # largest change, as a share of the range
     contrast: float = 0.0  # largest change, as a share of the contrast
@@ -73,7 +73,10 @@ class DataSection(FilesSection):
     augmentation: AugmentationSection = field(default_factory=AugmentationSection)
     # Whose files these are, and with that how predictions are judged.
     format: Literal["coco", "crowdpose", "mpii"] = "coco"
-    encoding: Encoding = "plain"  # of the targets: how they are drawn; see HeatmapCodec
+    # How keypoints become heatmaps and back: plain (the official code), dark (Gaussians
+    # around the exact place), udp (those too, and lengths from middle to middle of
+    # pixels) or udp_offsets (a disc and two maps of offsets a keypoint).
+    encoding: Encoding = "plain"
 
     def __post_init__(self):
         super().__post_init__()
@@ -99,14 +102,16 @@ class PoseTrain(TrainSection):
 class EvaluateSection:
     """How predictions are made and judged."""
 
-    batch_size: int = 32
+    batch_size: int = 32  # people that are looked at together
     flip: bool = True  # average with the mirrored image
     # Move mirrored heatmaps by one cell, as the official code does; None: if the
     # encoding needs it.
     shift: bool | None = None
-    refinement: Refinement | None = None  # None: what is usual for the encoding
+    # How places are found between cells; None: as is usual for the encoding.
+    refinement: Refinement | None = None
     keypoint_threshold: float = 0.2  # keypoints that count when a person is rescored
     nms_threshold: float = 0.9  # OKS above which the lower-scored of two people goes
+    # Lower the scores of those who are like better ones, and keep the best 20 people.
     soft_nms: bool = False
 
     def __post_init__(self):
@@ -117,9 +122,9 @@ class EvaluateSection:
 class PoseConfig:
     """One experiment in top-down pose."""
 
-    task: Literal["pose"] = "pose"
+    task: Literal["pose"] = "pose"  # whose keys these are
     output: str = ""  # the run's folder; "": saved_models/ and the file's name
-    seed: int = 0
+    seed: int = 0  # of everything random: weights, order, changes of images
     model: PoseModel = field(default_factory=PoseModel)
     data: DataSection = field(default_factory=DataSection)
     train: PoseTrain = field(default_factory=PoseTrain)

@@ -85,9 +85,9 @@ class RegressionTrain(TrainSection):
 class RegressionConfig:
     """One experiment in dense regression."""
 
-    task: Literal["regression"] = "regression"
+    task: Literal["regression"] = "regression"  # whose keys these are
     output: str = ""  # the run's folder; "": saved_models/ and the file's name
-    seed: int = 0
+    seed: int = 0  # of everything random: weights, order, changes of images
     model: RegressionModel = field(default_factory=RegressionModel)
     data: MapSection = field(default_factory=MapSection)
     train: RegressionTrain = field(default_factory=RegressionTrain)

@@ -98,9 +98,9 @@ class SegmentationTrain(TrainSection):
 class SegmentationConfig:
     """One experiment in semantic segmentation."""
 
-    task: Literal["segmentation"] = "segmentation"
+    task: Literal["segmentation"] = "segmentation"  # whose keys these are
     output: str = ""  # the run's folder; "": saved_models/ and the file's name
-    seed: int = 0
+    seed: int = 0  # of everything random: weights, order, changes of images
     model: SegmentationModel = field(default_factory=SegmentationModel)
     data: MaskSection = field(default_factory=MaskSection)
     train: SegmentationTrain = field(default_factory=SegmentationTrain)
