@@ -5,10 +5,11 @@ PYTHONS := python3 python3.13 python3.12 python3.11 python3.10 python
 FITS = 'import sys, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))'
 FITS_ADDONS = 'import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))'
 
-.PHONY: help demo test test-addons nightly faults lint types docs benchmarks clean
+.PHONY: help demo browser test test-addons nightly faults lint types docs benchmarks clean
 
 help:
 	@echo "make demo         draw data, train, evaluate, export; a few minutes"
+	@echo "make browser      LiteRT.js for the page in deploy/browser"
 	@echo "make test         the tests, current lane (newest TensorFlow, Keras 3)"
 	@echo "make test-addons  the tests, addons lane (TensorFlow 2.15, needs Python 3.11)"
 	@echo "make nightly      the slow tests too: full-size models"
@@ -19,6 +20,10 @@ help:
 
 demo: .venv/ready
 	.venv/bin/hrnet-tf demo
+
+browser:
+	@python=$$($(call find_python,$(FITS),No Python 3.10 to 3.13 is installed)) \
+		&& $$python deploy/browser/fetch.py
 
 test: .venv/ready
 	.venv/bin/python -m pytest

@@ -93,6 +93,7 @@ setup(
             *EXTRAS,
             *REQUIREMENTS["docs"],
             "pytest>=8",
+            "selenium>=4.20",
             "ruff>=0.8",
             "mypy>=1.11",
             "types-PyYAML",

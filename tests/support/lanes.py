@@ -9,6 +9,7 @@ ONE_LANE = {
     "test_action_folders",
     "test_architecture",
     "test_benchmarks",
+    "test_browser",
     "test_bulk_sources",
     "test_channels",
     "test_check_data",
