@@ -85,6 +85,7 @@ ONE_LANE = {
     "test_skipped_images",
     "test_skipped_people",
     "test_states",
+    "test_task_pages",
     "test_text_files",
     "test_tf_serving_client",
     "test_tflite_metadata",
