@@ -1,4 +1,4 @@
-"""The pages of the tasks: their examples are files that work, and print what is said."""
+"""The pages of the tasks: their examples are files that work and print what is said."""
 
 import doctest
 from pathlib import Path

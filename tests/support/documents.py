@@ -83,7 +83,7 @@ def said_by(command):
     program, *words = shlex.split(command)
     assert program == "hrnet-tf"
     said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        with contextlib.suppress(SystemExit):
-            cli.main(words)
+    out, errors = contextlib.redirect_stdout(said), contextlib.redirect_stderr(said)
+    with out, errors, contextlib.suppress(SystemExit):
+        cli.main(words)
     return said.getvalue()
