@@ -30,6 +30,8 @@ class Body:
         blocks: residual blocks a branch in each module.
         bottlenecks: blocks and planes of stage 1 (it has `4 * planes` channels).
         stem: filters and stride of each convolution before stage 1.
+        deep_blocks: whether blocks of branches are bottlenecks, of a quarter of the
+            branch's channels as planes, in place of two 3x3 convolutions.
     """
 
     width: int
@@ -37,6 +39,7 @@ class Body:
     blocks: int = 4
     bottlenecks: tuple[int, int] = (4, 64)
     stem: Stem = STEM
+    deep_blocks: bool = False
 
     @property
     def stride(self) -> int:
@@ -61,6 +64,12 @@ SMALL_VARIANTS = {
     "18_small_v1": Body(16, modules=(1, 1, 1), blocks=2, bottlenecks=(1, 32)),
     "18_small_v2": Body(18, modules=(1, 3, 2), blocks=2, bottlenecks=(2, 64)),
 }
+# Those that the classification paper compares with ResNets of bottlenecks: no weights
+# of them are published.
+BOTTLENECK_VARIANTS = {
+    f"{width}_bottleneck": Body(width, deep_blocks=True) for width in (44, 76, 96)
+}
+VARIANTS = {**SMALL_VARIANTS, **BOTTLENECK_VARIANTS}
 PUBLISHED_WIDTHS = (18, 30, 32, 40, 44, 48, 64)
 
 
@@ -73,8 +82,8 @@ def body(
     """The body of a variant, with what the caller wants otherwise.
 
     Args:
-        width: a number of channels (published: 18, 30, 32, 40, 44, 48, 64), or
-            `"18_small_v1"` or `"18_small_v2"`.
+        width: a number of channels (published: 18, 30, 32, 40, 44, 48, 64), or the name
+            of one of `VARIANTS`, such as `"18_small_v1"`.
         modules: modules in stages 2, 3 and 4; by default the variant's.
         blocks: residual blocks a branch in each module; by default the variant's.
         stem: filters and stride of each stem convolution; by default 64 and 2, twice.
@@ -88,11 +97,11 @@ def body(
         body(8, modules=(1, 1, 1), blocks=1)    # a tiny one
         ```
     """
-    found = SMALL_VARIANTS.get(width) if isinstance(width, str) else Body(width)
+    found = VARIANTS.get(width) if isinstance(width, str) else Body(width)
     if found is None:
         raise ValueError(
             "`width` must be a number of channels or one of "
-            f"{', '.join(SMALL_VARIANTS)}, got {width!r}."
+            f"{', '.join(VARIANTS)}, got {width!r}."
         )
     found = replace(
         found,
@@ -144,7 +153,7 @@ def hrnet(
         maps = transition(maps, widths, conventions, name=f"transition{stage - 1}")
         for module in range(modules):
             name = f"stage{stage}.{module}"
-            maps = branches(maps, spec.blocks, conventions, name=f"{name}.branches")
+            maps = branches(maps, spec, conventions, name=f"{name}.branches")
             last = stage == len(spec.modules) + 1 and module == modules - 1
             outputs = 1 if last and high_resolution_only else len(maps)
             maps = exchange(maps, outputs, conventions, name=f"{name}.fuse_layers")
@@ -186,14 +195,17 @@ def transition(
     return result
 
 
-def branches(maps: Maps, blocks: int, conventions: Conventions, *, name: str) -> Maps:
+def branches(maps: Maps, spec: Body, conventions: Conventions, *, name: str) -> Maps:
     """Residual blocks in every branch by itself."""
     result = []
     for branch, x in enumerate(maps):
-        for block in range(blocks):
-            x = basic_block(
-                x, x.shape[-1], conventions, name=f"{name}.{branch}.{block}"
-            )
+        width = x.shape[-1]
+        for block in range(spec.blocks):
+            path = f"{name}.{branch}.{block}"
+            if spec.deep_blocks:
+                x = bottleneck(x, width // 4, conventions, name=path)
+            else:
+                x = basic_block(x, width, conventions, name=path)
         result.append(x)
     return result
 

@@ -23,8 +23,9 @@ class Arguments:
     Those without a default are stated by each constructor, with a default of its own.
 
     Attributes:
-        width: channels of the highest resolution, or `"18_small_v1"` or
-            `"18_small_v2"`.
+        width: channels of the highest resolution, or `"18_small_v1"`,
+            `"18_small_v2"`, or, with bottlenecks in all branches, `"44_bottleneck"`,
+            `"76_bottleneck"` or `"96_bottleneck"`.
         include_top: whether to add the head; without it the model returns the features
             that the head stands on, and is not compiled.
         pyramid_outputs: return features by level in place of an answer, as backbones of

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import pytest
 
@@ -38,7 +40,7 @@ def test_lists_from_a_configuration_make_the_same_body():
 
 
 def test_an_unknown_variant_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="18_small_v1, 18_small_v2, got 'huge'"):
+    with pytest.raises(ValueError, match=r"18_small_v2, .*_bottleneck, got 'huge'"):
         body("huge")
 
 
@@ -93,3 +95,16 @@ def test_a_wider_stem_and_stage_one_do_not_change_the_maps():
     spec = Body(4, (1, 1, 1), 1, bottlenecks=(2, 16), stem=((32, 2), (16, 2)))
     maps = hrnet(keras.Input((64, 64, 3)), spec, Conventions())
     assert [x.shape[-1] for x in maps] == [4, 8, 16, 32]
+
+
+def test_branches_of_bottlenecks_are_as_wide_as_others():
+    spec = replace(TINY_BODY, deep_blocks=True)
+    image = keras.Input((64, 64, 3))
+    maps = hrnet(image, spec, Conventions())
+    assert [x.shape[-1] for x in maps] == [4, 8, 16, 32]
+    model = keras.Model(image, maps)
+    block = "stage4.0.branches.2.0"
+    assert model.get_layer(f"{block}.conv1").output.shape[-1] == 4
+    assert model.get_layer(f"{block}.conv3").output.shape[-1] == 16
+    assert f"{block}.downsample.0" not in {layer.name for layer in model.layers}
+    assert body("44_bottleneck") == Body(44, deep_blocks=True)

@@ -46,7 +46,7 @@ def shallow_networks():
     """
     parts = {
         "first_stage": lambda x, spec, conventions: x,
-        "branches": lambda maps, blocks, conventions, *, name: maps,
+        "branches": lambda maps, spec, conventions, *, name: maps,
         "exchange": lambda maps, outputs, conventions, *, name: maps[:outputs],
     }
     with pytest.MonkeyPatch.context() as patched:

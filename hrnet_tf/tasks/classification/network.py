@@ -45,7 +45,8 @@ def HRNetClassifier(
 
     Args:
         width: channels of the highest resolution (published: 18, 30, 32, 40, 44, 48,
-            64), or `"18_small_v1"` or `"18_small_v2"`.
+            64), or `"18_small_v1"` or `"18_small_v2"`, or, with bottlenecks in all
+            branches, `"44_bottleneck"`, `"76_bottleneck"` or `"96_bottleneck"`.
         classes: number of classes.
         include_top: whether to pool and classify; without it the model returns features
             `(batch, height / 32, width / 32, features)` and is not compiled.
