@@ -61,7 +61,10 @@ setup(
         "Topic :: Scientific/Engineering :: Image Recognition",
     ],
     packages=find_packages(include=["hrnet_tf", "hrnet_tf.*"]),
-    package_data={"hrnet_tf.tasks": ["*/*_sets/*.yaml"]},
+    package_data={
+        "hrnet_tf.tasks": ["*/*_sets/*.yaml"],
+        "hrnet_tf.paper_tables": ["*.yaml"],
+    },
     # As in the Makefile: there is no TensorFlow for others.
     python_requires=">=3.10,<3.14",
     install_requires=REQUIREMENTS[""],

@@ -21,6 +21,7 @@ from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.shipped import copy_config, shipped_configs
 from hrnet_tf.data.remote import local_file
 from hrnet_tf.export.names import ALL, require_packages
+from hrnet_tf.paper_tables.rows import read_table
 from hrnet_tf.tasks import TASKS, predict_options
 from hrnet_tf.training.configs import RUN_FILE, read_config, read_run_config
 
@@ -299,6 +300,31 @@ def demo_command(arguments: argparse.Namespace) -> None:
     from hrnet_tf.demo import run_demo
 
     run_demo(arguments.out)
+
+
+def table_command(arguments: argparse.Namespace) -> None:
+    """Print a table of the HRNet papers beside what is counted and measured here."""
+    table = read_table(arguments.number)
+    rows = table.choose(arguments.rows)
+    if (arguments.size or arguments.images) and not arguments.measure:
+        raise InputError(
+            "--size and --images say what is measured: give --measure with them."
+        )
+    if arguments.picture and Path(arguments.picture).suffix != ".png":
+        raise InputError(f"--picture must be a .png file, got {arguments.picture}.")
+
+    hrnet_tf.import_public_names()
+    from hrnet_tf.paper_tables.show import shown
+
+    for line in shown(
+        table,
+        rows,
+        measure=arguments.measure,
+        size=arguments.size and tuple(arguments.size),
+        images=arguments.images,
+        picture=arguments.picture,
+    ):
+        print(line, flush=True)
 
 
 def newest_run(parent: str | Path = "saved_models") -> Path:

@@ -25,7 +25,7 @@ RANKS = [
     {"tasks"},
     {"training", "conversion"},
     {"export"},
-    {"bulk"},
+    {"bulk", "paper_tables"},
     {""},
 ]
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}

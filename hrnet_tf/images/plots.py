@@ -350,3 +350,37 @@ def _offsets() -> Iterator[tuple[float, float, str]]:
                 yield x, y, side
             if distance:
                 yield 0.0, y, "center"
+
+
+def draw_costs(
+    points: Mapping[str, tuple[float, float, bool]],
+    title: str,
+    cost: str,
+    score: str,
+    path: str | Path,
+) -> None:
+    """Draw which network costs how much and is how good, as a PNG.
+
+    Args:
+        points: by the name of each network: its cost, its score, and whether it is one
+            that the others are compared with.
+        title: what is compared.
+        cost: what costs are, with their unit.
+        score: what scores are.
+        path: the file to write.
+    """
+    with _figure(path, (8, 5.5), [*points, title, cost, score]) as figure:
+        axis = figure.subplots()
+        axis.grid(alpha=0.3)
+        axis.set(xlabel=cost, ylabel=score)
+        axis.set_title(title, fontsize="medium")
+        axis.margins(0.18, 0.12)
+        texts, places = [], []
+        for name, (x, y, compared) in points.items():
+            color = RUNTIMES["savedmodel" if compared else "onnx"]
+            marker = "s" if compared else "o"
+            axis.plot(x, y, color=color, marker=marker, markersize=8, linestyle="")
+            texts.append((name, color))
+            places.append((x, y))
+        if points:
+            _name_points(figure, axis, texts, places)

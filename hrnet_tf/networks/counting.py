@@ -11,6 +11,7 @@ from hrnet_tf.common.compat import variable_leaf
 
 # Statistics, which are not learnt: papers do not count them.
 STATISTICS = ("moving_mean", "moving_variance")
+SCALES = ("gamma", "beta")  # of batch norm
 CONVOLUTION, DEPTHWISE = "Conv2D", "DepthwiseConv2dNative"
 TRANSPOSED, DENSE = "Conv2DBackpropInput", "MatMul"
 # Operations that hold others, in which nothing could be counted.
@@ -30,12 +31,19 @@ class Counts:
         transposed: of these, those of transposed convolutions.
         transposed_by_outputs: what they are where every output counts as if the whole
             kernel met it, as some papers have it: 4 times as many at stride 2.
+        scales: of the parameters, those of batch norm.
     """
 
     parameters: int
     multiply_adds: int
     transposed: int = 0
     transposed_by_outputs: int = 0
+    scales: int = 0
+
+    @property
+    def kernels(self) -> int:
+        """Parameters without those of batch norm, as some papers count them."""
+        return self.parameters - self.scales
 
     @property
     def multiply_adds_by_outputs(self) -> int:
@@ -81,11 +89,13 @@ def count(model: keras.Model, size: tuple[int, int] | None = None) -> Counts:
                 "it does cannot be counted."
             )
     transposed = [x for x in operations if x.type == TRANSPOSED]
+    scales = [w for w in learnt if variable_leaf(w) in SCALES]
     return Counts(
         sum(prod(weight.shape) for weight in learnt),
         sum(map(_multiply_adds, operations)),
         sum(map(_multiply_adds, transposed)),
         sum(map(_by_outputs, transposed)),
+        sum(prod(weight.shape) for weight in scales),
     )
 
 

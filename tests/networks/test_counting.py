@@ -37,7 +37,8 @@ def test_layers_count_as_by_hand(name):
     layer, parameters, multiply_adds = BY_HAND[name]
     image = keras.Input((*SIDES, 4))
     model = keras.Model(image, layer(image))
-    assert hrnet_tf.count(model) == Counts(parameters, multiply_adds)
+    scales = parameters if name == "batch norm" else 0
+    assert hrnet_tf.count(model) == Counts(parameters, multiply_adds, scales=scales)
 
 
 def test_transposed_convolutions_count_in_two_ways():

@@ -63,6 +63,7 @@ ONE_LANE = {
     "test_opencv",
     "test_outputs",
     "test_packages",
+    "test_paper_tables",
     "test_parts",
     "test_pipelines",
     "test_plots",

@@ -1,0 +1,1 @@
+"""The tables of the HRNet papers, counted on the networks of this package."""
