@@ -17,6 +17,8 @@ import { Network } from "./network.js";
 import { NAMES, readPicture } from "./pictures.js";
 import { Stage } from "./stage.js";
 
+const UNCOMPARED = "Without its .json the file is not compared with its checksum.";
+
 const $ = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 
@@ -82,7 +84,7 @@ async function openModel(current, file, beside) {
   try {
     const read = beside
       ? await readBeside(await beside.text(), beside.name, bytes, file.name)
-      : { manifest: readInside(bytes, file.name), notes: [] };
+      : { manifest: readInside(bytes, file.name), notes: [UNCOMPARED] };
     check(read.manifest);
     const wanted = asked.get("runtime") === "wasm" ? "wasm" : "auto";
     const network = await Network.open(bytes, read.manifest, wanted);
@@ -369,6 +371,7 @@ $("save-answers").addEventListener("click", () => {
 if (asked.has("model")) {
   start(async (current) => {
     if (asked.has("picture")) state.files = [await fetched(asked.get("picture"))];
-    await openModel(current, await fetched(asked.get("model")), null);
+    const address = asked.get("model");
+    await openModel(current, await fetched(address), await fetched(`${address}.json`, true));
   });
 }

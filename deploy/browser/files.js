@@ -29,14 +29,20 @@ async function filesIn(entry) {
   }
 }
 
-/** A file from an address, named after the address's end. */
-export async function fetched(address) {
+/**
+ * A file from an address, named after the address's end.
+ *
+ * @param {string} address
+ * @param {boolean} [optional] null if there is none, not an error.
+ */
+export async function fetched(address, optional = false) {
   let response;
   try {
     response = await fetch(address);
   } catch (error) {
     throw new Refusal(`${address} cannot be fetched (${error.message}).`);
   }
+  if (optional && response.status === 404) return null;
   if (!response.ok) throw new Refusal(`${address} cannot be fetched: ${response.status}.`);
   const name = new URL(address, document.baseURI).pathname.split("/").at(-1);
   return new File([await response.blob()], name);

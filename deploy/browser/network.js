@@ -23,9 +23,17 @@ function loadRuntime() {
           "repository, which fetches it, and serve the page again.",
       );
     }
-    const isolated = globalThis.crossOriginIsolated === true;
-    await litert.loadLiteRt(FOLDER, { threads: isolated });
-    return { litert, threads: isolated };
+    if (globalThis.crossOriginIsolated) {
+      try {
+        await litert.loadLiteRt(FOLDER, { threads: true });
+        return { litert, threads: true };
+      } catch (error) {
+        // Threads also need relaxed SIMD, which not every browser has.
+        console.warn(`One thread: ${error.message}`);
+      }
+    }
+    await litert.loadLiteRt(FOLDER);
+    return { litert, threads: false };
   })();
   return runtime;
 }

@@ -1,9 +1,8 @@
 """The page of deploy/browser in Chromium: it finds what the predictors find."""
 
-import base64
 import json
 import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -14,50 +13,16 @@ from keras import layers
 from PIL import Image
 
 import hrnet_tf
-from hrnet_tf.drawn.figures import Company, draw_picture
 from hrnet_tf.export import decoder
 from hrnet_tf.export.options import Options
 from hrnet_tf.export.tflite import write_decoded, write_tflite
-from hrnet_tf.images.files import read_image
 from hrnet_tf.images.pictures import write_image
 from hrnet_tf.tasks import parts_of, read_manifest
-from hrnet_tf.tasks.keypoints.encodings import REFINEMENTS
-from support.browser import FOLDER, GPU, load_script, open_page
-from support.spots import spot_manifest
+from support.browser import GPU, load_script, open_page
 
 CELLS = 0.5  # of a heatmap, by which the browser's pixels and numbers may move a peak
 ROOT = Path(__file__).parents[2]
 SHOWN = 27  # which validation image of the demo the documents show
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """A folder with the page, and place for files beside it."""
-    folder = tmp_path_factory.mktemp("served")
-    for item in FOLDER.iterdir():
-        (folder / item.name).symlink_to(item)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def page(served):
-    with open_page(served) as page:
-        yield page
-
-
-@pytest.fixture(scope="module")
-def figure():
-    """A picture with one figure, and the box around it."""
-    rng = np.random.default_rng(7)
-    picture = draw_picture("jumping", rng, Company(people=(1, 1), things=(0, 0)))
-    return picture.image
-
-
-@pytest.fixture(scope="module")
-def photo(figure, tmp_path_factory):
-    path = tmp_path_factory.mktemp("photos") / "figure.png"
-    write_image(path, figure)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +42,8 @@ def written(tiny, tmp_path_factory):
     """`written(task)`: a predictor in Keras, and its TFLite file."""
     folder = tmp_path_factory.mktemp("written")
 
-    def write(task, writer=write_tflite, **changes):
+    def write(task, writer=write_tflite):
         model, manifest = tiny[task]
-        manifest = replace(manifest, **changes)
         path = folder / f"{task}_{len(list(folder.iterdir()))}.tflite"
         facts = writer(model, manifest, path, Options())
         # A file has one size: its predictor in Keras looks through windows of it too.
@@ -89,22 +53,12 @@ def written(tiny, tmp_path_factory):
     return write
 
 
-def facts_of(manifest):
-    return json.loads(json.dumps(asdict(manifest)))
-
-
-def as_map(array):
-    height, width, channels = array.shape
-    data = array.ravel().tolist()
-    return {"height": height, "width": width, "channels": channels, "data": data}
-
-
 # Whole ways, from files to answers
 
 
 def half_a_cell(box, manifest):
     """Half a cell of the heatmap in pixels of the picture, across and down."""
-    crop = decoder.crop_matrix(box, facts_of(manifest))
+    crop = decoder.crop_matrix(box, json.loads(manifest.as_json()))
     return CELLS * manifest.output.stride * np.array([crop[0, 0], crop[1, 1]])
 
 
@@ -202,20 +156,34 @@ def test_labels_of_files_that_decode_are_those_of_keras(
     assert (labels == predictor.predict(part).labels).mean() > 0.995
 
 
-def test_addresses_open_a_network_and_a_picture(page, served, written, photo, figure):
-    predictor, path = written("pose")
-    (served / "network.tflite").write_bytes(path.read_bytes())
-    (served / "figure.png").write_bytes(photo.read_bytes())
+def test_addresses_open_a_network_and_a_picture(page, page_folder, exported, photo):
+    target = page_folder / "network.tflite"
+    target.write_bytes(exported["tflite"].read_bytes())
+    beside = page_folder / "network.tflite.json"
+    beside.write_bytes(exported["tflite"].with_name("model.tflite.json").read_bytes())
+    (page_folder / "figure.png").write_bytes(photo.read_bytes())
     page.open("?model=network.tflite&picture=figure.png&runtime=wasm")
     assert page.settled() == "done"
-    (answer,) = page.answers()
-    assert answer["file"] == "figure.png"
-    expected = predictor.predict(figure)
-    off = np.abs(np.array(answer["boxes"][0]["points"]) - expected.keypoints[0])
-    assert (off <= half_a_cell(answer["boxes"][0]["box"], predictor.manifest)).all()
+    assert [answer["file"] for answer in page.answers()] == ["figure.png"]
+    assert "checksum" not in page.text("notes")
+    altered = page_folder / "altered.tflite"
+    altered.write_bytes(exported["tflite"].read_bytes() + b"more")
+    altered.with_name("altered.tflite.json").write_bytes(beside.read_bytes())
+    page.open("?model=altered.tflite")
+    assert page.settled() == "wrong"
+    assert "was written for" in page.text("error")
     page.open("?model=nothing.tflite")
     assert page.settled() == "wrong"
     assert "nothing.tflite cannot be fetched: 404" in page.text("error")
+
+
+def test_a_network_and_a_picture_are_dropped_at_once(page, written, photo, figure):
+    predictor, path = written("pose")
+    assert page.open().drop(path, photo) == "done"
+    assert "not compared with its checksum" in page.text("notes")
+    (found,) = page.answers()[0]["boxes"]
+    off = np.abs(np.array(found["points"]) - predictor.predict(figure).keypoints[0])
+    assert (off <= half_a_cell(found["box"], predictor.manifest)).all()
 
 
 def test_a_folder_becomes_small_pictures(page, written, photo, tmp_path):
@@ -282,11 +250,11 @@ def test_the_trained_network_of_the_demo_for_the_picture_of_the_documents(page):
 
 @pytest.mark.slow
 def test_the_gpu_is_taken_only_where_it_answers_as_the_processor(
-    served, exported, tiny_model, tiny_manifest, photo, figure, tmp_path
+    page_folder, exported, tiny_model, tiny_manifest, photo, figure, tmp_path
 ):
     decoded = tmp_path / "decoded.tflite"
     write_decoded(tiny_model, tiny_manifest, decoded, Options())
-    with open_page(served, GPU) as page:
+    with open_page(page_folder, GPU) as page:
         page.choose("model", exported["tflite"])
         if "no WebGPU" in page.text("notes"):
             pytest.skip("This Chromium computes no WebGPU on the processor.")
@@ -327,7 +295,7 @@ def test_files_that_do_not_fit_are_refused_in_a_sentence(
     assert "alone says nothing" in refused("model", beside)
     _, regression = written("regression")
     assert "task is regression" in refused("model", regression)
-    manifest = facts_of(tiny["pose"][1])
+    manifest = json.loads(tiny["pose"][1].as_json())
     manifest["input"]["dtype"] = "int8"
     source = """
       const { check } = await there("manifest.js");
@@ -335,107 +303,6 @@ def test_files_that_do_not_fit_are_refused_in_a_sentence(
       return "nothing";
     """
     assert "takes numbers of the type int8" in page.ask(source, manifest)
-
-
-# Rules, beside those of decoder.py
-
-
-@pytest.mark.parametrize("draw", ["noise", "hills", "nothing"])
-def test_keypoints_are_decoded_by_the_same_rules(page, draw, rng):
-    maps = rng.standard_normal((16, 12, 6))
-    if draw == "hills":
-        y, x = np.mgrid[:16, :12]
-        centers = rng.uniform(-1, 13, (6, 2))
-        distance = [(x - a) ** 2 + (y - b) ** 2 for a, b in centers]
-        maps = np.exp(-np.stack(distance, -1) / 8) + 0.01 * maps
-    if draw == "nothing":
-        maps = -np.abs(maps)
-    maps = maps.astype(np.float32)
-    kinds = [{"refinement": x} for x in REFINEMENTS]
-    kinds += [{"encoding": "udp", "refinement": "udp"}, {"encoding": "udp_offsets"}]
-    all_facts = [facts_of(spot_manifest(**kind)) for kind in kinds]
-    for facts in all_facts[:-1]:
-        facts["decoding"]["sigma"] = 3.0
-    faces = [replace_task(facts) for facts in all_facts[: len(REFINEMENTS)]]
-    source = """
-      const { decodePose, decodeLandmarks } = await there("decoding.js");
-      const { map, all } = given;
-      return all.map((facts) => facts.task === "pose" ? decodePose(map, facts) :
-        decodeLandmarks(map, facts));
-    """
-    found = page.ask(source, {"map": as_map(maps), "all": [*all_facts, *faces]})
-    for facts, answer in zip([*all_facts, *faces], found, strict=True):
-        expected = decoder.decode(maps[None], facts)
-        points = expected["keypoints" if facts["task"] == "pose" else "landmarks"]
-        # In noise a parabola's top may lie anywhere, and rounding is blown up with it.
-        np.testing.assert_allclose(answer["points"], points[0], rtol=2e-3, atol=2e-3)
-        np.testing.assert_allclose(answer["scores"], expected["scores"][0], rtol=1e-5)
-
-
-def replace_task(facts):
-    return {**facts, "task": "landmarks"}
-
-
-def test_pictures_are_cut_by_the_same_rules(page, tiny, rng):
-    image = rng.integers(0, 256, (120, 160, 3), np.uint8)
-    boxes = [[20, 10, 90, 100], [-20, -15, 150, 160], [5, 3, 100, 7], [40, 30, 9, 14]]
-    pose = facts_of(spot_manifest())
-    udp = facts_of(spot_manifest(encoding="udp"))
-    official = facts_of(tiny["landmarks"][1])
-    affine = {**official, "decoding": {**official["decoding"], "rule": "affine"}}
-    classes = facts_of(tiny["classification"][1])
-    source = """
-      const g = await there("geometry.js");
-      const { picture, boxes, pose, udp, official, affine, classes } = given;
-      const cut = (facts) => boxes.map((box) =>
-        g.cutOut(picture, g.cropOfBox(box, facts), facts).data);
-      const faces = (facts) => boxes.map((box) => g.cutFace(picture, box, facts).data);
-      return { pose: cut(pose), udp: cut(udp), official: faces(official),
-        affine: faces(affine), classes: [g.centralCrop(picture, classes).data] };
-    """
-    facts = {"pose": pose, "udp": udp, "official": official, "affine": affine}
-    facts["classes"] = classes
-    found = page.ask(source, {"picture": as_map(image), "boxes": boxes, **facts})
-    for name, kind in facts.items():
-        expected = {
-            "pose": lambda box, k=kind: decoder.crop(
-                image, decoder.crop_matrix(box, k), k
-            ),
-            "official": lambda box, k=kind: decoder.crop_face(image, box, k),
-            "classes": lambda box, k=kind: decoder.central_crop(image, k),
-        }
-        same = {"udp": "pose", "affine": "official"}.get(name, name)
-        for data, box in zip(found[name], boxes, strict=False):
-            right = expected[same](box).astype(int)
-            off = np.abs(np.reshape(data, right.shape) - right)
-            assert off.max() <= 1, (name, box)
-            assert off.mean() < 0.01, (name, box)
-
-
-@pytest.mark.parametrize("orientation", ["upright", "stored"])
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_pictures_are_turned_as_the_manifest_says(
-    page, figure, kind, orientation, tmp_path
-):
-    source = """
-      const { readPicture } = await there("pictures.js");
-      const file = await (await fetch(`data:image/png;base64,${given[0]}`)).blob();
-      const { picture } = await readPicture(file, given[1]);
-      return { ...picture, data: picture.data.filter((_, i) => i % 4 !== 3) };
-    """
-    for turn in range(1, 9) if kind == "JPEG" else (1, 6):
-        exif, content = Image.Exif(), BytesIO()
-        exif[0x0112] = turn
-        picture = Image.fromarray(figure[:90])
-        picture.save(content, kind, exif=exif, quality=95)
-        path = tmp_path / f"turned.{kind.lower()}"
-        path.write_bytes(content.getvalue())
-        expected = read_image(path, orientation)
-        encoded = base64.b64encode(content.getvalue()).decode()
-        found = page.ask(source, [encoded, orientation])
-        assert (found["height"], found["width"]) == expected.shape[:2]
-        off = np.abs(np.reshape(found["data"], expected.shape) - expected.astype(int))
-        assert off.mean() < (0.1 if kind == "PNG" else 2), turn
 
 
 # The programs around the page

@@ -92,6 +92,16 @@ class Page:
         self.element(name).send_keys("\n".join(map(str, paths)))
         return self.settled()
 
+    def drop(self, *paths):
+        """Drop files on the page, and wait until it is done."""
+        given = {"items": [], "files": [str(path) for path in paths]}
+        data = {**given, "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            event = {"type": kind, "x": 700, "y": 300, "data": data}
+            self.driver.execute_cdp_cmd("Input.dispatchDragEvent", event)
+        self.until(lambda: self.state() != "idle")
+        return self.settled()
+
     def settled(self):
         """Wait until the page has done what it was asked; `done` or `wrong`."""
         return self.until(lambda: (x := self.state()) not in ("busy", "idle") and x)

@@ -10,6 +10,7 @@ ONE_LANE = {
     "test_architecture",
     "test_benchmarks",
     "test_browser",
+    "test_browser_rules",
     "test_bulk_sources",
     "test_channels",
     "test_check_data",
