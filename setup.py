@@ -95,6 +95,7 @@ setup(
         "dev": [
             *EXTRAS,
             *REQUIREMENTS["docs"],
+            "jsonschema>=4",
             "pytest>=8",
             "selenium>=4.20",
             "ruff>=0.8",

@@ -63,8 +63,10 @@ def in_repository(pattern):
 def test_the_source_package_is_whole(packages):
     source, _ = packages
     files = {"requirements.txt", "LICENSE", "Makefile", "deploy/tf_serving/client.py"}
-    files.add("mkdocs.yml")
-    documents = (f"docs/**/*.{kind}" for kind in ("md", "py", "png", "ipynb"))
+    files |= {"mkdocs.yml", "CITATION.cff"}
+    documents = (
+        f"docs/**/*.{kind}" for kind in ("md", "py", "yaml", "jpg", "png", "ipynb")
+    )
     for pattern in (*DATA, "hrnet_tf/**/*.py", "tests/*.py", *documents):
         files |= in_repository(pattern)
     missing = sorted(name for name in files if not (source / name).is_file())

@@ -1,14 +1,18 @@
 """The documents' site: it is built, whole, and refused where it would not be."""
 
 import dataclasses
+import json
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from docs.builder import __main__ as builder
 from docs.builder import check, names, pages, settings
-from hrnet_tf import InputError, public
+from hrnet_tf import InputError, __version__, public
 from hrnet_tf.common.config import Component
 from hrnet_tf.tasks import OWN, TASKS
 
@@ -201,3 +205,13 @@ def test_a_docstring_becomes_markdown():
         "Source: a book.",
         "```python\ndocumented(2)\n```",
     ]
+
+
+def test_the_citation_is_valid():
+    schema = Path(__file__).parent / "fixtures" / "citation" / "schema.json"
+    given = yaml.safe_load((pages.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+    jsonschema.Draft7Validator(json.loads(schema.read_text())).validate(given)
+
+    assert given["version"] == __version__
+    assert any("1902.09212" in reference["url"] for reference in given["references"])

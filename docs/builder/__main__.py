@@ -10,7 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from docs.builder import check, names, pages, settings
+from docs.builder import check, names, pages, settings, zoo, zoo_pages
+from hrnet_tf.checkpoints.published import PUBLISHED
 from hrnet_tf.common.errors import InputError
 
 OUT = pages.ROOT / "build" / "docs"  # git leaves it out
@@ -19,6 +20,8 @@ OUT = pages.ROOT / "build" / "docs"  # git leaves it out
 MAKERS: Mapping[str, pages.Maker] = {
     "names": names.make,
     "settings": settings.make,
+    "weights": lambda: {"": zoo_pages.weights_table(PUBLISHED)},
+    "zoo": zoo_pages.make,
 }
 
 
@@ -68,14 +71,24 @@ def _run_zensical(folder: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Build the site and say where it is."""
+    """Build the site and say where it is, or count the zoo's networks."""
     parser = argparse.ArgumentParser("python -m docs.builder", description=__doc__)
-    parser.parse_args(argv)
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("site", "counts"),
+        default="site",
+        help="counts: of the zoo's networks, those that have not been counted",
+    )
+    parser.add_argument("--anew", action="store_true", help="count all networks")
+    arguments = parser.parse_args(argv)
     try:
-        folder = build()
+        if arguments.what == "counts":
+            zoo.keep_counts(arguments.anew)
+        else:
+            print(f"The site: {build() / 'index.html'}")
     except InputError as error:
         sys.exit(str(error))
-    print(f"The site: {folder / 'index.html'}")
 
 
 if __name__ == "__main__":

@@ -84,6 +84,7 @@ ONE_LANE = {
     "test_sheets",
     "test_shipped",
     "test_site",
+    "test_zoo",
     "test_skipped_images",
     "test_skipped_people",
     "test_states",
