@@ -65,7 +65,9 @@ class NetworkSection:
     # How low resolutions are brought to high ones; published weights need theirs.
     upsampling: Upsampling = "nearest"
     bn_momentum: float = 0.9  # of batch norm's averages: the share that is kept a step
-    modules: tuple[int, ...] | None = None  # of stages 2, 3 and 4; None: as published
+    # Of stages 2, 3 and 4; on a ResNet bottlenecks of its four layers; None: as
+    # published.
+    modules: tuple[int, ...] | None = None
     blocks: int | None = None  # residual ones a branch in a module; None: as published
     # Filters and stride of both convolutions of the stem; None: as published.
     stem: tuple[tuple[int, int], ...] | None = None

@@ -18,6 +18,7 @@ from keras import layers
 from hrnet_tf.common.compat import freeze
 from hrnet_tf.networks.batch_norm import BatchNormalization
 from hrnet_tf.networks.calls import Call, calls_of, check_connected
+from hrnet_tf.networks.heads.pyramid_pooling import AdaptiveMean, means_by_slices
 from hrnet_tf.networks.layers import Upsample, resize_bilinear
 from hrnet_tf.networks.lite_layers import DepthwiseConvolution
 
@@ -313,6 +314,7 @@ RULES: dict[type, Callable[..., Emitter | None]] = {
     layers.Add: lambda layer: partial(reduce, tf.add),
     layers.Concatenate: lambda layer: partial(tf.concat, axis=layer.axis),
     Upsample: upsampling,
+    AdaptiveMean: lambda layer: partial(means_by_slices, bins=layer.bins),
 }
 
 

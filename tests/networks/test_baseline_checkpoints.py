@@ -15,6 +15,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.conversion.pretrained import load_checkpoint, open_checkpoint
 from hrnet_tf.networks import transfer
 from hrnet_tf.networks.transfer import load_body_of
+from support.asked import asking_here
 from support.resnets import Reference, channels_last, simple_baseline
 
 MODULES = (1, 2, 1, 1)
@@ -99,7 +100,9 @@ def exported(written, tmp_path_factory):
     path = written.save(folder / "pose_resnet.npz")
     model = folder / "baseline.keras"
     command = ["convert", str(path), "--out", str(model), "--size", "64", "96"]
-    cli.main([*command, "--export", "savedmodel", "onnx"])
+    with pytest.MonkeyPatch.context() as patched:
+        asking_here(patched)
+        cli.main([*command, "--export", "savedmodel", "onnx"])
     return model
 
 

@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import hrnet_tf
 from hrnet_tf.checkpoints.weights import official_names
+from hrnet_tf.networks.fold import constant_graph, fold
 from hrnet_tf.networks.heads.pyramid_pooling import AdaptiveMean
 from hrnet_tf.networks.layers import blank_weights
 from hrnet_tf.networks.resnet import resnet_body
@@ -104,8 +106,11 @@ def test_means_of_parts_are_those_of_pytorch(size, known, rng):
     maps = keras.Input((*size, 3) if known else (None, None, 3))
     model = keras.Model(maps, AdaptiveMean(3)(maps))
     expected = channels_last(adaptive_mean(x, 3))
-    found = model(channels_last(x).astype(np.float32))
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    given = channels_last(x).astype(np.float32)
+    np.testing.assert_allclose(model(given), expected, atol=1e-6)
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    graph = constant_graph(fold(model), spec)
+    np.testing.assert_allclose(graph(tf.constant(given)), expected, atol=1e-6)
 
 
 def test_features_by_level_are_those_of_the_layers():

@@ -73,11 +73,33 @@ def shares(side: Any, bins: int) -> tf.Tensor:
     Returns:
         float32 `(1, bins, side)`; rows add up to 1.
     """
-    part = tf.range(bins)[:, None]
-    first, last = part * side // bins, -(-(part + 1) * side // bins)
+    first, last = part_of(tf.range(bins)[:, None], side, bins)
     cell = tf.range(side)[None]
     inside = tf.cast((cell >= first) & (cell < last), tf.float32)
     return (inside / tf.reduce_sum(inside, axis=1, keepdims=True))[None]
+
+
+def part_of(part: Any, side: Any, bins: int) -> tuple[Any, Any]:
+    """The first cell of a part, and the one behind the last; see `AdaptiveMean`."""
+    # ONNX divides negative numbers otherwise.
+    return part * side // bins, ((part + 1) * side + bins - 1) // bins
+
+
+def means_by_slices(x: tf.Tensor, bins: int) -> tf.Tensor:
+    """What `AdaptiveMean` gives, without products, which formats of integers distort.
+
+    Its gradient would be a map of zeros for each part.
+    """
+    shape = tf.shape(x)
+    for axis in (1, 2):
+        side = x.shape[axis] or shape[axis]
+        parts = []
+        for number in range(bins):
+            first, last = part_of(number, side, bins)
+            part = x[:, first:last] if axis == 1 else x[:, :, first:last]
+            parts.append(tf.reduce_mean(part, axis, keepdims=True))
+        x = tf.concat(parts, axis)
+    return x
 
 
 def pyramid_pooling_head(
