@@ -26,7 +26,7 @@ from hrnet_tf.commands import (
 from hrnet_tf.common.arguments import ANEW, GOES_ON, add_settings, positive
 from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.version import __version__
-from hrnet_tf.export.names import ALL, DEFAULTS, NAMES, Weights
+from hrnet_tf.export.names import ALL, DEFAULTS, NAMES, RUNTIMES, Weights
 from hrnet_tf.paper_tables.rows import numbers
 from hrnet_tf.tasks import TASKS, load_plugins, predict_options
 
@@ -136,6 +136,12 @@ def parser() -> argparse.ArgumentParser:
         "--detector",
         help="run or exported detector that finds the people or faces which the model "
         "looks at, in place of --boxes",
+    )
+    command.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        help="what the network runs in; of a run, another one than keras takes its "
+        "export; default: keras for a run, else what the file was written for",
     )
     command.add_argument(
         "--out", help="folder to write to; default: a new one in predictions/"

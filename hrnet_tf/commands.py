@@ -90,14 +90,19 @@ def predict_command(arguments: argparse.Namespace) -> None:
         print(f"model: {model} (the newest run; --model names another)")
 
     hrnet_tf.import_public_names()
+    from hrnet_tf.export.choice import runtime_for
     from hrnet_tf.export.loading import load_viewer
     from hrnet_tf.training.media import predict_files
 
+    runtime = runtime_for(model, arguments.runtime)
+    another = "" if arguments.runtime else " (--runtime names another)"
+    print(f"runtime: {runtime}{another}")
     viewer = load_viewer(
         model,
         arguments.settings,
         detector=arguments.detector,
         flip=arguments.flip or None,
+        runtime=runtime,
         options=lambda manifest: _options(manifest, arguments),
     )
     usual = config.data.pixel_limit if config else PIXEL_LIMIT

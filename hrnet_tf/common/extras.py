@@ -30,14 +30,19 @@ RUNTIMES = {
 }
 
 
-def require_runtime(path: str | Path) -> None:
+def require_runtime(path: str | Path, runtime: str | None = None) -> None:
     """See that what runs an exported file is installed.
+
+    Args:
+        path: of the file.
+        runtime: what runs it, if that is not the usual one.
 
     Raises:
         InputError: if it is not; it says what to install.
     """
-    if runtime := RUNTIMES.get(Path(path).suffix):
-        require([runtime], f"Running {path}")
+    package = runtime if runtime in EXTRAS else RUNTIMES.get(Path(path).suffix)
+    if package:
+        require([package], f"Running {path}")
 
 
 def require(packages: Iterable[str], what: str) -> None:

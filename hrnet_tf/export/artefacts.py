@@ -10,6 +10,7 @@ import numpy as np
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import naming, write_bytes, writing_together
+from hrnet_tf.common.hashing import sha256_of
 from hrnet_tf.export import decoder
 from hrnet_tf.export.compare import compare
 from hrnet_tf.export.compare_found import compare_found
@@ -82,6 +83,8 @@ def export_run(
     if detector is not None:
         check_served(formats)
         options = dataclasses.replace(options, detector=Finder.open(detector, manifest))
+    if run.best.is_file():  # else `model` says so
+        options = dataclasses.replace(options, made_of=sha256_of(run.best))
     model = run.model()
     if options.calibration is None and any(FORMATS[x].calibrated for x in formats):
         options = dataclasses.replace(options, calibration=training_images(run))
@@ -212,7 +215,9 @@ def _export(
         answers = beside(fresh, RECORD)
         record(answers, found.inputs, answered)
         files = checksums(fresh) | checksums(answers)
-        artefact = Artefact(name, files, chosen.operations, chosen.decodes)
+        artefact = Artefact(
+            *(name, files, chosen.operations, chosen.decodes), made_of=options.made_of
+        )
         sealed(facts, artefact).write(partial)
         if not chosen.served:
             _put_beside(target.parent, manifest)
@@ -266,8 +271,9 @@ def targets_of(
 
 def check_free(targets: Mapping[str, Path]) -> None:
     """Raise an InputError if a target is there already."""
-    for file in (file for target in targets.values() for file in files_of(target)):
-        if file.exists():
+    for target in targets.values():
+        taken = [x for x in (target, *files_of(target)) if x.exists()]
+        if taken:
             raise InputError(
-                f"{file} is there already; choose another --out or --version."
+                f"{taken[0]} is there already; choose another --out or --version."
             )

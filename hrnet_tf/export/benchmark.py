@@ -26,7 +26,7 @@ from hrnet_tf.common.text_files import write_json
 from hrnet_tf.export.artefacts import exports_of
 from hrnet_tf.export.compare import differences, shares_of_range
 from hrnet_tf.export.integrity import beside, check_unchanged, files_of
-from hrnet_tf.export.loading import open_predictor
+from hrnet_tf.export.loading import of_export, open_predictor
 from hrnet_tf.export.processes.runtimes import FROZEN_WEIGHTS, open_artefact
 from hrnet_tf.export.signatures import decode, decoder_of, outputs_of
 from hrnet_tf.images.plots import draw_flavours
@@ -320,15 +320,7 @@ class Judge:
             predictor = self.predictor.from_model(self.model, manifest)
         else:
             facts = read_manifest(beside(path, ".json"))
-            predictor = open_predictor(
-                path,
-                dataclasses.replace(
-                    manifest,
-                    input=facts.input,
-                    output=facts.output,
-                    artefact=facts.artefact,
-                ),
-            )
+            predictor = open_predictor(path, of_export(manifest, facts))
         found = self.evaluator.evaluate(predictor, progress)
         return float(found.statistics[self.monitor])
 

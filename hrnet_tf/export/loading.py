@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.extras import require_runtime
-from hrnet_tf.export.integrity import check_unchanged, find_manifest
+from hrnet_tf.export.choice import export_for, runtime_for
+from hrnet_tf.export.integrity import beside, check_unchanged, find_manifest
+from hrnet_tf.export.names import KERAS
 from hrnet_tf.export.processes.runtimes import RUNTIMES, open_artefact
 from hrnet_tf.export.signatures import decoder_of, reader
 from hrnet_tf.tasks import (
@@ -34,13 +36,14 @@ def load(
     flip: bool | None = None,
     overrides: Sequence[str] = (),
     detector: Any = None,
+    runtime: str | None = None,
 ) -> Any:
     """Open a trained model for prediction.
 
     Args:
         path: the folder of a run, or what `hrnet-tf export` has written: a SavedModel
-            folder such as `saved_models/demo/1`, or a `.tflite` or `.onnx` file with
-            its manifest beside it.
+            folder such as `saved_models/demo/1`, or a `.tflite`, `.onnx` or `.xml`
+            file (OpenVINO's, with its `.bin`) with its manifest beside it.
         flip: whether to average with the mirrored image, which is a little more exact
             and takes twice as long; None: as the manifest says (exports say no).
         overrides: of a run: `key=value` settings, such as `evaluate.scales=[0.5,1]`; if
@@ -48,6 +51,11 @@ def load(
         detector: what finds the people or the faces that the model looks at: a path as
             the first one, or a `hrnet_tf.tasks.base.behind_detector.BoxFinder` of your
             own; None: `predict` takes boxes.
+        runtime: what the network runs in: `"keras"`, `"tensorflow"`, `"litert"`,
+            `"onnxruntime"` or `"openvino"`; None: of a run Keras, of a file what it was
+            written for. Another one takes the export of the run that suits it, which
+            must be of the weights that the run has; all else, such as whether to flip,
+            stays the run's. OpenVINO opens ONNX files too.
 
     Returns:
         A `PosePredictor`, a `BottomUpPredictor`, an `ImageClassifier`,
@@ -58,7 +66,8 @@ def load(
     Raises:
         InputError: if there is nothing to open, its manifest is missing, a setting is
             wrong or what it is for is no run, the detector is none, does not find what
-            the model looks at, or the model takes no boxes; or its files
+            the model looks at, or the model takes no boxes; the runtime does not open
+            the file, or the run has no export for it; or its files
             are not what was exported: their checksums are compared first (a hundred
             megabytes take a tenth of a second), since runtimes answer wrongly from a
             damaged file, or end the process.
@@ -70,7 +79,7 @@ def load(
         pose = predictor.predict(image)
         ```
     """
-    predictor = _load(Path(path), flip, overrides)
+    predictor = _load(Path(path), flip, overrides, runtime)
     return predictor if detector is None else with_detector(predictor, detector)
 
 
@@ -80,6 +89,7 @@ def load_viewer(
     *,
     detector: Any = None,
     flip: bool | None = None,
+    runtime: str | None = None,
     options: Callable[[TaskManifest], dict[str, Any]] = usual_options,
 ) -> Viewer:
     """What `hrnet-tf predict` and `predict-many` look at images with.
@@ -91,6 +101,7 @@ def load_viewer(
         settings: of a run, `key=value`.
         detector: see `load`.
         flip: see `load`.
+        runtime: see `load`.
         options: the viewer's options for a manifest.
 
     Raises:
@@ -98,7 +109,9 @@ def load_viewer(
     """
     is_run = (Path(path) / RUN_FILE).is_file()
     config = read_run_config(path, settings) if is_run else None
-    predictor = load(path, flip=flip, overrides=settings, detector=detector)
+    predictor = load(
+        path, flip=flip, overrides=settings, detector=detector, runtime=runtime
+    )
     given = options(predictor.manifest)
     return make_viewer(predictor, config and config.evaluate, **given)
 
@@ -125,12 +138,18 @@ def with_detector(predictor: Any, detector: Any) -> BehindDetector:
     return BehindDetector(predictor, detector, looks_at.name)
 
 
-def _load(path: Path, flip: bool | None, overrides: Sequence[str]) -> Any:
+def _load(
+    path: Path,
+    flip: bool | None,
+    overrides: Sequence[str],
+    runtime: str | None = None,
+) -> Any:
     if not path.exists():
         raise InputError(
             f"There is no {path}; give the folder of a run or an exported model."
         )
-    if (path / "config.yaml").is_file():
+    runtime = runtime_for(path, runtime)
+    if (path / RUN_FILE).is_file():
         run = Run.open(path, tuple(overrides))
         manifest = read_manifest(run.manifest)
         if overrides:
@@ -139,6 +158,10 @@ def _load(path: Path, flip: bool | None, overrides: Sequence[str]) -> Any:
             seen = replace(manifest.input, orientation=orientation)
             manifest = replace(manifest, input=seen)
         manifest = _with(manifest, flip)
+        if runtime != KERAS:
+            export = export_for(run, runtime)
+            own = read_manifest(beside(export, ".json"))
+            return open_predictor(export, of_export(manifest, own), runtime)
         return parts_of(manifest).predictor.from_model(run.model(), manifest)
     if overrides:
         raise InputError(
@@ -149,21 +172,43 @@ def _load(path: Path, flip: bool | None, overrides: Sequence[str]) -> Any:
     manifest = _with(read_manifest(facts), flip)
     _check_kind(path)
     check_unchanged(path, facts)
-    return open_predictor(path, manifest)
+    return open_predictor(path, manifest, runtime)
 
 
-def open_predictor(path: Path, manifest: TaskManifest) -> Any:
+def of_export(manifest: Any, facts: TaskManifest) -> Any:
+    """The facts of a run whose network is one of its exports.
+
+    Args:
+        manifest: of the run, or of its evaluation: how images are looked at.
+        facts: of the export: what it takes and gives.
+    """
+    seen = replace(facts.input, orientation=manifest.input.orientation)
+    own = {"output": facts.output, "artefact": facts.artefact}
+    return replace(manifest, input=seen, **own)
+
+
+def open_predictor(
+    path: Path, manifest: TaskManifest, runtime: str | None = None
+) -> Any:
     """A predictor on an artefact; what surrounds the artefact runs eagerly.
 
+    Args:
+        path: of the artefact.
+        manifest: its facts.
+        runtime: what runs it; None: what it was written for.
+
     Raises:
-        InputError: if the path is no artefact.
+        InputError: if the path is no artefact, or what runs it is not installed.
     """
     _check_kind(path)
-    require_runtime(path)
-    runtime, predictor = open_artefact(path), parts_of(manifest).predictor
+    require_runtime(path, runtime)
+    network, predictor = (
+        open_artefact(path, None, runtime),
+        parts_of(manifest).predictor,
+    )
 
     def answers(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = runtime(images.numpy())
+        found = network(images.numpy())
         return {name: tf.constant(value) for name, value in found.items()}
 
     decoder, artefact = decoder_of(manifest), manifest.artefact

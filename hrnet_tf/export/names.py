@@ -27,6 +27,18 @@ Weights = Literal["constants", "variables"]
 # What one exports without naming formats: the network as it is, for every runtime.
 DEFAULTS = ("savedmodel", "tflite", "onnx")
 
+KERAS = "keras"  # the model of a run itself
+
+# What networks run in, each with the formats of a run's exports that it takes, the
+# first that is there.
+RUNTIMES: dict[str, tuple[str, ...]] = {
+    KERAS: (),
+    "tensorflow": ("savedmodel",),
+    "litert": ("tflite",),
+    "onnxruntime": ("onnx",),
+    "openvino": ("openvino", "onnx"),
+}
+
 # What writing a format takes that not everybody has; see `hrnet_tf.common.extras`.
 PACKAGES: dict[str, tuple[str, ...]] = {
     "savedmodel": ("tensorflow_serving",),

@@ -30,6 +30,7 @@ class Options:
             `FROZEN_WEIGHTS` of `export/processes/runtimes.py` in their environment.
         detector: what finds the people or faces that the model looks at: a SavedModel
             has one more signature then, which takes images alone; None: it has not.
+        made_of: SHA-256 of a run's weights that are exported; "": of no run.
         shared: what a writer leaves to the others of the same export, so that no work
             is done twice.
 
@@ -43,6 +44,7 @@ class Options:
     samples: Mapping[str, np.ndarray] | None = None
     weights: Weights = "constants"
     detector: Finder | None = None
+    made_of: str = ""
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self):

@@ -18,6 +18,7 @@ from hrnet_tf.common import extras
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.export.artefacts import check_free, chosen_formats, export_run, exports_of
 from hrnet_tf.export.benchmark import benchmark_run
+from hrnet_tf.export.choice import runtime_for
 from hrnet_tf.export.integrity import Changes, changes
 from hrnet_tf.export.names import ALL, NAMES, require_packages
 from hrnet_tf.export.onnx import write_onnx
@@ -99,7 +100,8 @@ def test_onnx_files_are_opened_too(layout, networks, rng, tmp_path):
     model, manifest = networks["pose"]
     write_onnx(model, manifest, tmp_path / "model.onnx", Options(layout))
     images = images_for(manifest, rng)
-    found = open_openvino(str(tmp_path / "model.onnx"))(images)["heatmaps"]
+    network = open_artefact(tmp_path / "model.onnx", 1, "openvino")
+    found = network(images)["heatmaps"]
     expected = model(images, training=False).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.ptp(expected))
 
@@ -227,6 +229,59 @@ def test_the_benchmark_counts_both_files(run, shallow):
     assert rows["openvino"].largest < 1e-4
     assert 1e-4 < rows["openvino_int8"].largest < 0.5
     assert rows["openvino"].score == pytest.approx(rows["keras"].score, abs=1e-6)
+
+
+# What a run's network runs in
+
+
+def test_a_run_takes_its_export_where_another_runtime_is_asked_for(run, shallow, rng):
+    image = rng.integers(0, 256, (90, 70, 3), np.uint8)
+    boxes = [(0, 0, 70, 90)]
+    asked = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Run, "model", lambda run: asked.append(run))
+        found = hrnet_tf.load(run, runtime="openvino")
+    assert not asked  # Keras has not read the weights
+    expected = hrnet_tf.load(run)
+    assert found.manifest.decoding == expected.manifest.decoding
+    assert found.manifest.artefact.format == "openvino"
+    found, expected = found.predict(image, boxes), expected.predict(image, boxes)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4)
+    np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=1e-3)
+
+
+def test_a_runtime_that_has_no_file_is_told_how_to_get_one(run):
+    with pytest.raises(InputError, match=r"no export for litert; .* --format tflite`"):
+        hrnet_tf.load(run, runtime="litert")
+    with pytest.raises(InputError, match=r"must be one of keras, .*, got 'onnx'"):
+        hrnet_tf.load(run, runtime="onnx")
+    path = run / "export" / "model.xml"
+    with pytest.raises(InputError, match=r"model\.xml runs in openvino, not in litert"):
+        hrnet_tf.load(path, runtime="litert")
+    assert runtime_for(path) == "openvino"
+    assert runtime_for(path.with_suffix(".onnx")) == "onnxruntime"
+    assert runtime_for(path.with_suffix(".onnx"), "openvino") == "openvino"
+    assert runtime_for(run / "1") == "tensorflow"
+    assert runtime_for(run) == "keras"
+
+
+def test_an_export_of_earlier_weights_is_refused(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    with open(tmp_path / "run" / "checkpoints" / "best.keras", "ab") as file:
+        file.write(b"trained on")
+    with pytest.raises(InputError, match=r"was made of the weights .* has now .*anew"):
+        hrnet_tf.load(tmp_path / "run", runtime="openvino")
+
+
+def test_predict_says_what_it_took(run, data_folder, tmp_path, capsys):
+    image = next((data_folder / "images" / "val").iterdir())
+    words = ["predict", str(image), "--model", str(run), "--out", str(tmp_path / "out")]
+    main([*words, "--runtime", "openvino"])
+    assert "runtime: openvino\n" in capsys.readouterr().out
+    words[3] = str(run / "export" / "model_int8.xml")
+    main([*words[:-1], str(tmp_path / "whole")])
+    said = capsys.readouterr().out
+    assert "runtime: openvino (--runtime names another)\n" in said
 
 
 # Where it is not installed

@@ -17,6 +17,8 @@ import numpy as np
 
 # Normalised images, float32 (n, height, width, 3), to outputs by name.
 Runtime = Callable[[np.ndarray], dict[str, np.ndarray]]
+# Opens a file, for so many CPU threads; None: as many as it likes.
+Opener = Callable[[str, int | None], Runtime]
 
 # In the environment of a process in which no weight ever changes: oneDNN keeps
 # variables in the order that its kernels want, as it does with constants. A process
@@ -172,17 +174,33 @@ def _laid_out(
     return run
 
 
-RUNTIMES = {".tflite": open_tflite, ".onnx": open_onnx, ".xml": open_openvino}
+# What opens files, by their endings, and a SavedModel's folder: runtimes by their
+# names, the first of which does unless another is asked for.
+RUNTIMES: dict[str, dict[str, Opener]] = {
+    ".tflite": {"litert": open_tflite},
+    ".onnx": {"onnxruntime": open_onnx, "openvino": open_openvino},
+    ".xml": {"openvino": open_openvino},
+}
+OF_FOLDERS: dict[str, Opener] = {"tensorflow": open_savedmodel}
 
 
-def open_artefact(path: str | Path, threads: int | None = None) -> Runtime:
+def open_artefact(
+    path: str | Path, threads: int | None = None, runtime: str | None = None
+) -> Runtime:
     """Open an artefact by what it is: a SavedModel folder, or a file by its ending.
 
     Args:
         path: of it.
         threads: of the CPU; None: as many as the runtime likes.
+        runtime: one that opens it; None: the usual one.
     """
-    return RUNTIMES.get(Path(path).suffix, open_savedmodel)(str(path), threads)
+    openers = runtimes_of(path)
+    return openers[runtime or next(iter(openers))](str(path), threads)
+
+
+def runtimes_of(path: str | Path) -> dict[str, Opener]:
+    """What opens an artefact, by the runtimes' names, the usual one first."""
+    return RUNTIMES.get(Path(path).suffix, OF_FOLDERS)
 
 
 def call_signature(

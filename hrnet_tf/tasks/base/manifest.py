@@ -96,6 +96,7 @@ class Artefact:
         decodes: whether it answers with keypoints, classes or labels (see
             `hrnet_tf.tasks.base.decoding`) in place of `output`.
         seal: SHA-256 of the manifest itself, but for this entry.
+        made_of: SHA-256 of the run's weights that were exported; "": of no run.
     """
 
     format: str
@@ -103,6 +104,7 @@ class Artefact:
     operations: str = ""
     decodes: bool = False
     seal: str = ""
+    made_of: str = ""
 
 
 @dataclass(frozen=True)
