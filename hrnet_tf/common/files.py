@@ -3,6 +3,8 @@
 import contextlib
 import os
 import re
+import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,9 +51,36 @@ def scratch_beside(path: Path) -> Iterator[Path]:
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
-            dir=path.parent, prefix=SCRATCH, ignore_cleanup_errors=True
+            dir=path.parent,
+            prefix=f"{_of_this_place()}{os.getpid()}.",
+            ignore_cleanup_errors=True,
         ) as scratch:
             yield Path(scratch)
+
+
+def _of_this_place() -> str:
+    """What folders of unfinished files begin with where processes see one another."""
+    try:
+        space = re.sub(r"\D", "", os.readlink("/proc/self/ns/pid"))
+    except OSError:  # no Linux
+        return f"{SCRATCH}."
+    return f"{SCRATCH}{re.sub('[^A-Za-z0-9-]', '-', socket.gethostname())}.{space}."
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove folders of unfinished files that killed processes have left.
+
+    Only those of processes that could be seen from here and are not: what another
+    machine or container writes on a file system that both have is left alone.
+
+    Args:
+        folder: where finished files are; what lies below is not looked at.
+    """
+    place = _of_this_place()
+    for path in sorted(folder.glob(f"{place}*")):
+        number = path.name.removeprefix(place).split(".")[0]
+        if number.isdigit() and not Path("/proc", number).exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -126,6 +155,7 @@ def writing_together(path: str | Path) -> Iterator[Path]:
         ```
     """
     path = Path(path)
+    remove_abandoned(path.parent)
     with scratch_beside(path) as scratch:
         yield scratch / path.name
         written = [x for x in sorted(scratch.iterdir()) if not is_scratch(x)]

@@ -2,6 +2,9 @@
 
 import errno
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ import tensorflow as tf
 from hrnet_tf.common.arrays import read_arrays, write_arrays
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.failures import explain
-from hrnet_tf.common.files import writing, writing_together
+from hrnet_tf.common.files import SCRATCH, writing, writing_together
 from hrnet_tf.common.text_files import read_json, write_json
 from support.damage import DAMAGES, assert_one_sentence, flipped
 from support.disks import full_disk
@@ -53,6 +56,27 @@ def write_three(folder, text):
         facts.with_name("b.txt").write_text(text)
         facts.with_name("model").mkdir()
         facts.with_name("model").joinpath(text).write_text(text)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc who is alive")
+def test_what_killed_processes_leave_is_removed_and_nothing_else(tmp_path):
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    with writing(tmp_path / "a.json") as partial:
+        name = partial.parent.name
+        partial.write_text("whole")
+    start, space, own, rest = name.removeprefix(SCRATCH).split(".")
+    assert own == str(os.getpid())
+    left, alive, elsewhere = (
+        tmp_path / f"{SCRATCH}{host}.{space}.{process}.{rest}"
+        for host, process in ((start, ended.pid), (start, own), ("far", ended.pid))
+    )
+    for folder in (left, alive, elsewhere):
+        folder.mkdir()
+    with writing_together(tmp_path / "a.json") as partial:
+        partial.write_text("whole")
+    assert not left.exists()
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a.json", alive, elsewhere])
 
 
 def texts(folder):
