@@ -64,9 +64,12 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
 
     keep_in(arguments.run)
     hrnet_tf.import_public_names()
+    from hrnet_tf.export.card_files import refresh_cards
     from hrnet_tf.training.evaluate import evaluate_run
+    from hrnet_tf.training.run import Run
 
     evaluation, path = evaluate_run(arguments.run, tuple(arguments.settings))
+    refresh_cards(Run.open(arguments.run))
     print(evaluation.table())
     print(f"written to {path}")
 

@@ -87,6 +87,7 @@ def test_export_writes_what_it_names(trained, tmp_path, capsys):
     cli.main(command)
     assert f"tflite: {tmp_path / 'model.tflite'}" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "README.md",
         "decoder.py",
         "model.tflite",
         "model.tflite.json",

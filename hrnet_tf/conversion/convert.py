@@ -15,6 +15,7 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import write_text, writing_together
 from hrnet_tf.common.hashing import sha256_of
 from hrnet_tf.common.text_files import read_json, write_json
+from hrnet_tf.conversion.card import converted_card, place_of_card
 from hrnet_tf.conversion.pretrained import Loaded, open_checkpoint
 from hrnet_tf.tasks.base.manifest import ImageInput, versions
 
@@ -46,7 +47,8 @@ def convert(
 
     Returns:
         The model's file; beside it `.json`, where it comes from, what it takes and what
-        it answers to a fixed image; and `.txt`, what was loaded.
+        it answers to a fixed image; and `.txt`, what was loaded. There is `README.md`
+        too, its model card, or `.md` where another model's is there.
 
     Raises:
         InputError: if a file is there already, or the checkpoint cannot be read or does
@@ -73,6 +75,10 @@ def convert(
         write_json(written[1], manifest)
         write_text(written[2], _report(loaded, manifest))
         check_converted(written[0])
+        if (card := place_of_card(target)) is not None:
+            size = written[0].stat().st_size
+            text = converted_card(manifest, target, size)
+            write_text(partial.with_name(card.name), text)
     return targets
 
 

@@ -12,6 +12,8 @@ from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import naming, write_bytes, writing_together
 from hrnet_tf.common.hashing import sha256_of
 from hrnet_tf.export import decoder
+from hrnet_tf.export.card import Origin
+from hrnet_tf.export.card_files import origin_of, write_card
 from hrnet_tf.export.compare import compare
 from hrnet_tf.export.compare_found import compare_found
 from hrnet_tf.export.finding import Finder
@@ -56,9 +58,9 @@ def export_run(
 
     Returns:
         The artefact of each format. Beside it lie its manifest (`.json` added to its
-        name), what it was asked and answered (`.npz` added), and `decoder.py`: what
-        comes before and after a network, in NumPy alone, with what the task brings
-        along for it.
+        name), what it was asked and answered (`.npz` added), `README.md`, the model
+        card of all that is there, and `decoder.py`: what comes before and after a
+        network, in NumPy alone, with what the task brings along for it.
 
     Raises:
         InputError: if there is no such run, it has no weights, a format is unknown,
@@ -88,7 +90,8 @@ def export_run(
     model = run.model()
     if options.calibration is None and any(FORMATS[x].calibrated for x in formats):
         options = dataclasses.replace(options, calibration=training_images(run))
-    return export_model(model, manifest, run.read_samples(), targets, options)
+    samples, origin = run.read_samples(), origin_of(run, options.made_of)
+    return export_model(model, manifest, samples, targets, options, origin)
 
 
 def chosen_formats(
@@ -158,6 +161,7 @@ def export_model(
     samples: Mapping[str, np.ndarray],
     targets: dict[str, Path],
     options: Options,
+    origin: Origin = Origin(),  # noqa: B008
 ) -> dict[str, Path]:
     """Export a network that no run holds; what is there already is replaced.
 
@@ -167,6 +171,7 @@ def export_model(
         samples: what artefacts are compared on; see `compare`.
         targets: where to write each format; see `targets_of`.
         options: settings of some formats.
+        origin: where the model comes from, for its card.
 
     Returns:
         The targets.
@@ -180,7 +185,7 @@ def export_model(
             options.images(name)
     options = dataclasses.replace(options, samples=samples, shared={})
     for name, target in targets.items():
-        _export(model, manifest, samples, name, target, options)
+        _export(model, manifest, samples, name, target, options, origin)
     return targets
 
 
@@ -199,6 +204,7 @@ def _export(
     name: str,
     target: Path,
     options: Options,
+    origin: Origin,
 ) -> None:
     chosen = FORMATS[name]
     # A manifest without its artefact, or with another one, is nobody's.
@@ -218,7 +224,9 @@ def _export(
         artefact = Artefact(
             *(name, files, chosen.operations, chosen.decodes), made_of=options.made_of
         )
-        sealed(facts, artefact).write(partial)
+        whole = sealed(facts, artefact)
+        whole.write(partial)
+        write_card(partial.parent, target, whole, origin)
         if not chosen.served:
             _put_beside(target.parent, manifest)
     limit = "any difference" if chosen.tolerance is None else f"{chosen.tolerance:.0e}"

@@ -24,6 +24,7 @@ from hrnet_tf.common.free_names import place_for
 from hrnet_tf.common.progress import progress_bar
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.export.artefacts import exports_of
+from hrnet_tf.export.card_files import SEALS, refresh_cards
 from hrnet_tf.export.compare import differences, shares_of_range
 from hrnet_tf.export.integrity import beside, check_unchanged, files_of
 from hrnet_tf.export.loading import of_export, open_predictor
@@ -183,7 +184,10 @@ def benchmark_run(
         measured = {**times[name], **differences}
         flavours.append(Flavour(name, _megabytes(file), score=scores[name], **measured))
     found = Benchmark(tuple(flavours), judge.monitor, threads, len(judge.evaluator))
-    return found, _write(found, run)
+    seals = {name: _seal(path) for name, path in artefacts.items()}
+    target = _write(found, run, seals)
+    refresh_cards(run)
+    return found, target
 
 
 def _chosen(run: Run, formats: Sequence[str] | None) -> dict[str, Path]:
@@ -343,13 +347,20 @@ class Judge:
         }
 
 
-def _write(found: Benchmark, run: Run) -> Path:
+def _seal(path: Path) -> str:
+    """What tells an artefact from those that were exported before or after."""
+    artefact = read_manifest(beside(path, ".json")).artefact
+    return artefact.seal if artefact is not None else ""
+
+
+def _write(found: Benchmark, run: Run, seals: Mapping[str, str]) -> Path:
     told_apart_by = {
         "formats": [row.format for row in found.flavours],
         "threads": found.threads,
     }
     target = place_for(run.folder / "benchmark" / "benchmark.json", told_apart_by)
-    facts = {**dataclasses.asdict(found), **told_apart_by, "versions": versions()}
+    told = {**dataclasses.asdict(found), **told_apart_by}
+    facts = {**told, SEALS: dict(seals), "versions": versions()}
     with writing_together(target) as partial:
         write_json(partial, facts)
         write_text(partial.with_suffix(".txt"), found.table() + "\n")

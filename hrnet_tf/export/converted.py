@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.text_files import read_json
+from hrnet_tf.conversion.card import data_of, score_of
 from hrnet_tf.conversion.convert import check_converted, fixed_image
 from hrnet_tf.export.artefacts import (
     CALIBRATED_ON,
@@ -17,6 +18,7 @@ from hrnet_tf.export.artefacts import (
     export_model,
     targets_of,
 )
+from hrnet_tf.export.card import Origin
 from hrnet_tf.export.names import ALL, DEFAULTS, every_format
 from hrnet_tf.export.options import Options
 from hrnet_tf.images.files import read_image
@@ -77,7 +79,21 @@ def export_converted(
     options = Options()
     if calibration is not None:
         options = Options(calibration=_images(Path(calibration), manifest))
-    return export_model(model, manifest, _samples(manifest), targets, options)
+    samples, origin = _samples(manifest), _origin(facts)
+    return export_model(model, manifest, samples, targets, options, origin)
+
+
+def _origin(facts: dict[str, Any]) -> Origin:
+    """Where a converted checkpoint comes from, for the card."""
+    known = None if facts["license"] == "unknown" else facts["license"]
+    page = facts["source"]["page"]
+    licensed = f"Of the weights' source, {page}." if known and page else ""
+    return Origin(
+        (data_of(facts),),
+        scored=score_of(facts),
+        license_name=known,
+        licensed=licensed,
+    )
 
 
 def _images(folder: Path, manifest: TaskManifest) -> np.ndarray:

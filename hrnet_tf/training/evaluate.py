@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hrnet_tf.common.files import write_text, writing_together
 from hrnet_tf.common.free_names import place_for
+from hrnet_tf.common.hashing import sha256_of
 from hrnet_tf.common.text_files import write_json
 from hrnet_tf.tasks import open_experiment, read_manifest
 from hrnet_tf.tasks.base.experiment import Evaluation
@@ -48,6 +49,7 @@ def evaluate_run(
         **evaluation.facts(),
         **told_apart_by,
         "weights": str(run.best),
+        "weights_sha256": sha256_of(run.best),
         "versions": versions(),
     }
     with writing_together(target) as partial:

@@ -9,12 +9,14 @@ import cv2
 import keras
 import numpy as np
 import pytest
+import yaml
 
 import hrnet_tf
 from hrnet_tf import cli
 from hrnet_tf.checkpoints.published import PUBLISHED
 from hrnet_tf.checkpoints.weights import official_names
 from hrnet_tf.common.errors import InputError
+from hrnet_tf.common.model_cards import is_replaceable
 from hrnet_tf.conversion import convert as conversion
 from hrnet_tf.conversion.convert import check_converted, convert, fixed_image
 from hrnet_tf.export.converted import export_converted
@@ -24,6 +26,7 @@ from support.networks import with_statistics
 
 SMALL = {"modules": (1, 1, 1), "blocks": 1}
 KEPT = ["tiny.json", "tiny.keras", "tiny.txt"]
+ALL = ["README.md", *KEPT]
 
 
 def torch_layout(value):
@@ -56,13 +59,54 @@ def names(folder):
 
 
 def test_the_command_writes_a_model_its_manifest_and_a_report(converted):
-    assert names(converted.parent) == KEPT
+    assert names(converted.parent) == ALL
 
 
 def test_the_model_is_the_network(converted, network):
     model = keras.models.load_model(converted)
     for ours, theirs in zip(model.get_weights(), network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_card_tells_what_is_known(converted, checkpoint, tmp_path):
+    text = converted.with_name("README.md").read_text(encoding="utf-8")
+    _, front, body = text.split("---\n", 2)
+    assert yaml.safe_load(front) == {
+        "license": "other",
+        "license_name": "CC0-1.0",
+        "library_name": "keras",
+        "pipeline_tag": "keypoint-detection",
+        "tags": ["hrnet", "pose", "keras"],
+    }
+    assert "what it has learnt from is not known" in body
+    assert "no score of these weights is known" in body
+    assert is_replaceable(converted.with_name("README.md"))
+
+
+def test_the_code_of_the_card_answers_as_the_network(
+    converted, network, tmp_path, monkeypatch
+):
+    text = converted.with_name("README.md").read_text(encoding="utf-8")
+    code = text.split("```python\n")[1].split("```")[0]
+    assert len(code.split("\n")) <= 15
+    for file in converted.parent.glob("tiny.*"):
+        shutil.copy(file, tmp_path)
+    height, width, _ = network.input_shape[1:]
+    image = np.full((height, width, 3), (10, 100, 200), np.uint8)
+    cv2.imwrite(str(tmp_path / "photo.jpg"), image[..., ::-1])
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    exec(code, scope)
+    given = hrnet_tf.preprocess_input(hrnet_tf.read_image("photo.jpg")[None])
+    expected = network(given, training=False)
+    np.testing.assert_allclose(scope["answer"], expected, atol=1e-4)
+
+
+def test_the_card_of_another_model_stays(checkpoint, tmp_path):
+    (tmp_path / "README.md").write_text("of another")
+    convert(checkpoint, tmp_path / "tiny.keras", leave_out=["rpn_head"])
+    assert names(tmp_path) == sorted(["README.md", "tiny.md", *KEPT])
+    assert (tmp_path / "README.md").read_text() == "of another"
 
 
 def test_the_manifest_tells_where_it_comes_from_and_what_it_takes(
@@ -233,7 +277,7 @@ def test_a_checkpoint_goes_on_to_an_artefact(checkpoint, five, network, tmp_path
     command = ["convert", str(checkpoint), "--out", str(tmp_path / "tiny.keras")]
     command += ["--leave-out", "rpn_head", "--export", "tflite", "--labels", str(five)]
     cli.main(command)
-    assert names(tmp_path) == ["tiny", *KEPT]
+    assert names(tmp_path) == ["README.md", "tiny", *KEPT]
     predictor = hrnet_tf.load(tmp_path / "tiny" / "model.tflite")
     assert predictor.manifest.keypoints.names == tuple("abcde")
     height, width, _ = network.input_shape[1:]
@@ -256,13 +300,13 @@ def test_integers_are_calibrated_on_a_folder_of_images(converted, five, tmp_path
 def test_integers_need_a_folder_of_images(converted, five):
     with pytest.raises(InputError, match=r"tflite_int8 needs images .*--calibration"):
         export_converted(converted, ["tflite_int8"], str(five))
-    assert names(converted.parent) == KEPT
+    assert names(converted.parent) == ALL
 
 
 def test_labels_that_do_not_fit_are_refused(converted):
     with pytest.raises(InputError, match="finds 5 keypoints, the set coco has 17"):
         export_converted(converted, ["tflite"])
-    assert names(converted.parent) == KEPT
+    assert names(converted.parent) == ALL
 
 
 @pytest.fixture

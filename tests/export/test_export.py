@@ -195,6 +195,7 @@ def test_a_manifest_is_read_as_it_was_written(tiny_manifest, tmp_path):
 
 def test_artefacts_lie_in_the_folder_of_their_run(exported, run_folder):
     assert files_in(run_folder / "export") == [
+        "README.md",
         "decoder.py",
         "model.onnx",
         "model.onnx.json",
@@ -208,7 +209,7 @@ def test_artefacts_lie_in_the_folder_of_their_run(exported, run_folder):
         "tflite": run_folder / "export" / "model.tflite",
         "onnx": run_folder / "export" / "model.onnx",
     }
-    assert {"1", "1.json", "1.npz"} <= set(files_in(run_folder))
+    assert {"1", "1.json", "1.npz", "README.md"} <= set(files_in(run_folder))
 
 
 # What is not kept
@@ -326,7 +327,7 @@ def test_versions_lie_side_by_side_wherever_they_are_wanted(
         export_run(shallow_run, ["savedmodel"], tmp_path)
     made = export_run(shallow_run, ["savedmodel"], tmp_path, Options(version=12))
     assert made == {"savedmodel": tmp_path / "12"}
-    assert files_in(tmp_path) == ["1", "12", "12.json", "12.npz"]
+    assert files_in(tmp_path) == ["1", "12", "12.json", "12.npz", "README.md"]
 
 
 def test_a_version_below_one_is_refused():

@@ -12,6 +12,7 @@ ONE_LANE = {
     "test_browser",
     "test_browser_rules",
     "test_bulk_sources",
+    "test_card",
     "test_channels",
     "test_check_data",
     "test_choice",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 if TYPE_CHECKING:  # the command line reads the table before anything heavy is imported
+    from hrnet_tf.tasks.base.card import Card
     from hrnet_tf.tasks.base.checkpoint import NetworkKind
     from hrnet_tf.tasks.base.columns import Columns
     from hrnet_tf.tasks.base.manifest import TaskManifest
@@ -59,6 +60,7 @@ class Parts:
             they get there, such as `"people/__init__.py"`.
         columns: what `predict-many` writes of what the viewer, a `FindingViewer`,
             finds; None: a column `answer`, the viewer's entries as JSON.
+        card: what model cards say of it; None: what holds for every task.
 
     Raises:
         ValueError: if only one of predictor and exports decodes: they would answer
@@ -75,6 +77,7 @@ class Parts:
     demo: Demo | None = None
     beside: Mapping[str, Path] = field(default_factory=dict)
     columns: Columns | None = None
+    card: Card | None = None
 
     def __post_init__(self):
         from hrnet_tf.tasks.base.predictor import Predictor

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.bottom_up.card import CARD
 from hrnet_tf.tasks.bottom_up.checkpoint import NETWORK
 from hrnet_tf.tasks.bottom_up.columns import COLUMNS
 from hrnet_tf.tasks.bottom_up.experiment import BottomUpExperiment
@@ -28,4 +29,5 @@ PARTS = Parts(
     NETWORK,
     beside=BESIDE,
     columns=COLUMNS,
+    card=CARD,
 )

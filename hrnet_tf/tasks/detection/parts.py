@@ -1,6 +1,7 @@
 """The parts of the task, tied together."""
 
 from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.detection.card import CARD
 from hrnet_tf.tasks.detection.checkpoint import NETWORK
 from hrnet_tf.tasks.detection.columns import COLUMNS
 from hrnet_tf.tasks.detection.experiment import DetectionExperiment
@@ -18,4 +19,5 @@ PARTS = Parts(
     DECODER,
     NETWORK,
     columns=COLUMNS,
+    card=CARD,
 )

@@ -1,6 +1,7 @@
 """The parts of the task, tied together."""
 
 from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.pose.card import CARD
 from hrnet_tf.tasks.pose.checkpoint import NETWORK
 from hrnet_tf.tasks.pose.columns import COLUMNS
 from hrnet_tf.tasks.pose.demo import DEMO
@@ -20,4 +21,5 @@ PARTS = Parts(
     decoder=DECODER,
     network=NETWORK,
     demo=DEMO,
+    card=CARD,
 )

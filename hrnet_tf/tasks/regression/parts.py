@@ -1,6 +1,7 @@
 """The parts of the task, tied together."""
 
 from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.regression.card import CARD
 from hrnet_tf.tasks.regression.columns import COLUMNS
 from hrnet_tf.tasks.regression.experiment import RegressionExperiment
 from hrnet_tf.tasks.regression.manifest import RegressionManifest
@@ -16,4 +17,5 @@ PARTS = Parts(
     columns=COLUMNS,
     signature=SIGNATURE,
     decoder=DECODER,
+    card=CARD,
 )

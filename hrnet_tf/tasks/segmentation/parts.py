@@ -1,6 +1,7 @@
 """The parts of the task, tied together."""
 
 from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.segmentation.card import CARD
 from hrnet_tf.tasks.segmentation.checkpoint import NETWORK
 from hrnet_tf.tasks.segmentation.columns import COLUMNS
 from hrnet_tf.tasks.segmentation.experiment import SegmentationExperiment
@@ -18,4 +19,5 @@ PARTS = Parts(
     signature=SIGNATURE,
     decoder=DECODER,
     network=NETWORK,
+    card=CARD,
 )
