@@ -13,7 +13,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "browser"
 REQUIRED = "HRNET_TF_BROWSER"  # set to `required`: what is missing is a failure
-SECONDS = 30  # that the page may take for anything
+SECONDS = 60  # that the page may take for anything
 FLAGS = (
     "--headless=new",
     "--no-sandbox",  # which containers do not have
