@@ -7,13 +7,17 @@
 import { isUnbiased } from "./geometry.js";
 
 /**
- * A crop or a window as the network takes it: normalised.
+ * A crop or a window as the network takes it: in its order of colours, normalised.
  *
  * @param {{data: Float32Array}} picture three channels, 0..255, of the input's size.
  */
 export function prepare(picture, manifest) {
-  const { mean, std } = manifest.input;
-  return Float32Array.from(picture.data, (value, i) => (value - mean[i % 3]) / std[i % 3]);
+  const { mean, std, color_order: order } = manifest.input;
+  return Float32Array.from(picture.data, (value, i) => {
+    const channel = i % 3;
+    const given = order === "BGR" ? picture.data[i + 2 - 2 * channel] : value;
+    return (given - mean[channel]) / std[channel];
+  });
 }
 
 /** Heatmaps to keypoints in pixels of the input: `{points: [[x, y]], scores: []}`. */

@@ -97,6 +97,20 @@ def test_pictures_are_cut_by_the_same_rules(page, networks, rng):
             assert off.mean() < 0.01, (name, box)
 
 
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+def test_pictures_are_normalised_by_the_same_rules(page, order, rng):
+    image = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    facts = facts_of(spot_manifest())
+    facts["input"]["color_order"] = order
+    source = """
+      const { prepare } = await there("decoding.js");
+      return [...prepare(given.picture, given.facts)];
+    """
+    found = page.ask(source, {"picture": as_map(image), "facts": facts})
+    expected = decoder.prepare(image, facts)
+    np.testing.assert_allclose(np.reshape(found, expected.shape), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("orientation", ["upright", "stored"])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_pictures_are_turned_as_the_manifest_says(
