@@ -12,6 +12,7 @@ from hrnet_tf.common.model_cards import (
     license_of,
     table,
 )
+from hrnet_tf.images.preprocess import CHANNELS
 from hrnet_tf.tasks import TASKS
 from hrnet_tf.tasks.base.card import Card
 
@@ -79,7 +80,8 @@ def converted_card(facts: Mapping[str, Any], model: Path, size: int) -> str:
             [
                 f"Images of {shape}, float32 `(n, height, width, 3)`, "
                 f"{given['color_order']}.",
-                "Each value `(value - mean) / std` of 0 to 255: of red, green and blue "
+                "Each value `(value - mean) / std` of 0 to 255: of "
+                f"{CHANNELS[given['color_order']]} "
                 f"mean {', '.join(f'{x:g}' for x in given['mean'])}, std "
                 f"{', '.join(f'{x:g}' for x in given['std'])}.",
             ]

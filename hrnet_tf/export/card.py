@@ -10,6 +10,7 @@ from pathlib import Path
 from hrnet_tf.common.model_cards import bullets, document, license_of, table
 from hrnet_tf.export.card_code import call_of, code_of
 from hrnet_tf.export.formats import FORMATS
+from hrnet_tf.images.preprocess import CHANNELS
 from hrnet_tf.tasks import parts_of
 from hrnet_tf.tasks.base.card import Card
 from hrnet_tf.tasks.base.manifest import ImageInput, TaskManifest
@@ -175,8 +176,9 @@ def _shape(facts: ImageInput, images: str) -> str:
 def _input(facts: ImageInput, card: Card | None) -> str:
     upright = facts.orientation == "upright"
     lines = [
-        f"{facts.color_order}, each value `(value - mean) / std` of 0 to 255: of red, "
-        f"green and blue mean {_numbers(facts.mean)}, std {_numbers(facts.std)}.",
+        f"{facts.color_order}, each value `(value - mean) / std` of 0 to 255: of "
+        f"{CHANNELS[facts.color_order]} mean {_numbers(facts.mean)}, std "
+        f"{_numbers(facts.std)}.",
         "An image is turned by its EXIF tag first, as viewers show it."
         if upright
         else "An image is taken as its pixels lie, whatever its EXIF tag says.",

@@ -25,6 +25,7 @@ MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 
 ColorOrder = Literal["RGB", "BGR"]
+CHANNELS = {"RGB": "red, green and blue", "BGR": "blue, green and red"}
 
 # How much larger than the person's box a crop is.
 PADDING = 1.25

@@ -116,6 +116,10 @@ def test_a_converted_one_says_what_it_takes(exported):
     assert manifest["model"] == "SimpleBaseline depth 50"
     assert manifest["input"]["color_order"] == "BGR"
     assert manifest["input"]["mean"] == [123.675, 116.28, 103.53]
+    for card in (exported.with_name("README.md"), folder / "README.md"):
+        assert "of blue, green and red mean 123.675, 116.28, 103.53" in " ".join(
+            card.read_text().split()
+        )
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "1"])
