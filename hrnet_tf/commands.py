@@ -31,6 +31,7 @@ DRAWN = {
     "crowds": "crowds",
     "objects": "objects",
     "faces": "faces",
+    "scenes": "scenes",
 }
 
 
@@ -290,12 +291,14 @@ def draw_command(arguments: argparse.Namespace) -> None:
     from hrnet_tf.drawn.faces import draw_face_data_set
     from hrnet_tf.drawn.figures import draw_data_set
     from hrnet_tf.drawn.objects import draw_object_data_set
+    from hrnet_tf.drawn.scenes import draw_scene_data_set
 
     draw = {
         "figures": draw_data_set,
         "crowds": draw_crowd_data_set,
         "objects": draw_object_data_set,
         "faces": draw_face_data_set,
+        "scenes": draw_scene_data_set,
     }[arguments.kind]
     draw(out, arguments.train, arguments.validation, arguments.seed)
     print(f"drawn in {out}")

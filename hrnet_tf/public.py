@@ -45,6 +45,11 @@ from hrnet_tf.tasks.landmarks.metrics import CellDistance
 from hrnet_tf.tasks.landmarks.network import HRNetLandmarks
 from hrnet_tf.tasks.landmarks.predictor import LandmarkPredictor
 from hrnet_tf.tasks.landmarks.result import FaceLandmarks
+from hrnet_tf.tasks.panoptic.classes import PanopticClasses
+from hrnet_tf.tasks.panoptic.drawing import draw_panoptic
+from hrnet_tf.tasks.panoptic.network import HRNetPanoptic
+from hrnet_tf.tasks.panoptic.predictor import PanopticPredictor
+from hrnet_tf.tasks.panoptic.result import PanopticMap
 from hrnet_tf.tasks.pose.network import HRNetV1, LiteHRNet, SimpleBaseline
 from hrnet_tf.tasks.pose.predictor import PosePredictor
 from hrnet_tf.tasks.regression.channels import ChannelSet
@@ -78,6 +83,7 @@ __all__ = [
     "HRNetClassifier",
     "HRNetDetector",
     "HRNetLandmarks",
+    "HRNetPanoptic",
     "HRNetV1",
     "HRNetV2",
     "HRNetV2p",
@@ -97,6 +103,9 @@ __all__ = [
     "LovaszSoftmax",
     "Option",
     "PSPNet",
+    "PanopticClasses",
+    "PanopticMap",
+    "PanopticPredictor",
     "Parts",
     "PixelAccuracy",
     "Pose",
@@ -117,6 +126,7 @@ __all__ = [
     "draw_labels",
     "draw_landmarks",
     "draw_map",
+    "draw_panoptic",
     "draw_pose",
     "evaluate_run",
     "export_run",

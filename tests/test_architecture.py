@@ -21,7 +21,7 @@ RANKS = [
     {"tasks/keypoints", "tasks/dense"},
     {f"tasks/{name}" for name in ("pose", "classification", "segmentation")}
     | {f"tasks/{name}" for name in ("regression", "bottom_up", "landmarks")}
-    | {"tasks/detection", "drawn"},
+    | {"tasks/detection", "tasks/panoptic", "drawn"},
     {"tasks"},
     {"training", "conversion"},
     {"export"},
@@ -87,7 +87,9 @@ ABOVE_THE_TABLE = [
     and path.relative_to(PACKAGE).as_posix() not in LISTS
 ]
 # Of classes and functions that one task has.
-OWN = re.compile(r"^(Pose|Segment|Classif|ImageClassif|Regress|Landmark|Detect)")
+OWN = re.compile(
+    r"^(Pose|Segment|Classif|ImageClassif|Regress|Landmark|Detect|Panoptic)"
+)
 
 
 @pytest.mark.parametrize("path", ABOVE_THE_TABLE, ids=module_name)

@@ -236,6 +236,17 @@ def describe_labels(answer: dict[str, Any], count: int) -> str:
     return f"{width}x{height} pixels, shares of classes {', '.join(shares)}"
 
 
+def describe_segments(answer: dict[str, Any], count: int) -> str:
+    """How many pixels each segment of one image has, by class and number."""
+    height, width = answer["size"]
+    found = Counter(value for row in answer["segments"] for value in row)
+    areas = (
+        "void" if value == VOID else f"{value // 1000}/{value % 1000}: {area}"
+        for value, area in sorted(found.items())
+    )
+    return f"{width}x{height} pixels, segments {', '.join(areas)}"
+
+
 def describe_values(answer: dict[str, Any], count: int) -> str:
     """The range of each channel of one image."""
     height, width = answer["size"]
@@ -248,6 +259,7 @@ def describe_values(answer: dict[str, Any], count: int) -> str:
 # that look at a detector's boxes, and in those of detectors and of bottom-up pose.
 FOUND = ("people", "counts")
 DETECTED = "box_scores"  # what only models have that look at a detector's boxes
+VOID = 255000  # of panoptic segments: pixels of which nothing is known
 IN_BOXES = ("keypoints", "landmarks")  # signatures, and what they answer
 DESCRIBE: dict[str, Callable[[dict[str, Any], int], str]] = {
     "keypoints": describe_people,
@@ -257,6 +269,7 @@ DESCRIBE: dict[str, Callable[[dict[str, Any], int], str]] = {
     "detect": describe_objects,
     "classify": describe_class,
     "segment": describe_labels,
+    "panoptic": describe_segments,
     "regress": describe_values,
 }
 

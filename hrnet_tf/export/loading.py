@@ -59,7 +59,7 @@ def load(
 
     Returns:
         A `PosePredictor`, a `BottomUpPredictor`, an `ImageClassifier`,
-        a `SegmentationPredictor` or a
+        a `SegmentationPredictor`, a `PanopticPredictor` or a
         `RegressionPredictor`; `predict(image)` takes uint8 RGB. With a detector a
         `BehindDetector` around it.
 

@@ -79,7 +79,10 @@ def pad_explicitly(graph: Any, kernels: Mapping[str, np.ndarray]) -> None:
         same = settings.get("auto_pad", b"").startswith(b"SAME")
         if node.op_type != "Conv" or not same or max(settings["strides"]) > 1:
             continue
-        sides = kernels[sources[node.input[1]]].shape[:2]
+        name = node.input[1]
+        while name not in kernels:  # of depthwise ones reshaped, too
+            name = sources[name]
+        sides = kernels[name].shape[:2]
         total = [
             rate * (side - 1)
             for rate, side in zip(settings["dilations"], sides, strict=True)

@@ -18,6 +18,7 @@ from hrnet_tf.tasks.bottom_up import TASK as BOTTOM_UP
 from hrnet_tf.tasks.classification import TASK as CLASSIFICATION
 from hrnet_tf.tasks.detection import TASK as DETECTION
 from hrnet_tf.tasks.landmarks import TASK as LANDMARKS
+from hrnet_tf.tasks.panoptic import TASK as PANOPTIC
 from hrnet_tf.tasks.plugins import find_plugins, load_plugin
 from hrnet_tf.tasks.pose import TASK as POSE
 from hrnet_tf.tasks.regression import TASK as REGRESSION
@@ -36,7 +37,7 @@ TASKS: dict[str, Task] = {
     task.name: task
     for task in (
         *(POSE, BOTTOM_UP, LANDMARKS, DETECTION),
-        *(CLASSIFICATION, SEGMENTATION, REGRESSION),
+        *(CLASSIFICATION, SEGMENTATION, PANOPTIC, REGRESSION),
     )
 }
 OWN = frozenset(TASKS)  # of this package

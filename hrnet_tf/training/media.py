@@ -60,10 +60,11 @@ def predict_files(
     Writes the input with what was found drawn on it, and a JSON file: for people
     `keypoints.json`, a COCO result file in pixels of the original images; for classes
     `classes.json`; for labels of pixels `shares.json`, and `masks/`, PNG files whose
-    values are indices of the classes; for numbers of pixels `values.json`, and
-    `values/`, `.npy` files `(height, width, channels)`. An image's id is the one that
-    the viewer's files say, else its name's number if it is one that no other image has,
-    else its name; a frame's id is its number, from 0.
+    values are indices of the classes; for things and stuff `panoptic.json`, and
+    `panoptic/`, PNG files of ids as in COCO's format; for numbers of pixels
+    `values.json`, and `values/`, `.npy` files `(height, width, channels)`. An image's
+    id is the one that the viewer's files say, else its name's number if it is one that
+    no other image has, else its name; a frame's id is its number, from 0.
 
     Small images are drawn larger; numbers in the files are in pixels of the originals.
     Threads read the next images, draw and write while the network looks at several; all

@@ -71,6 +71,15 @@ def check_labels(row, found):
     assert row["mean_confidence"] == pytest.approx(found.confidence.mean(), abs=1e-4)
 
 
+def check_segments(row, found):
+    encoded = np.frombuffer(row["panoptic"], np.uint8)
+    assert cv2.imdecode(encoded, cv2.IMREAD_COLOR).shape[:2] == found.segments.shape
+    areas = {each["id"]: each["area"] for each in row["segments"]}
+    expected = {each["id"]: each["area"] for each in found.segments_info()}
+    assert areas == pytest.approx(expected, abs=8)
+    assert {each["class"] for each in row["segments"]} == set(found.counts())
+
+
 def check_values(row, found):
     values = np.load(io.BytesIO(row["values"]))
     np.testing.assert_allclose(values, found.values, rtol=1e-3, atol=1e-4)
@@ -86,6 +95,7 @@ CHECKS = {
     "detection": check_objects,
     "classification": check_class,
     "segmentation": check_labels,
+    "panoptic": check_segments,
     "regression": check_values,
 }
 

@@ -163,6 +163,17 @@ def test_labels_are_those_of_the_predictor(task, protocol, ask, predictors):
 
 
 @protocols
+def test_segments_are_those_of_the_predictor(protocol, ask, predictors):
+    answer = ask(protocol, "panoptic", FILES)
+    for number, image in enumerate(IMAGES):
+        expected = predictors["panoptic"].predict(image)
+        height, width = image.shape[:2]
+        segments = np.array(answer["segments"][number])
+        assert (segments[:height, :width] == expected.segments).mean() > 0.99
+        assert np.unique(segments[:height, :width]).size > 3
+
+
+@protocols
 def test_values_are_those_of_the_predictor(protocol, ask, predictors):
     answer = ask(protocol, "regression", FILES)
     for number, image in enumerate(IMAGES):

@@ -46,6 +46,7 @@ def test_the_client_prints_answers(task, protocol, server, client, tmp_path, cap
         "classification": "photo.png: ",
         "segmentation": "140x120 pixels, shares of classes ",
         "ocr": "140x120 pixels, shares of classes ",
+        "panoptic": "140x120 pixels, segments ",
         "regression": "140x120 pixels, ",
         "detection": "photo.png: ball (0.90): 0.0, 0.0, ",
         "found": "photo.png: person 0 (0.80): ",

@@ -27,6 +27,7 @@ NETWORKS = {
         hrnet_tf.HRNetV2,
         {"classes": 3, "aspp": True, "features": 8, "full_size": True},
     ),
+    "panoptic": (hrnet_tf.HRNetPanoptic, {"classes": 3, "features": 8}),
     "pyramid": (hrnet_tf.HRNetV2p, {}),
     "higher": (hrnet_tf.HigherHRNet, {"keypoints": 3}),
     "landmarks": (hrnet_tf.HRNetLandmarks, {"landmarks": 5}),

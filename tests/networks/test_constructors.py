@@ -14,6 +14,7 @@ import keras
 import pytest
 from typing_extensions import Unpack
 
+import hrnet_tf
 from hrnet_tf.common import docstrings
 from hrnet_tf.networks.constructors import (
     Arguments,
@@ -45,6 +46,10 @@ SIGNATURES = {
     "HRNetLandmarks": (
         f"(width=18, landmarks=98, *, {HEAD}, input_shape=(256, 256, 3), "
         f"upsampling='bilinear', {NUMBERS}, {LAYERS})"
+    ),
+    "HRNetPanoptic": (
+        f"(width=48, classes=19, *, features=None, {HEAD}, "
+        f"input_shape=(None, None, 3), upsampling='bilinear', {NUMBERS}, {LAYERS})"
     ),
     "HRNetV1": (
         f"(width=32, keypoints=17, *, {HEAD}, input_shape=(256, 192, 3), "
@@ -116,6 +121,7 @@ OTHER_TYPES = {
 }
 
 MODELS = {name: row.constructor for name, row in networks().items()}
+MODELS["HRNetPanoptic"] = hrnet_tf.HRNetPanoptic  # whose checkpoints nothing reads
 DEFAULTS = {x.name: x.default for x in fields(Arguments) if x.default is not MISSING}
 MEANINGS = docstrings.entries(Arguments.__doc__, "Attributes")
 

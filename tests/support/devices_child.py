@@ -25,6 +25,7 @@ from hrnet_tf.networks.optimizers import CoupledSGD
 from hrnet_tf.networks.weighted_losses import WeightedSum
 from hrnet_tf.tasks.keypoints.losses import KeypointLoss
 from hrnet_tf.tasks.keypoints.metrics import KeypointAccuracy
+from hrnet_tf.tasks.panoptic.losses import CenterLoss, OffsetLoss, SemanticLoss
 from hrnet_tf.tasks.regression.losses import DenseRegression
 from hrnet_tf.tasks.regression.metrics import RegressionScore
 from hrnet_tf.tasks.segmentation.dice import SoftDice
@@ -47,6 +48,8 @@ LABELS = RNG.integers(0, 3, (SAMPLES, 8, 8, 1))
 LABELS[0], LABELS[1, :5], LABELS[2] = 255, 255, 1
 DEPTH = RNG.uniform(0, 2, (SAMPLES, 8, 8)).astype(np.float32)
 DEPTH[:2, 3:], DEPTH[3, 0, 0] = NAN, 50.0
+SEGMENTS = RNG.integers(0, 3, (SAMPLES, 8, 8)) * 1000
+SEGMENTS[:, 2:6, :3], SEGMENTS[1:3, :, 5:], SEGMENTS[4, 4:] = 1001, 2001, 255000
 KEYPOINTS = RNG.uniform(0, SIZE, (SAMPLES, 3, 3)).astype(np.float32)
 KEYPOINTS[..., 2] = RNG.integers(0, 2, (SAMPLES, 3))
 CLASSES = RNG.integers(0, 3, SAMPLES)
@@ -78,6 +81,9 @@ LOSSES = {
     "l1": (DenseRegression("l1"), DEPTH),
     "l2": (DenseRegression("l2"), DEPTH),
     "berhu": (DenseRegression("berhu"), DEPTH),
+    "semantic": (SemanticLoss(hardest=0.3, small_area=20), SEGMENTS),
+    "center": (CenterLoss(3, sigma=1.0), SEGMENTS),
+    "offset": (OffsetLoss(3), SEGMENTS),
     "keypoints": (KeypointLoss(8), KEYPOINTS),
     "hardest_keypoints": (KeypointLoss(8, hardest=2), KEYPOINTS),
     "another": (KeypointLoss(8, loss=keras.losses.MeanSquaredError()), KEYPOINTS),
@@ -87,6 +93,7 @@ LOSSES = {
         MAPS[..., ::-1].copy(),
     ),
 }
+CHANNELS = {"l1": 1, "l2": 1, "berhu": 1, "center": 1, "offset": 2}
 METRICS = {
     "cross_entropy": lambda: [SegmentationScore(3), PixelAccuracy()],
     "l1": lambda: [RegressionScore()],
@@ -99,9 +106,9 @@ def heads(names, optimizer=None, **losses):
     image = keras.Input((4, 4, 3))
     known = {name: loss for name, (loss, _) in LOSSES.items()} | losses
     outputs = {
-        name: keras.layers.Conv2D(
-            1 if name in ("l1", "l2", "berhu") else 3, 1, use_bias=False, name=name
-        )(image)
+        name: keras.layers.Conv2D(CHANNELS.get(name, 3), 1, use_bias=False, name=name)(
+            image
+        )
         for name in names
     }
     model = keras.Model(image, outputs)
@@ -156,6 +163,7 @@ def runs(synchronized, score):
     yield "unweighted", heads(list(targets)), MAPS, targets, None
     weights = dict.fromkeys(("class_weights", "hard", "another", "keras"), OF_IMAGES)
     weights |= dict.fromkeys(("cross_entropy", "lovasz", "dice", "l1"), OF_PIXELS)
+    weights |= dict.fromkeys(("semantic", "center"), OF_PIXELS)
     weights["hardest_keypoints"] = OF_KEYPOINTS
     targets = {name: targets[name] for name in weights}
     yield "weighted", heads(list(targets)), MAPS, targets, weights

@@ -30,7 +30,7 @@ POINTS = {
     "landmarks": FACES,
     "detection": OBJECTS,
 }
-DENSE = ("segmentation", "regression")
+DENSE = ("segmentation", "panoptic", "regression")
 DETECTION = (
     "data.scale=[64,64]",
     "data.augmentation.short_sides=[48,64]",
@@ -76,6 +76,7 @@ SCENARIOS = {
         "train.accumulate=2",
     ),
     "segmentation, dropout": ("segmentation", "model.ocr=true", "train.ema=0.9"),
+    "panoptic": ("panoptic", "train.ema=0.9", "model.features=8", "train.sigma=2"),
     "regression, clipped": ("regression", "train.ema=0.9", "train.clip_norm=1.0"),
 }
 
@@ -85,9 +86,11 @@ def draw_data(folder):
     from hrnet_tf.drawn.action_folders import write_class_folders
     from hrnet_tf.drawn.faces import draw_face_data_set
     from hrnet_tf.drawn.figures import draw_data_set
+    from hrnet_tf.drawn.scenes import draw_scene_data_set
 
     draw_data_set(folder, train=12, validation=6)
     draw_face_data_set(folder / "faces", train=6, validation=4)
+    draw_scene_data_set(folder / "scenes", train=6, validation=4)
     write_class_folders(folder, folder / "classes")
 
 
@@ -106,6 +109,8 @@ def write_configuration(task, data, path, epochs):
         }
     if task == "landmarks":
         parts["landmarks"] = "drawn"
+    if task == "panoptic":
+        parts["root"] = str(data / "scenes")
     if task == "regression":
         parts |= {"targets": "depth", "unit_size": 0.001, "missing": 0}
     content = {

@@ -29,6 +29,12 @@ from hrnet_tf.tasks.classification.manifest import ClassificationManifest
 from hrnet_tf.tasks.keypoints.manifest import HeatmapOutput
 from hrnet_tf.tasks.landmarks.landmark_set import LandmarkSet
 from hrnet_tf.tasks.landmarks.manifest import LandmarkDecoding, LandmarkManifest
+from hrnet_tf.tasks.panoptic.classes import PanopticClasses
+from hrnet_tf.tasks.panoptic.manifest import (
+    Grouping,
+    PanopticManifest,
+    PanopticOutput,
+)
 from hrnet_tf.tasks.regression.channels import ChannelSet
 from hrnet_tf.tasks.regression.manifest import MapOutput, RegressionManifest
 from hrnet_tf.tasks.segmentation.classes import ClassSet
@@ -52,6 +58,7 @@ SIGNATURES = {
     "landmarks": "landmarks",
     "classification": "classify",
     "segmentation": "segment",
+    "panoptic": "panoptic",
     "regression": "regress",
     "ocr": "segment",
     "detection": "detect",
@@ -95,6 +102,17 @@ def tiny_networks():
     faces = LandmarkManifest(
         "f", ImageInput(32, 32), HeatmapOutput(8, 8, 4), three, LandmarkDecoding()
     )
+    parts = {
+        name: layers.Conv2D(n, 1, strides=4)(image)
+        for name, n in (("semantic", 3), ("center", 1), ("offset", 2))
+    }
+    segments = PanopticManifest(
+        "p",
+        any_size,
+        PanopticOutput(),
+        PanopticClasses(names, things=names[1:]),
+        grouping=Grouping(-9.0, 7, 50, 1),
+    )
     return {
         "pose": (spot_network(), spot_manifest()),
         "bottom_up": (people_network(), people_manifest()),
@@ -104,6 +122,7 @@ def tiny_networks():
             ClassificationManifest("c", ImageInput(32, 32), names),
         ),
         "segmentation": (keras.Model(image, dense[3]), labels),
+        "panoptic": (keras.Model(image, parts), segments),
         "regression": (
             keras.Model(image, dense[2]),
             RegressionManifest("r", any_size, MapOutput(), ChannelSet(("near", "far"))),

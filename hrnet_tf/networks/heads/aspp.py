@@ -41,6 +41,25 @@ def aspp_head(
         logits = aspp_head(x, 19, conventions, rates=(6, 12, 18))
         ```
     """
+    y = aspp(x, conventions, rates=rates, features=features, name=name)
+    return conventions.output_conv(y, classes, name=f"{name}.logits")
+
+
+def aspp(
+    x: tf.Tensor,
+    conventions: Conventions,
+    *,
+    rates: tuple[int, ...],
+    features: int | None = None,
+    name: str,
+) -> tf.Tensor:
+    """What the pyramid sees, projected to as many channels as each branch has.
+
+    Args are those of `aspp_head`.
+
+    Returns:
+        `(batch, h, w, features)`.
+    """
     features = features or FEATURES
     conv_bn = conventions.conv_bn
     branch = f"{name}.convs.0"
@@ -64,5 +83,4 @@ def aspp_head(
 
     y = layers.Concatenate(name=f"{name}.concatenate")(branches)
     y = conv_bn(y, features, 1, names=(f"{name}.project.0", f"{name}.project.1"))
-    y = layers.Dropout(DROPOUT, name=f"{name}.project.3")(y)
-    return conventions.output_conv(y, classes, name=f"{name}.logits")
+    return layers.Dropout(DROPOUT, name=f"{name}.project.3")(y)

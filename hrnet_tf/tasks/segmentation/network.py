@@ -20,9 +20,9 @@ from hrnet_tf.networks.network import Network
 from hrnet_tf.networks.optimizers import SGD
 from hrnet_tf.networks.resnet import WIDTH, describe_resnet, resnet
 from hrnet_tf.tasks.dense.network import dense_network, enlarged
+from hrnet_tf.tasks.dense.shared_targets import SharedTargets
 from hrnet_tf.tasks.segmentation.losses import DenseCrossEntropy
 from hrnet_tf.tasks.segmentation.metrics import PixelAccuracy, SegmentationScore
-from hrnet_tf.tasks.segmentation.shared_targets import SharedTargets
 
 DILATED_STRIDE = 8  # image pixels per cell of what stands on a dilated ResNet
 
