@@ -72,7 +72,7 @@ def _draw_split(
     images, annotations = [], []
     bar = progress_bar(range(1, count + 1), desc=f"drawing {split}", unit="image")
     for number in bar:
-        image, ids, categories = draw_scene(rng)
+        image, ids, kinds = draw_scene(rng)
         name = f"{number:06d}"
         write_image(scratch / "images" / f"{name}.jpg", image)
         pixels = np.stack([ids >> shift & 255 for shift in (0, 8, 16)], axis=-1)
@@ -80,7 +80,7 @@ def _draw_split(
         size = {"width": SIDE, "height": SIDE}
         images.append({"id": number, "file_name": f"{name}.jpg", **size})
         segments = [
-            segment_of(ids, own, IDS[category]) for own, category in categories.items()
+            segment_of(ids, own, IDS[category]) for own, category in kinds.items()
         ]
         annotations.append(
             {

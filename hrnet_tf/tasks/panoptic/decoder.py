@@ -75,10 +75,10 @@ def group(
         grouping: `threshold`, `window`, `most` and `stuff_area`.
     """
     segments: np.ndarray = np.full(labels.shape, VOID, np.int32)
-    for label in np.flatnonzero(~things):
-        own = labels == label
+    for stuff in np.flatnonzero(~things):
+        own = labels == stuff
         if own.sum() >= grouping["stuff_area"]:
-            segments[own] = label * DIVISOR
+            segments[own] = stuff * DIVISOR
     found = find_centers(centers, grouping)
     rows, columns = np.nonzero(things[labels])
     if not len(found) or not len(rows):

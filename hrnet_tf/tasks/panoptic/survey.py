@@ -38,10 +38,9 @@ def survey_segments(reader: SegmentReader) -> Survey:
         f"{empty} images without any; {crowds} crowds",
         f"void, which does not count: {100 * void / max(1, pixels):.1f} % of pixels",
     )
-    warnings = () if pixels > void else (NOTHING_COUNTS,)
-    if not classes.things:
-        warnings += (NO_THING,)
-    return replace(survey, notes=notes, warnings=warnings)
+    warnings = [NOTHING_COUNTS] if pixels <= void else []
+    warnings += [] if classes.things else [NO_THING]
+    return replace(survey, notes=notes, warnings=tuple(warnings))
 
 
 def check_segments(reader: SegmentReader, where: str) -> None:

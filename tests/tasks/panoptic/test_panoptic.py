@@ -37,7 +37,7 @@ data: {{root: {root}}}
 train:
   epochs: 1
   batch_size: 8
-  steps_per_epoch: 15
+  steps_per_epoch: 40
   learning_rate: 0.01
   sigma: 2
   small_area: 100
