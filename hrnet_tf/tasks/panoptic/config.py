@@ -36,11 +36,10 @@ class PanopticModel(DenseModel):
 class PanopticSection(DenseSection):
     """Where images and their segments come from and how large they are made."""
 
-    # Below `root`, with {} for the part of the data, train or val: COCO's file, the
-    # folder of its PNG files, and the folder of the images.
+    # COCO's file below `root`; here and below with {} for train or val.
     annotations: str = "annotations/panoptic_{}.json"
-    segments: str = "annotations/panoptic_{}"
-    images: str = "images/{}"
+    segments: str = "annotations/panoptic_{}"  # the folder of its PNG files
+    images: str = "images/{}"  # the folder of images
 
     def __post_init__(self):
         super().__post_init__()
@@ -115,9 +114,9 @@ class PanopticEvaluate(DenseEvaluate):
 class PanopticConfig:
     """One experiment in panoptic segmentation."""
 
-    task: Literal["panoptic"] = "panoptic"
+    task: Literal["panoptic"] = "panoptic"  # whose keys these are
     output: str = ""  # the run's folder; "": saved_models/ and the file's name
-    seed: int = 0
+    seed: int = 0  # of everything random: weights, order, changes of images
     model: PanopticModel = field(default_factory=PanopticModel)
     data: PanopticSection = field(default_factory=PanopticSection)
     train: PanopticTrain = field(default_factory=PanopticTrain)

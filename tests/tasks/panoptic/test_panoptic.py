@@ -37,9 +37,9 @@ data: {{root: {root}}}
 train:
   epochs: 1
   batch_size: 8
-  steps_per_epoch: 40
+  steps_per_epoch: 25
   learning_rate: 0.01
-  sigma: 2
+  sigma: 4
   small_area: 100
 evaluate: {{center_threshold: 0.02, stuff_area: 40, most_things: 20}}
 """
@@ -92,7 +92,7 @@ def first_image(scenes):
 def test_training_leaves_a_run_that_has_begun_to_learn(run):
     with open(run.history, newline="") as file:
         (row,) = csv.DictReader(file)
-    assert float(row["val_pq"]) > 0.05
+    assert float(row["val_pq"]) > 0.02
     assert {"semantic_loss", "center_loss", "offset_loss"} <= set(row)
     manifest = read_manifest(run.manifest)
     assert manifest.classes.things == ("ball", "crate", "tree")
@@ -105,7 +105,7 @@ def test_evaluation_writes_scores_classes_and_the_worst(run):
     evaluation, path = hrnet_tf.evaluate_run(run.folder, progress=False)
     facts = json.loads(path.read_text())
     assert {"pq", "sq", "rq", "pq_things", "rq_stuff"} <= set(facts["statistics"])
-    assert facts["statistics"]["pq"] == evaluation.statistics["pq"] > 0.05
+    assert facts["statistics"]["pq"] == evaluation.statistics["pq"] > 0.02
     assert (facts["images"], facts["skipped"]) == (4, 0)
     with open(path.with_name(f"{path.stem}_classes.csv"), newline="") as file:
         names = [row["class"] for row in csv.DictReader(file)]
