@@ -93,7 +93,7 @@ def test_training_leaves_a_run_that_has_begun_to_learn(run):
     with open(run.history, newline="") as file:
         (row,) = csv.DictReader(file)
     assert float(row["val_pq"]) > 0.02
-    assert {"semantic_loss", "center_loss", "offset_loss"} <= set(row)
+    assert sum(name.endswith("_loss") for name in row) == 3
     manifest = read_manifest(run.manifest)
     assert manifest.classes.things == ("ball", "crate", "tree")
     assert manifest.grouping == Grouping(0.02, 7, 20, 40)
