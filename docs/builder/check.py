@@ -46,7 +46,8 @@ def problems(folder: Path) -> list[str]:
     found = []
     for path, page in pages.items():
         where = path.relative_to(folder.resolve()).as_posix()
-        outside = [x for x in page.fetched if _is_outside(x)]
+        fetched = [x for x in page.fetched if not x.startswith("data:")]
+        outside = [x for x in fetched if _is_outside(x)]
         found += [f"{where}: {x} would be loaded from elsewhere" for x in outside]
         if where == "404.html":  # its references begin at the root of a server
             continue

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from docs.builder.notebooks import page_of
 from hrnet_tf.common.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,8 @@ Maker = Callable[[], Mapping[str, str]]
 def collect() -> dict[str, str]:
     """The hand-written pages by their paths in the site, with links that hold there.
 
+    Notebooks are pages too.
+
     Raises:
         InputError: if a link leads to a file that is no page.
     """
@@ -36,6 +39,10 @@ def collect() -> dict[str, str]:
         path.relative_to(DOCS).as_posix(): path
         for path in sorted(DOCS.rglob("*.md"))
         if "builder" not in path.relative_to(DOCS).parts
+    }
+    sources |= {
+        path.relative_to(DOCS).with_suffix(".md").as_posix(): path
+        for path in sorted(DOCS.rglob("*.ipynb"))
     }
     sources |= {name: ROOT / place for name, place in ELSEWHERE.items()}
     names = {path.resolve(): name for name, path in sources.items()}
@@ -121,7 +128,9 @@ def _linked(path: Path, name: str, names: Mapping[Path, str]) -> str:
             "code."
         )
 
-    pieces = FENCE.split(path.read_text(encoding="utf-8"))
+    notebook = path.suffix == ".ipynb"
+    text = page_of(path) if notebook else path.read_text(encoding="utf-8")
+    pieces = FENCE.split(text)
     return "".join(
         piece if number % 2 else LINK.sub(lead, piece)
         for number, piece in enumerate(pieces)

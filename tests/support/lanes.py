@@ -59,6 +59,7 @@ ONE_LANE = {
     "test_mpii",
     "test_mpii_release",
     "test_messages",
+    "test_notebooks",
     "test_object_scores",
     "test_objects",
     "test_on_ray",
