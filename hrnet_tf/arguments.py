@@ -27,7 +27,7 @@ from hrnet_tf.common.arguments import ANEW, GOES_ON, add_settings, positive
 from hrnet_tf.common.reading import PIXEL_LIMIT
 from hrnet_tf.common.version import __version__
 from hrnet_tf.export.names import ALL, DEFAULTS, NAMES, RUNTIMES, Weights
-from hrnet_tf.paper_tables.rows import numbers
+from hrnet_tf.paper_tables.options import add_table_options
 from hrnet_tf.tasks import TASKS, load_plugins, predict_options
 
 # What becomes of a command that is interrupted.
@@ -311,7 +311,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("name", nargs="?", help="to copy; default: list all of them")
     command.add_argument("--out", default=".", help="folder to copy to; default: here")
 
-    _add_table(add("table", table_command, ANEW))
+    add_table_options(add("table", table_command, ANEW))
 
     command = add("draw", draw_command, ANEW)
     command.add_argument("kind", choices=DRAWN, help="of what is drawn")
@@ -368,36 +368,3 @@ def _add_predict_many(command: argparse.ArgumentParser) -> None:
         help="models at work; default: one a GPU, or one a machine",
     )
     add_settings(command, "evaluate.flip=true; of a run: look as `evaluate` does")
-
-
-def _add_table(command: argparse.ArgumentParser) -> None:
-    """What may be written behind `table`."""
-    command.add_argument("number", choices=numbers(), help="of the table")
-    command.add_argument(
-        "--rows",
-        nargs="+",
-        metavar="TEXT",
-        help="only those whose names hold one of these texts; default: all",
-    )
-    command.add_argument(
-        "--measure",
-        action="store_true",
-        help="time and memory of training steps and answers too, on this machine",
-    )
-    command.add_argument(
-        "--size",
-        type=positive,
-        nargs=2,
-        metavar=("HEIGHT", "WIDTH"),
-        help="of the images that are measured; default: as in the paper",
-    )
-    command.add_argument(
-        "--images",
-        type=positive,
-        help="in a training step that is measured; default: as in the paper",
-    )
-    command.add_argument(
-        "--picture",
-        metavar="FILE.png",
-        help="to write: score against multiply-adds, or the time that is measured",
-    )

@@ -353,7 +353,7 @@ def _offsets() -> Iterator[tuple[float, float, str]]:
 
 
 def draw_costs(
-    points: Mapping[str, tuple[float, float, bool]],
+    panels: Mapping[str, Mapping[str, tuple[float, float, bool]]],
     title: str,
     cost: str,
     score: str,
@@ -362,25 +362,27 @@ def draw_costs(
     """Draw which network costs how much and is how good, as a PNG.
 
     Args:
-        points: by the name of each network: its cost, its score, and whether it is one
-            that the others are compared with.
+        panels: by what is in each, by the name of each network there: its cost, its
+            score, and whether it is one that the others are compared with.
         title: what is compared.
         cost: what costs are, with their unit.
         score: what scores are.
         path: the file to write.
     """
-    with _figure(path, (8, 5.5), [*points, title, cost, score]) as figure:
-        axis = figure.subplots()
-        axis.grid(alpha=0.3)
-        axis.set(xlabel=cost, ylabel=score)
-        axis.set_title(title, fontsize="medium")
-        axis.margins(0.18, 0.12)
-        texts, places = [], []
-        for name, (x, y, compared) in points.items():
-            color = RUNTIMES["savedmodel" if compared else "onnx"]
-            marker = "s" if compared else "o"
-            axis.plot(x, y, color=color, marker=marker, markersize=8, linestyle="")
-            texts.append((name, color))
-            places.append((x, y))
-        if points:
+    names = [name for points in panels.values() for name in points]
+    wide = 8 if len(panels) == 1 else 4.5 * len(panels)
+    with _figure(path, (wide, 5.5), [*names, *panels, title, cost, score]) as figure:
+        figure.suptitle(title, fontsize="medium")
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axis, (panel, points) in zip(axes, panels.items(), strict=True):
+            axis.set_title(panel, fontsize="small")
+            axis.set(xlabel=cost, ylabel=score)
+            axis.grid(alpha=0.3)
+            axis.margins(0.25, 0.12)
+            texts, places = [], []
+            for name, (x, y, compared) in points.items():
+                color = RUNTIMES["savedmodel" if compared else "onnx"]
+                axis.plot(x, y, "s" if compared else "o", color=color, markersize=8)
+                texts.append((name, color))
+                places.append((x, y))
             _name_points(figure, axis, texts, places)

@@ -45,12 +45,12 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
     else:
         call = learning(network, images, asked["targets"], rng)
     times = timed(call)
-    gpus = tf.config.list_logical_devices("GPU")
+    gpus = tf.config.list_physical_devices("GPU")
     return {
         "seconds": statistics.median(times),
         "calls": len(times),
         "bytes": gpu_memory() if gpus else peak_memory(),
-        "device": gpus[0].name if gpus else "",
+        "device": gpu_name(gpus[0]) if gpus else "",
     }
 
 
@@ -69,6 +69,11 @@ def timed(call: Callable[[], object]) -> list[float]:
 def gpu_memory() -> int:
     """The most bytes that TensorFlow had of the first GPU."""
     return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+
+def gpu_name(gpu: Any) -> str:
+    """What a GPU is called by its maker."""
+    return tf.config.experimental.get_device_details(gpu).get("device_name", "a GPU")
 
 
 def answering(network: keras.Model, images: np.ndarray) -> Callable[[], object]:

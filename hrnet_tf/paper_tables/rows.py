@@ -68,6 +68,7 @@ class Row:
         transposed_by_outputs: whether it counts transposed convolutions so; see
             `hrnet_tf.networks.counting.Counts`.
         compared: whether it is what the paper compares HRNets with.
+        group: of rows whose scores may be compared, where a table has several.
         notes: names of the table's notes that hold here.
         measured: where it is not as the table says.
     """
@@ -83,6 +84,7 @@ class Row:
     without_batch_norm: bool = False
     transposed_by_outputs: bool = False
     compared: bool = False
+    group: str = ""
     notes: tuple[str, ...] = ()
     measured: Measured | None = None
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hrnet_tf.common.errors import InputError
 from hrnet_tf.images.plots import draw_costs
 from hrnet_tf.paper_tables.counted import lines
 from hrnet_tf.paper_tables.measured import measure_lines
@@ -30,7 +31,8 @@ def shown(
             against the time of an answer.
 
     Raises:
-        InputError: if a network does not take images of this size.
+        InputError: if a network does not take images of this size, or there is nothing
+            to draw.
     """
     costs, cost = {}, "multiply-adds for one image, 10^9"
     for line, counted in lines(table, rows):
@@ -45,10 +47,12 @@ def shown(
             if row and answered and answered.seconds is not None:
                 costs[row.name] = answered.seconds / answered.load.images
     if picture:
-        points = {
-            row.name: (costs[row.name], float(row.scores[0]), row.compared)
-            for row in rows
-            if row.name in costs
-        }
-        draw_costs(points, table.title, cost, table.columns[0], picture)
+        panels: dict[str, dict[str, tuple[float, float, bool]]] = {}
+        for row in rows:
+            if row.name in costs and row.scores[0] != "-":
+                point = (costs[row.name], float(row.scores[0]), row.compared)
+                panels.setdefault(row.group, {})[row.name] = point
+        if not panels:
+            raise InputError(f"{picture} is not written: there is nothing to draw.")
+        draw_costs(panels, table.title, cost, table.columns[0], picture)
         yield f"written to {picture}"

@@ -188,12 +188,17 @@ def test_what_memory_does_not_hold_is_no_number(monkeypatch):
     assert row.name == "tiny"
     assert answered.seconds is None
     assert text.count("no memory") == 2
+    with (
+        pytest.raises(InputError, match="nothing to draw"),
+        shallow_networks(),
+    ):
+        list(shown(how, how.rows, measure=True, picture="table.png"))
 
 
 def test_what_is_measured_is_printed_and_drawn(monkeypatch, tmp_path):
     answer = {"seconds": 0.25, "calls": 3, "bytes": 2_000_000_000, "device": ""}
     ended(monkeypatch, 0, stdout=f"a library says\n{json.dumps(answer)}\n")
-    better = replace(tiny("another", compared=True), scores=("60.0",))
+    better = replace(tiny("another", compared=True), scores=("60.0",), group="more")
     rows = (tiny("one"), better)
     file = tmp_path / "table.png"
     settings = {"measure": True, "size": (96, 64), "images": 4, "picture": file}
@@ -203,7 +208,7 @@ def test_what_is_measured_is_printed_and_drawn(monkeypatch, tmp_path):
     assert "process's, Python and TensorFlow included" in found[-2]
     assert found[-1] == f"written to {file}"
     pixels = read_image(file)
-    assert pixels.shape == (550, 800, 3)
+    assert pixels.shape == (550, 900, 3)
     for color in ((0x3B, 0x5F, 0xC0), (0xD9, 0x5F, 0x02)):
         assert (pixels == color).all(axis=-1).sum() > 20
 
