@@ -25,7 +25,7 @@ from hrnet_tf.training.run import Run
 from support.served import IMAGES, samples_of
 
 CODE = re.compile(r"## Code: (.*?)\n\n```python\n(.*?)\n```", re.DOTALL)
-BESIDE = ("decoder", "people")
+BESIDE = ("decoder", "people", "panoptic")
 PHOTO = "photo.png"
 # Of each task: variables of its code, and the same of a prediction.
 ANSWERS = {
@@ -35,9 +35,15 @@ ANSWERS = {
     "classification": lambda found: {"probabilities": found.probabilities},
     "segmentation": lambda found: {"labels": found.labels},
     "regression": lambda found: {"values": found.values},
+    "panoptic": lambda found: {"segments": found.segments},
     "detection": lambda found: {"scores": found.scores},
 }
-WHOLE = ("segmentation", "regression", "detection")  # images of the input's own size
+WHOLE = (
+    "segmentation",
+    "panoptic",
+    "regression",
+    "detection",
+)  # images of the input's own size
 
 
 def exported_to(folder, networks, task, formats):

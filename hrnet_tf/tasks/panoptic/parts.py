@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hrnet_tf.tasks.base.task import Parts
+from hrnet_tf.tasks.panoptic.card import CARD
 from hrnet_tf.tasks.panoptic.columns import COLUMNS
 from hrnet_tf.tasks.panoptic.experiment import PanopticExperiment
 from hrnet_tf.tasks.panoptic.manifest import PanopticManifest
@@ -19,4 +20,5 @@ PARTS = Parts(
     signature=SIGNATURE,
     decoder=DECODER,
     beside={"panoptic.py": Path(__file__).with_name("decoder.py")},
+    card=CARD,
 )
