@@ -15,6 +15,7 @@ BENCHMARKS = {
     "memory": "what a process that answers takes, and what its first answer costs",
     "runtime": "an exported ONNX file in onnxruntime, and one in int8",
     "flavours": "TFLite against onnxruntime, integers against float32",
+    "lite": "Lite-HRNet against HRNetV1 of width 32, beside the small ones",
     "predict": "what prediction in Python adds to the network alone",
     "folders": "predict on photographs and on a video against the bare graph",
     "bulk": "predict-many against the bare graph, and the memory that it takes",
