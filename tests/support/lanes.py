@@ -8,6 +8,7 @@ run in both.
 ONE_LANE = {
     "test_action_folders",
     "test_architecture",
+    "test_baseline_checkpoints",
     "test_benchmarks",
     "test_browser",
     "test_browser_rules",
