@@ -138,10 +138,7 @@ def parser() -> argparse.ArgumentParser:
         "looks at, in place of --boxes",
     )
     command.add_argument(
-        "--runtime",
-        choices=RUNTIMES,
-        help="what the network runs in; of a run, another one than keras takes its "
-        "export; default: keras for a run, else what the file was written for",
+        "--runtime", choices=RUNTIMES, help="default: keras for a run, else the file's"
     )
     command.add_argument(
         "--out", help="folder to write to; default: a new one in predictions/"

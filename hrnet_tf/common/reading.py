@@ -11,6 +11,8 @@ Orientation = Literal["upright", "stored"]
 # Pixels of an image; Pillow refuses more, too.
 PIXEL_LIMIT = 178_956_970
 
+LARGEST = 1 << 28  # bytes of a file from the web
+
 
 @dataclass(frozen=True)
 class Reading:

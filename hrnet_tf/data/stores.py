@@ -16,8 +16,8 @@ from urllib.request import Request, url2pathname, urlopen
 
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.common.files import writing
+from hrnet_tf.common.reading import LARGEST
 from hrnet_tf.common.version import __version__
-from hrnet_tf.images.sources import LARGEST
 
 T = TypeVar("T")
 

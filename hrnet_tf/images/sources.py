@@ -11,7 +11,7 @@ from urllib.request import Request, url2pathname, urlopen
 import numpy as np
 
 from hrnet_tf.common.errors import InputError
-from hrnet_tf.common.reading import PIXEL_LIMIT, Orientation, Reading
+from hrnet_tf.common.reading import LARGEST, PIXEL_LIMIT, Orientation, Reading
 from hrnet_tf.common.version import __version__
 from hrnet_tf.images.files import decode, read_image
 from hrnet_tf.images.preprocess import check_image
@@ -21,7 +21,6 @@ from hrnet_tf.images.preprocess import check_image
 ImageSource = np.ndarray | str | os.PathLike[str]
 
 TIMEOUT = 60  # seconds without a byte
-LARGEST = 1 << 28  # bytes of a file from the web
 
 
 def open_image(
