@@ -65,7 +65,8 @@ def test_the_source_package_is_whole(packages):
     files = {"requirements.txt", "LICENSE", "Makefile", "deploy/tf_serving/client.py"}
     files |= {"mkdocs.yml", "CITATION.cff"}
     documents = (
-        f"docs/**/*.{kind}" for kind in ("md", "py", "yaml", "jpg", "png", "ipynb")
+        f"docs/**/*.{kind}"
+        for kind in ("md", "py", "css", "yaml", "jpg", "png", "ipynb")
     )
     for pattern in (*DATA, "hrnet_tf/**/*.py", "tests/*.py", *documents):
         files |= in_repository(pattern)

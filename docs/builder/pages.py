@@ -18,7 +18,7 @@ ELSEWHERE = {
     "CHANGELOG.md": "CHANGELOG.md",
     "deployment/tf_serving.md": "deploy/tf_serving/README.md",
 }
-BESIDE = (".png", ".jpg", ".svg")  # what pages show
+BESIDE = (".png", ".jpg", ".svg", ".css")  # what pages show, and how
 FURTHER = "Further pages"
 PLACE = re.compile(r"^<!-- made by docs\.builder: (\w+) -->$", re.MULTILINE)
 FENCE = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)

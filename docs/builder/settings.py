@@ -92,7 +92,7 @@ def make() -> Mapping[str, str]:
 
 def page(task: str, found: list[Section]) -> str:
     """The page of one task."""
-    lines = [f"# Keys of `{task}`", ""]
+    lines = ["---\nhide: [toc]\n---\n", f"# Keys of `{task}`", ""]
     shipped = f"hrnet-tf configs {task}/first_try"
     if not (Path(__file__).parents[2] / "configs" / task / "first_try.yaml").exists():
         shipped = "hrnet-tf configs"

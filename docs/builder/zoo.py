@@ -23,7 +23,7 @@ COUNTS = Path(__file__).parent / "counts.yaml"  # `python -m docs.builder counts
 HEAD = "# Sizes of the zoo's networks; made by `python -m docs.builder counts`."
 # What the names of configurations say of their network.
 NETWORK = re.compile(
-    r"_(?:(?:lite_|higher_)?hrnet(?:_v[12]p?)?_w?|(?:simple_baseline|psp_net|deeplab_v3)_r)"
+    r"_(?:(?:lite_|higher_)?hrnet(?:_v[12]p?|_panoptic)?_w?|(?:simple_baseline|psp_net|deeplab_v3)_r)"
     r"(?:\d+_small_v\d|\d+)"
 )
 # Published weights whose name is not that of their configuration without its network.
@@ -124,11 +124,11 @@ def weights_of(name: str, config: Config) -> list[Published]:
 
 def described(name: str, config: Config) -> str:
     """What network a configuration asks for; equal texts, equal counts."""
-    usual = type(config)().model
+    usual = dataclasses.asdict(type(config)().model)
     own = [
         f"{key}={value}"
         for key, value in dataclasses.asdict(config.model).items()
-        if key not in NOT_OF_SIZE and value != getattr(usual, key)
+        if key not in NOT_OF_SIZE and value != usual[key]
     ]
     height, width = config.model.size
     return ", ".join(

@@ -7,6 +7,7 @@ from docs.builder.zoo import URL, Entry, read_counts, zoo
 from hrnet_tf.checkpoints.published import Published
 
 MILLION, BILLION = 10**6, 10**9
+WIDE = "---\nhide: [toc]\n---\n"  # a page's head: tables get the place of its contents
 
 
 def make() -> Mapping[str, str]:
@@ -38,7 +39,7 @@ def page(
         others: for data of one's own.
         counts: of the networks of the recipes, by `Entry.network`.
     """
-    lines = [f"# Model zoo: `{task}`", ""]
+    lines = [WIDE, f"# Model zoo: `{task}`", ""]
     if recipes:
         lines += [
             "| Recipe | Parameters | Multiply-adds | Published score | Weights |",
@@ -73,7 +74,7 @@ def _cells(entry: Entry, counts: Mapping[str, Mapping[str, int]]) -> list[str]:
             f"{found['multiply_adds'] / BILLION:.2f} G",
         ]
     source = URL.search(entry.head.source)
-    score = entry.head.expected or "none is published"
+    score = entry.head.expected or entry.head.more
     if source:
         score += f" [Source]({source[0]})"
     weights = ", ".join(f"`{x.name}` ({x.license})" for x in entry.weights)

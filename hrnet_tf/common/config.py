@@ -54,7 +54,7 @@ class Component:
 class NetworkSection:
     """The network."""
 
-    name: str = ""  # of the constructor
+    name: str = ""  # of the constructor: which network it is
     # Channels of the highest resolution; or 18_small_v1 or 18_small_v2, with fewer
     # modules and blocks, as published.
     width: int | str = 32
@@ -65,10 +65,11 @@ class NetworkSection:
     # How low resolutions are brought to high ones; published weights need theirs.
     upsampling: Upsampling = "nearest"
     bn_momentum: float = 0.9  # of batch norm's averages: the share that is kept a step
-    # Of stages 2, 3 and 4; on a ResNet bottlenecks of its four layers; None: as
-    # published.
+    # How many modules stages 2, 3 and 4 have; on a ResNet bottlenecks of its four
+    # layers; None: as published.
     modules: tuple[int, ...] | None = None
-    blocks: int | None = None  # residual ones a branch in a module; None: as published
+    # How many residual blocks a branch of a module has; None: as published.
+    blocks: int | None = None
     # Filters and stride of both convolutions of the stem; None: as published.
     stem: tuple[tuple[int, int], ...] | None = None
     normalization: Component | None = None  # in place of batch norm

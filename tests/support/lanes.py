@@ -31,6 +31,7 @@ ONE_LANE = {
     "test_damaged_files",
     "test_damaged_images",
     "test_crowd_scores",
+    "test_deployment_pages",
     "test_detections",
     "test_documents",
     "test_drawn_objects",
