@@ -282,6 +282,7 @@ def test_pytorch_is_given_the_numbers_of_the_body():
             "blocks": 4,
             "bottlenecks": [4, 64],
             "stem": [[64, 2], [64, 2]],
+            "deep_blocks": False,
         },
         "images": 8,
         "size": [256, 192],
