@@ -18,7 +18,11 @@ from hrnet_tf.export.formats import FORMATS
 from hrnet_tf.export.names import PACKAGES, require_packages
 
 ROOT = Path(__file__).parents[1]
-DATA = ("configs/*/*.yaml", "hrnet_tf/tasks/*/*_sets/*.yaml")
+DATA = (
+    "configs/*/*.yaml",
+    "hrnet_tf/paper_tables/*.yaml",
+    "hrnet_tf/tasks/*/*_sets/*.yaml",
+)
 NOT_COPIED = (".*", "build", "dist", "saved_models", "*.egg-info", "__pycache__")
 BUILD = "import sys; from setuptools import build_meta as b; b.build_{}(sys.argv[1])"
 
