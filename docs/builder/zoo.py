@@ -100,7 +100,8 @@ def read_head(path: Path) -> Head:
     """The head of a configuration file."""
     lines = path.read_text(encoding="utf-8").splitlines()
     told = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
-    commands, words = [], []
+    commands: list[str] = []
+    words: list[str] = []
     for line in told:
         continued = bool(commands) and commands[-1].endswith("\\")
         (commands if line.startswith(COMMANDS) or continued else words).append(line)
