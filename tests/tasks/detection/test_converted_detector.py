@@ -62,7 +62,7 @@ def written(checked, monkeypatch):
     """What would be written of a converted detector, without the time it takes."""
     calls = []
 
-    def write(model, manifest, samples, targets, options):
+    def write(model, manifest, samples, targets, options, origin):
         calls.append((model, manifest))
         return targets
 
