@@ -220,7 +220,10 @@ def test_what_belongs_to_somebody_else_is_not_replaced(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_benchmark_counts_both_files(run, shallow):
+def test_the_benchmark_counts_both_files(run_folder, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run, ignore=shutil.ignore_patterns("1*", "export"))
+    export_run(run, FORMATS)
     found, _ = benchmark_run(run, FORMATS, threads=1, rounds=1, progress=False)
     rows = {row.format: row for row in found.flavours}
     files = [run / "export" / f"model.{kind}" for kind in ("xml", "bin")]
