@@ -16,6 +16,7 @@ def test_every_task_has_a_page():
         "classification",
         "detection",
         "landmarks",
+        "panoptic",
         "pose",
         "regression",
         "segmentation",
