@@ -94,13 +94,13 @@ def predict_command(arguments: argparse.Namespace) -> None:
         print(f"model: {model} (the newest run; --model names another)")
 
     hrnet_tf.import_public_names()
-    from hrnet_tf.export.choice import runtime_for
+    from hrnet_tf.export.choice import runtime_for, runtimes_for
     from hrnet_tf.export.loading import load_viewer
     from hrnet_tf.training.media import predict_files
 
     runtime = runtime_for(model, arguments.runtime)
-    another = "" if arguments.runtime else " (--runtime names another)"
-    print(f"runtime: {runtime}{another}")
+    open_to_choice = not arguments.runtime and len(runtimes_for(model)) > 1
+    print(f"runtime: {runtime}{' (--runtime names another)' * open_to_choice}")
     viewer = load_viewer(
         model,
         arguments.settings,

@@ -13,6 +13,17 @@ from hrnet_tf.training.configs import RUN_FILE
 from hrnet_tf.training.run import Run
 
 
+def runtimes_for(path: str | Path) -> list[str]:
+    """What a model could run in, the usual one first.
+
+    Args:
+        path: of a run, or of an exported file or folder.
+    """
+    if (Path(path) / RUN_FILE).is_file():
+        return [KERAS, *(name for name in RUNTIMES if name != KERAS)]
+    return list(runtimes_of(path))
+
+
 def runtime_for(path: str | Path, runtime: str | None = None) -> str:
     """What a model runs in.
 
@@ -27,9 +38,7 @@ def runtime_for(path: str | Path, runtime: str | None = None) -> str:
         raise InputError(
             f"`runtime` must be one of {', '.join(RUNTIMES)}, got {runtime!r}."
         )
-    if (Path(path) / RUN_FILE).is_file():
-        return runtime or KERAS
-    known = list(runtimes_of(path))
+    known = runtimes_for(path)
     if runtime is not None and runtime not in known:
         raise InputError(
             f"{path} runs in {' or '.join(known)}, not in {runtime}; leave the runtime "

@@ -18,7 +18,7 @@ from hrnet_tf.common import extras
 from hrnet_tf.common.errors import InputError
 from hrnet_tf.export.artefacts import check_free, chosen_formats, export_run, exports_of
 from hrnet_tf.export.benchmark import benchmark_run
-from hrnet_tf.export.choice import runtime_for
+from hrnet_tf.export.choice import runtime_for, runtimes_for
 from hrnet_tf.export.integrity import Changes, changes
 from hrnet_tf.export.names import ALL, NAMES, require_packages
 from hrnet_tf.export.onnx import write_onnx
@@ -266,6 +266,9 @@ def test_a_runtime_that_has_no_file_is_told_how_to_get_one(run):
     assert runtime_for(path.with_suffix(".onnx"), "openvino") == "openvino"
     assert runtime_for(run / "1") == "tensorflow"
     assert runtime_for(run) == "keras"
+    assert runtimes_for(path) == ["openvino"]
+    assert runtimes_for(path.with_suffix(".onnx")) == ["onnxruntime", "openvino"]
+    assert runtimes_for(run)[0] == "keras"
 
 
 def test_an_export_of_earlier_weights_is_refused(run, tmp_path):
@@ -284,7 +287,7 @@ def test_predict_says_what_it_took(run, data_folder, tmp_path, capsys):
     words[3] = str(run / "export" / "model_int8.xml")
     main([*words[:-1], str(tmp_path / "whole")])
     said = capsys.readouterr().out
-    assert "runtime: openvino (--runtime names another)\n" in said
+    assert "runtime: openvino\n" in said  # nothing else opens it
 
 
 # Where it is not installed
